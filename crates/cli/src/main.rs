@@ -1,0 +1,3 @@
+//! The binary `partitur`.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! Templates, paths, conditions and rules: compiled once, evaluated purely.

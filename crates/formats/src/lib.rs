@@ -1,0 +1,1 @@
+//! Readers of native YAML and JSON documents and of nodes and edges, with spans.

@@ -1,0 +1,1 @@
+//! Graph structure only: build, validate, analyse, find races.

@@ -1,0 +1,723 @@
+//! What is to be done: the one form into which native documents, nodes and edges, Conductor and Taskmaster documents
+//! lower, and from which `engine` compiles its programs.
+//!
+//! A definition is data as the author meant it: templates and conditions are source text here; `engine` compiles them
+//! through `expr`. Names of tasks are unique within their scope.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::fault::Place;
+use crate::value::Payload;
+
+/// Text in which `${…}` is replaced by values when the task starts.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Template(pub String);
+
+impl<T: Into<String>> From<T> for Template {
+    fn from(text: T) -> Template {
+        Template(text.into())
+    }
+}
+
+/// JSON in whose strings (not keys) `${…}` is replaced; a string that is one expression takes the value's type.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TemplateTree(pub Payload);
+
+/// The source of an expression that yields a truth value or a value, without `${}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Expression(pub String);
+
+/// Whose rules hold where dialects differ (scheduling order, skipped predecessors, retry in sub-runs).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dialect {
+    /// Native documents and nodes and edges.
+    #[default]
+    Native,
+    /// Conductor's definitions.
+    Conductor,
+}
+
+/// A whole document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Definition {
+    /// The document's name; its file's stem if it gives none.
+    pub name: String,
+    /// For people.
+    pub description: String,
+    /// Whose rules hold.
+    pub dialect: Dialect,
+    /// What a run may be given.
+    pub inputs: Vec<InputSpec>,
+    /// The run's output, by name.
+    pub outputs: Vec<(String, Template)>,
+    /// The tasks.
+    pub root: Scope,
+    /// What a failed task means for the run.
+    pub on_failure: OnFailure,
+    /// How many tasks of the run may be in flight at once.
+    pub concurrency: Option<Concurrency>,
+    /// The run fails when it has taken this long.
+    pub timeout: Option<Duration>,
+    /// Capacities; a name that ends in `*` gives the capacity of each name with that prefix.
+    pub resources: Vec<ResourceSpec>,
+    /// Circuit breakers, by name.
+    pub breakers: Vec<BreakerSpec>,
+    /// Names of secrets that tasks may ask for.
+    pub secrets: Vec<String>,
+    /// Environment of every command.
+    pub env: Vec<(String, Template)>,
+    /// An equal submission within the window joins the run that is there.
+    pub deduplicate: Option<Deduplicate>,
+    /// Sub-flows by the name that [`SubRun::flow`] uses, frozen when the run starts.
+    pub flows: BTreeMap<String, Arc<Definition>>,
+}
+
+/// One input of a document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct InputSpec {
+    /// Its name.
+    pub name: String,
+    /// Its type; anything if `None`.
+    pub kind: Option<InputKind>,
+    /// Its value if none is given; required if `None`.
+    pub default: Option<Payload>,
+    /// A regular expression that a string must match as a whole.
+    pub pattern: Option<String>,
+    /// The only values allowed, if not empty.
+    pub one_of: Vec<Payload>,
+    /// For people.
+    pub description: String,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// Types of inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InputKind {
+    /// A string.
+    String,
+    /// Any number.
+    Number,
+    /// A number without fraction.
+    Integer,
+    /// `true` or `false`.
+    Boolean,
+    /// An array.
+    List,
+    /// An object.
+    Object,
+}
+
+/// What a task's failure means for the run.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum OnFailure {
+    /// Everything that does not depend on it goes on; the run fails at the end.
+    #[default]
+    Continue,
+    /// The run's other tasks are cancelled.
+    FailFast,
+    /// As `FailFast`, then the completed tasks are undone.
+    Rollback,
+}
+
+/// How many at once. A plain number has `min == max`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Concurrency {
+    /// The floor to which load may narrow it.
+    pub min: u32,
+    /// The ceiling.
+    pub max: u32,
+}
+
+/// The capacity of a counted resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResourceSpec {
+    /// Its name, or a prefix that ends in `*`.
+    pub name: String,
+    /// How many units there are.
+    pub units: u32,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A circuit breaker for a named dependency. The defaults are those of R-RUN-9.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerSpec {
+    /// Its name.
+    pub name: String,
+    /// So many failures in a row open it.
+    pub failures_max: u32,
+    /// So long it stays open.
+    pub open_for: Duration,
+    /// So many attempts may probe at once while it is half open.
+    pub probes_max: u32,
+    /// So many successes in a row close it.
+    pub successes_min: u32,
+}
+
+impl BreakerSpec {
+    /// A breaker with the default figures: 5 failures, 60 s, 3 probes, 2 successes.
+    pub fn named(name: impl Into<String>) -> BreakerSpec {
+        BreakerSpec {
+            name: name.into(),
+            failures_max: 5,
+            open_for: Duration::from_secs(60),
+            probes_max: 3,
+            successes_min: 2,
+        }
+    }
+}
+
+/// When two submissions count as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deduplicate {
+    /// Resolved over the inputs.
+    pub key: Template,
+    /// How long a submission is remembered.
+    pub window: Duration,
+}
+
+/// A graph of tasks: the whole document, the body of a loop, or one branch.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Scope {
+    /// The tasks, in document order.
+    pub nodes: Vec<Node>,
+    /// What must have ended before what.
+    pub edges: Vec<Edge>,
+}
+
+/// `to` waits for `from`; both index [`Scope::nodes`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Edge {
+    /// The predecessor.
+    pub from: u32,
+    /// The successor.
+    pub to: u32,
+    /// On which end of the predecessor the edge is taken.
+    pub guard: Guard,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// On which end of its source an edge is taken. An edge not taken is dead, and a task that needs all of its
+/// predecessors is skipped when one of its edges is dead.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Guard {
+    /// It succeeded, or failed as an optional task.
+    #[default]
+    Success,
+    /// It failed, timed out or was cancelled.
+    Failure,
+    /// It ended in whatever way, skipped included.
+    Any,
+    /// It succeeded or was skipped: the next step of a Conductor sequence.
+    Continue,
+    /// It is a switch that chose this case.
+    Case(String),
+    /// It is a switch that found no case.
+    DefaultCase,
+}
+
+/// How many arrivals make a task ready.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Trigger {
+    /// All edges have been taken.
+    #[default]
+    All,
+    /// The first edge that is taken is enough.
+    Any,
+}
+
+/// A task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Unique within its scope.
+    pub name: String,
+    /// What it does.
+    pub kind: Kind,
+    /// When it becomes ready.
+    pub trigger: Trigger,
+    /// Evaluated when it becomes ready.
+    pub when: Option<When>,
+    /// Its failure is no failure of the run, and its successors go on.
+    pub optional: bool,
+    /// Its weight against other ready tasks.
+    pub priority: Priority,
+    /// How long an attempt is expected to take, for the order of ready tasks.
+    pub expected: Option<Duration>,
+    /// Tried once if `None`.
+    pub retry: Option<Retry>,
+    /// What must not take longer.
+    pub timeouts: Timeouts,
+    /// What an attempt holds while it lives.
+    pub claims: Vec<Claim>,
+    /// Files it reads, as written (paths and globs).
+    pub reads: Vec<Template>,
+    /// Files it writes, as written.
+    pub writes: Vec<Template>,
+    /// Whether an equal earlier result serves.
+    pub cache: Option<Cache>,
+    /// Its compensation.
+    pub undo: Option<Box<Undo>>,
+    /// The breaker whose dependency it uses.
+    pub breaker: Option<String>,
+    /// After a crash of ours it fails instead of being run again.
+    pub at_most_once: bool,
+    /// Secrets given to it.
+    pub secrets: Vec<String>,
+    /// The agent whose task it is.
+    pub agent: Option<Template>,
+    /// For people: one line.
+    pub description: String,
+    /// Where it is declared, as `tasks.report`.
+    pub place: Place,
+}
+
+impl Node {
+    /// A task of this name and kind, everything else as if the document were silent.
+    pub fn new(name: impl Into<String>, kind: Kind) -> Node {
+        let name = name.into();
+        Node {
+            place: Place(format!("tasks.{name}")),
+            name,
+            kind,
+            trigger: Trigger::All,
+            when: None,
+            optional: false,
+            priority: Priority::Normal,
+            expected: None,
+            retry: None,
+            timeouts: Timeouts::default(),
+            claims: Vec::new(),
+            reads: Vec::new(),
+            writes: Vec::new(),
+            cache: None,
+            undo: None,
+            breaker: None,
+            at_most_once: false,
+            secrets: Vec::new(),
+            agent: None,
+            description: String::new(),
+        }
+    }
+}
+
+/// What a task does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Kind {
+    /// A process on the machine of the run.
+    Command(Command),
+    /// An HTTP call.
+    Http(Http),
+    /// Work for a worker of this type, wherever it is (Conductor's SIMPLE).
+    Remote(Remote),
+    /// Waits for time, a person, or a file; holds no slot.
+    Wait(Wait),
+    /// Computes a value; runs inside the engine.
+    Evaluate(Evaluate),
+    /// Another run; ends with it.
+    SubRun(SubRun),
+    /// Its body once for each element of a list (`for-each`, `matrix`, dynamic fork).
+    Each(Box<Each>),
+    /// Its body again and again while a condition holds.
+    Loop(Box<Loop>),
+    /// Chooses which of its out-edges are taken.
+    Switch(Switch),
+    /// Gathers the outputs of its predecessors.
+    Join(Join),
+    /// Ends the whole run.
+    Terminate(Terminate),
+    /// Writes the run's variables.
+    SetVariables(TemplateTree),
+    /// Nothing: a point where edges meet or part.
+    Noop,
+}
+
+/// A process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Command {
+    /// What is executed.
+    pub program: Program,
+    /// Added to the environment of the document.
+    pub env: Vec<(String, Template)>,
+    /// Working directory, relative to the document's; the document's if `None`.
+    pub dir: Option<Template>,
+    /// Written to its standard input, which is empty otherwise.
+    pub stdin: Option<Template>,
+    /// Where its output is found.
+    pub output: OutputMode,
+    /// Only the declared environment is given, not that of the caller.
+    pub clean_env: bool,
+}
+
+/// What a process executes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Program {
+    /// A program and its arguments, without a shell.
+    Direct(Vec<Template>),
+    /// A script. Values never become part of its text: each stands in a variable of `vars`, which the script names in
+    /// quotes that fit the place.
+    Shell {
+        /// The shell and its flags; the script is the last argument. `["sh", "-e", "-c"]` by default.
+        shell: Vec<String>,
+        /// The text, with variables in place of `${…}`.
+        script: String,
+        /// The variables that `script` names.
+        vars: Vec<(String, Template)>,
+    },
+}
+
+impl Default for Program {
+    fn default() -> Program {
+        Program::Direct(Vec::new())
+    }
+}
+
+/// Where the output of a process is found.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OutputMode {
+    /// The file named by `$PARTITUR_OUTPUT`, else the last line of stdout if it is a JSON object, else nothing.
+    #[default]
+    Auto,
+    /// All of stdout, without the last line feed, as a string.
+    Text,
+    /// The lines of stdout as a list of strings.
+    Lines,
+    /// All of stdout is one JSON value; anything else is a failure.
+    Json,
+    /// There is none.
+    None,
+}
+
+/// An HTTP call. A status outside 200..=299 is a failure with code `http-<status>`.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Http {
+    /// `GET` if empty.
+    pub method: String,
+    /// Where to.
+    pub url: Template,
+    /// Header names and values.
+    pub headers: Vec<(String, Template)>,
+    /// Sent as JSON, or as text if it is a string.
+    pub body: Option<TemplateTree>,
+}
+
+/// Work that workers poll for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Remote {
+    /// The queue's name.
+    pub task_type: String,
+    /// What the worker is given.
+    pub input: TemplateTree,
+}
+
+/// A wait.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Wait {
+    /// What for.
+    pub what: WaitFor,
+    /// It fails with code `timeout` after this long.
+    pub at_most: Option<Duration>,
+}
+
+/// What ends a wait.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WaitFor {
+    /// So long, in the text form of durations (`90s`, `2h`).
+    Duration(Template),
+    /// A point in time, RFC 3339.
+    Until(Template),
+    /// A signal from outside.
+    Signal,
+    /// A signal from a person.
+    Approval,
+    /// A file that exists.
+    File(Template),
+}
+
+/// A value computed by the engine itself.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Evaluate {
+    /// An expression: the output is `{"result": …}`.
+    Expression(Expression),
+    /// A tree: the output is the tree with its values filled in.
+    Tree(TemplateTree),
+    /// Rules: the output is what the rules that fired have set, and `fired`, their names.
+    Rules(RuleSet),
+    /// Source in another language, evaluated outside the engine: the output is `{"result": …}`.
+    Script {
+        /// `javascript`, `jq`.
+        language: String,
+        /// Its text.
+        source: String,
+        /// What it sees as `$`.
+        input: TemplateTree,
+    },
+}
+
+/// Rules, in the order in which they are tried.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RuleSet {
+    /// Only the first rule that fires counts; otherwise all that fire do, later ones overwriting earlier ones.
+    pub first_only: bool,
+    /// The rules.
+    pub rules: Vec<Rule>,
+}
+
+/// If the condition holds, the values are set, or the task fails with the message.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// Its name in `fired`.
+    pub name: String,
+    /// When it fires.
+    pub condition: Expression,
+    /// What it sets: an object.
+    pub set: TemplateTree,
+    /// The task fails with this message instead.
+    pub fail: Option<Template>,
+}
+
+/// Another run as a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SubRun {
+    /// Which of [`Definition::flows`].
+    pub flow: String,
+    /// Its inputs: an object.
+    pub input: TemplateTree,
+}
+
+/// A body for each element of a list. The output is the list of the branches' outputs, in order.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Each {
+    /// The elements.
+    pub items: Items,
+    /// The identity of a branch, over `each.value` and `each.index`; its index if `None`.
+    pub key: Option<Template>,
+    /// So many branches at once.
+    pub max_parallel: Option<u32>,
+    /// So many elements to a branch, which sees them as the list `each.value`.
+    pub batch: Option<u32>,
+    /// The graph of a branch. With one node of the container's own name, the branches are shown as `name[key]`.
+    pub body: Scope,
+    /// A branch that fails cancels the others.
+    pub fail_fast: bool,
+}
+
+/// Where the elements of an [`Each`] come from.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Items {
+    /// A list with values filled in, or one expression that yields a list.
+    List(TemplateTree),
+    /// All combinations of the axes, the last axis fastest; a branch sees an object as `each.value` and `matrix`.
+    Matrix(Vec<(String, TemplateTree)>),
+}
+
+/// A body again and again. The output is an object of the iterations' outputs by number, and `iteration`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loop {
+    /// The graph of one iteration.
+    pub body: Scope,
+    /// Evaluated after each iteration over the latest outputs of the body; another follows while it holds.
+    pub condition: Option<Evaluate>,
+    /// One iteration for each element, if given; with a condition, both must hold.
+    pub items: Option<TemplateTree>,
+    /// Outputs and rows of older iterations are removed.
+    pub keep_last: Option<u32>,
+    /// No more iterations than this, else the loop fails.
+    pub iterations_max: u32,
+}
+
+/// Chooses edges by case.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Switch {
+    /// Its value as text is the case.
+    pub value: Evaluate,
+    /// The cases that have edges; any other value takes the default.
+    pub cases: Vec<String>,
+}
+
+/// How a join judges its predecessors. Its edges carry [`Guard::Any`]; its output is an object of their outputs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Join {
+    /// Waits for all before it fails; otherwise the first failure fails it.
+    pub permissive: bool,
+}
+
+/// Ends the run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Terminate {
+    /// As what.
+    pub outcome: crate::record::RunOutcome,
+    /// The run's output.
+    pub output: TemplateTree,
+    /// Why, for people.
+    pub reason: Template,
+}
+
+/// A condition on a task.
+#[derive(Clone, Debug, PartialEq)]
+pub struct When {
+    /// The task is executed if it holds.
+    pub condition: Expression,
+    /// What happens if not.
+    pub otherwise: Otherwise,
+}
+
+/// What a task does whose condition does not hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Otherwise {
+    /// It is skipped.
+    #[default]
+    Skip,
+    /// It fails with code `condition`.
+    Fail,
+    /// It is skipped and observers are told.
+    Notify,
+}
+
+/// Weights against other ready tasks: 1000, 100, 10, 1.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Priority {
+    /// 1000.
+    Critical,
+    /// 100.
+    High,
+    /// 10.
+    #[default]
+    Normal,
+    /// 1.
+    Low,
+}
+
+impl Priority {
+    /// All classes, heaviest first.
+    pub const ALL: [Priority; 4] = [Priority::Critical, Priority::High, Priority::Normal, Priority::Low];
+
+    /// The share of turns that the class gets while others wait too.
+    pub const fn weight(self) -> u64 {
+        match self {
+            Priority::Critical => 1000,
+            Priority::High => 100,
+            Priority::Normal => 10,
+            Priority::Low => 1,
+        }
+    }
+}
+
+/// When and how often a failed attempt is followed by another. The defaults are those of R-RUN-8.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Retry {
+    /// Counts the first attempt.
+    pub attempts: u32,
+    /// The pause after the first failure.
+    pub base: Duration,
+    /// How the pause grows.
+    pub backoff: Backoff,
+    /// No pause is longer.
+    pub max: Duration,
+    /// Each pause is drawn from half to the whole of its length.
+    pub jitter: bool,
+    /// Only failures with one of these codes are retried; all that may be, if empty. A code ends in `*` to match a
+    /// prefix.
+    pub errors: Vec<String>,
+    /// Only retried while this holds over `self.output` and `self.error`.
+    pub condition: Option<Expression>,
+    /// Evaluated over a success: while it holds, the attempt counts as failed with code `condition`.
+    pub until: Option<Expression>,
+}
+
+impl Default for Retry {
+    fn default() -> Retry {
+        Retry {
+            attempts: 5,
+            base: Duration::from_secs(1),
+            backoff: Backoff::Exponential { factor: 2.0 },
+            max: Duration::from_secs(16),
+            jitter: true,
+            errors: Vec::new(),
+            condition: None,
+            until: None,
+        }
+    }
+}
+
+/// How pauses grow.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Backoff {
+    /// All alike.
+    Fixed,
+    /// Base times the number of failures.
+    Linear,
+    /// Base times `factor` to the number of failures before.
+    Exponential {
+        /// At least 1.
+        factor: f64,
+    },
+}
+
+/// What must not take longer; each is off if `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the start of an attempt to its end.
+    pub attempt: Option<Duration>,
+    /// Between two signs of life of an attempt.
+    pub heartbeat: Option<Duration>,
+    /// From ready to started.
+    pub queue: Option<Duration>,
+    /// From the start of the first attempt to the end of the last, pauses included.
+    pub total: Option<Duration>,
+}
+
+/// What an attempt holds while it lives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// `file:path`, `dir:path`, `service:name`, or the name of a counted resource.
+    pub resource: Template,
+    /// Alone or together with others.
+    pub mode: ClaimMode,
+    /// How many units of a counted resource; 1 for all others.
+    pub units: u32,
+    /// The lease: the claim ends if the holder shows no sign of life for so long.
+    pub expires: Option<Duration>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// Alone or together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ClaimMode {
+    /// Nobody else.
+    #[default]
+    Exclusive,
+    /// Others that claim it shared may hold it too.
+    Shared,
+}
+
+/// An equal earlier result serves: equal command, environment, declared reads and results of the predecessors.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cache {
+    /// How long a result serves. One hour by default (R-FLOW-5).
+    pub ttl: Duration,
+    /// Makes the key instead of the command, reads and predecessors.
+    pub key: Option<Template>,
+}
+
+impl Default for Cache {
+    fn default() -> Cache {
+        Cache { ttl: Duration::from_secs(3600), key: None }
+    }
+}
+
+/// A compensation: what undoes a task. It takes the task's claims, sees its output as `self.output`, and may run
+/// twice after a crash.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Undo {
+    /// A command or an HTTP call.
+    pub kind: Kind,
+    /// Tried once if `None`.
+    pub retry: Option<Retry>,
+    /// Per attempt.
+    pub timeout: Option<Duration>,
+}

@@ -1,0 +1,1 @@
+//! Where threads and clocks meet the engine: shard, commit, clock.

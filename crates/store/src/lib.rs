@@ -1,0 +1,1 @@
+//! Durable state: submit a batch, load what is open, query.
