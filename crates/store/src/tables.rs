@@ -1,0 +1,155 @@
+//! The rows as maps: what a store means, without a disk. [`MemoryStore`](crate::MemoryStore) lives on it, and the
+//! tests compare the others with it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use partitur_model::change::Change;
+use partitur_model::record::{
+    BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, TaskRecord,
+};
+use partitur_model::{DefinitionId, Payload, RunId, TaskSeq};
+
+use crate::{Recovered, StoredRun};
+
+/// The key of a run's row: its shard above its number. The random bits of the id are checked, not searched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RunKey(pub i64);
+
+impl From<RunId> for RunKey {
+    fn from(id: RunId) -> RunKey {
+        // 12 bits of shard above 48 of number: never negative.
+        RunKey(((id.shard() as i64) << 48) | id.number() as i64)
+    }
+}
+
+/// Every row.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Tables {
+    node: NodeRecord,
+    breakers: BTreeMap<String, BreakerState>,
+    definitions: BTreeMap<DefinitionId, DefinitionRecord>,
+    runs: BTreeMap<RunKey, RunRecord>,
+    tasks: BTreeMap<(RunKey, TaskSeq), TaskRecord>,
+}
+
+impl Tables {
+    /// Makes the change.
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Node(node) => self.node = *node,
+            Change::Definition(definition) => {
+                self.definitions.entry(definition.id).or_insert_with(|| (**definition).clone());
+            }
+            Change::Run(run) => {
+                self.runs.insert(run.id.into(), settled_run(run));
+            }
+            Change::Task(task) => {
+                self.tasks.insert((task.run.into(), task.seq), settled_task(task));
+            }
+            Change::RemoveTask(run, seq) => {
+                self.tasks.remove(&((*run).into(), *seq));
+            }
+            Change::RemoveRun(run) => self.remove_run((*run).into()),
+            Change::Breaker(breaker) => {
+                self.breakers.insert(breaker.name.clone(), breaker.state);
+            }
+        }
+    }
+
+    fn remove_run(&mut self, key: RunKey) {
+        self.runs.remove(&key);
+        let seqs: Vec<_> = self.tasks_of(key).map(|task| task.seq).collect();
+        for seq in seqs {
+            self.tasks.remove(&(key, seq));
+        }
+    }
+
+    fn tasks_of(&self, key: RunKey) -> impl Iterator<Item = &TaskRecord> {
+        self.tasks.range((key, TaskSeq(0))..=(key, TaskSeq(u32::MAX))).map(|(_, task)| task)
+    }
+
+    /// See [`Store::recover`](crate::Store::recover).
+    pub fn recovered(&self) -> Recovered {
+        let runs: Vec<StoredRun> =
+            self.runs.values().filter(|run| !run.state.is_ended()).map(|run| self.stored(run)).collect();
+        let used: BTreeSet<DefinitionId> = runs.iter().map(|stored| stored.run.definition).collect();
+        Recovered {
+            node: self.node,
+            breakers: self.breakers().collect(),
+            definitions: used.iter().filter_map(|id| self.definition(*id)).cloned().collect(),
+            runs,
+            quarantined: Vec::new(),
+        }
+    }
+
+    /// What the node remembers.
+    pub fn node(&self) -> NodeRecord {
+        self.node
+    }
+
+    /// The breakers, by name.
+    pub fn breakers(&self) -> impl Iterator<Item = BreakerRecord> {
+        self.breakers.iter().map(|(name, state)| BreakerRecord { name: name.clone(), state: *state })
+    }
+
+    /// Every run, by number.
+    pub fn runs(&self) -> impl Iterator<Item = StoredRun> {
+        self.runs.values().map(|run| self.stored(run))
+    }
+
+    /// A run with its tasks.
+    pub fn run(&self, id: RunId) -> Option<StoredRun> {
+        self.runs.get(&id.into()).filter(|run| run.id == id).map(|run| self.stored(run))
+    }
+
+    /// A definition.
+    pub fn definition(&self, id: DefinitionId) -> Option<&DefinitionRecord> {
+        self.definitions.get(&id)
+    }
+
+    fn stored(&self, run: &RunRecord) -> StoredRun {
+        StoredRun { run: run.clone(), tasks: self.tasks_of(run.id.into()).cloned().collect() }
+    }
+
+    /// Only what concerns one run.
+    pub(crate) fn only(&self, run: RunId) -> Tables {
+        let key = run.into();
+        Tables {
+            runs: self.runs.get(&key).map(|row| (key, row.clone())).into_iter().collect(),
+            tasks: self.tasks_of(key).map(|task| ((key, task.seq), task.clone())).collect(),
+            ..Tables::default()
+        }
+    }
+}
+
+/// Whether the change concerns the run.
+pub(crate) fn concerns(change: &Change, run: RunId) -> bool {
+    match change {
+        Change::Run(row) => row.id == run,
+        Change::Task(row) => row.run == run,
+        Change::RemoveTask(id, _) | Change::RemoveRun(id) => *id == run,
+        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) => false,
+    }
+}
+
+fn settled_run(run: &RunRecord) -> RunRecord {
+    RunRecord {
+        input: settled(&run.input),
+        variables: settled(&run.variables),
+        output: run.output.as_ref().map(settled),
+        ..run.clone()
+    }
+}
+
+fn settled_task(task: &TaskRecord) -> TaskRecord {
+    TaskRecord {
+        output: task.output.as_ref().map(settled),
+        items: task.items.as_ref().map(settled),
+        ..task.clone()
+    }
+}
+
+/// The payload as it comes back from a disk: in one piece.
+fn settled(payload: &Payload) -> Payload {
+    if payload.is_null() { Payload::Null } else { Payload::Raw(payload.to_raw()) }
+}
