@@ -127,7 +127,7 @@ fn offsets(nodes: u32, edges: &[(u32, u32)]) -> Vec<u32> {
 }
 
 /// `[2, 0, 3]` becomes `[0, 2, 2, 5]`.
-fn running_sums(mut degrees: Vec<u32>) -> Vec<u32> {
+pub(crate) fn running_sums(mut degrees: Vec<u32>) -> Vec<u32> {
     let mut sum = 0;
     for degree in &mut degrees {
         let begin = sum;

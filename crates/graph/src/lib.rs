@@ -4,9 +4,22 @@
 //! Every result depends on the input alone: same graph, same answer, on every machine.
 //!
 //! Not here: files, clocks, threads, what a task does, places in documents.
-//! Begin with [`Csr`], the form in which every other module takes a graph.
+//! Begin with [`Csr`], the form in which every other module takes a graph, and [`Waves`], its order.
 #![forbid(unsafe_code)]
 
+mod closure;
+mod critical;
 mod csr;
+mod cycles;
+mod interner;
+mod waves;
 
+pub use closure::{independent_groups, needed_by, reachable_from};
+pub use critical::{
+    CriticalPath, Parallelism, bottom_levels, critical_path, earliest_starts, makespan_bound, parallelism,
+    slack, work,
+};
 pub use csr::Csr;
+pub use cycles::{Cycles, cycles};
+pub use interner::Interner;
+pub use waves::{Cyclic, Waves, levels, topological_order};

@@ -1,0 +1,302 @@
+//! Names as numbers: each distinct name gets the next `u32`, its text stands once in one arena.
+//!
+//! Reading a large document is mostly this, so the table is built for the cache: one slot of 8 bytes holds the hash
+//! and the id, and a whole batch of slots is fetched before the first of them is needed.
+
+use std::hash::{BuildHasher, RandomState};
+use std::hint::black_box;
+
+/// So many names are looked up together: about as many cache misses as a core keeps in flight, twice over.
+const BATCH: usize = 32;
+
+/// Gives names their numbers, in the order in which they first appear.
+///
+/// The hash is seeded, since documents may be hostile; no id depends on the seed.
+#[derive(Clone, Debug)]
+pub struct Interner {
+    /// All names, one after the other.
+    arena: Vec<u8>,
+    /// Where each name begins, and at the end where the last one ends.
+    starts: Vec<u32>,
+    /// Open addressing with linear probing, at most half full: the hash above, the id plus one below, or zero. The
+    /// slot follows from the hash alone, so that growing does not read a single name.
+    table: Vec<u64>,
+    seed: [u64; 2],
+}
+
+impl Default for Interner {
+    fn default() -> Interner {
+        Interner::new()
+    }
+}
+
+impl Interner {
+    /// Without names, with a seed that nobody can guess.
+    pub fn new() -> Interner {
+        Interner::with_seed(RandomState::new().hash_one(0))
+    }
+
+    /// Without names, with this seed. Ids are the same for every seed; only the time differs.
+    pub fn with_seed(seed: u64) -> Interner {
+        let first = multiply_fold(seed ^ 0x9e37_79b9_7f4a_7c15, 0xd1b5_4a32_d192_ed03);
+        let second = multiply_fold(first ^ 0x8cb9_2ba7_2f3d_8dd7, 0xaaaa_aaaa_aaaa_aaab);
+        Interner { arena: Vec::new(), starts: vec![0], table: vec![0; 16], seed: [first, second] }
+    }
+
+    /// How many distinct names there are; the next new one gets this id.
+    pub fn len(&self) -> u32 {
+        self.starts.len() as u32 - 1
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The id of `name`, which is new if it equals the former [`Interner::len`].
+    ///
+    /// # Panics
+    /// If all names together exceed 4 GiB.
+    pub fn intern(&mut self, name: &str) -> u32 {
+        let tag = hash(self.seed, name.as_bytes());
+        self.make_room(1);
+        self.intern_tagged(name, tag)
+    }
+
+    /// The ids of many names: as [`Interner::intern`] one by one, but the waits for memory overlap.
+    ///
+    /// # Panics
+    /// As [`Interner::intern`].
+    pub fn intern_all<'a>(&mut self, names: impl IntoIterator<Item = &'a str>) -> Vec<u32> {
+        let mut names = names.into_iter();
+        let mut ids = Vec::with_capacity(names.size_hint().0);
+        let mut batch = Batch::default();
+        while batch.fill(self.seed, &mut names) {
+            self.make_room(BATCH);
+            self.warm_up(&batch);
+            ids.extend(batch.names().map(|(name, tag)| self.intern_tagged(name, tag)));
+        }
+        ids
+    }
+
+    /// The id of `name`, if it has one.
+    pub fn get(&self, name: &str) -> Option<u32> {
+        self.find(name, hash(self.seed, name.as_bytes())).ok()
+    }
+
+    /// The ids of many names: as [`Interner::get`] one by one, but the waits for memory overlap.
+    pub fn get_all<'a>(&self, names: impl IntoIterator<Item = &'a str>) -> Vec<Option<u32>> {
+        let mut names = names.into_iter();
+        let mut ids = Vec::with_capacity(names.size_hint().0);
+        let mut batch = Batch::default();
+        while batch.fill(self.seed, &mut names) {
+            self.warm_up(&batch);
+            ids.extend(batch.names().map(|(name, tag)| self.find(name, tag).ok()));
+        }
+        ids
+    }
+
+    /// The text of an id that this interner gave.
+    pub fn name(&self, id: u32) -> &str {
+        std::str::from_utf8(self.bytes(id)).expect("only whole strings go into the arena")
+    }
+
+    /// All names, in the order of their ids.
+    pub fn names(&self) -> impl ExactSizeIterator<Item = &str> + '_ {
+        (0..self.len()).map(|id| self.name(id))
+    }
+
+    fn bytes(&self, id: u32) -> &[u8] {
+        &self.arena[self.starts[id as usize] as usize..self.starts[id as usize + 1] as usize]
+    }
+
+    /// The id of `name`, or the free slot where it belongs.
+    fn find(&self, name: &str, tag: u32) -> Result<u32, usize> {
+        let mask = self.table.len() - 1;
+        let mut slot = tag as usize & mask;
+        loop {
+            match unpack(self.table[slot]) {
+                None => return Err(slot),
+                Some((there, id)) if there == tag && self.bytes(id) == name.as_bytes() => return Ok(id),
+                Some(_) => slot = (slot + 1) & mask,
+            }
+        }
+    }
+
+    /// There must be room for one more.
+    fn intern_tagged(&mut self, name: &str, tag: u32) -> u32 {
+        self.find(name, tag).unwrap_or_else(|slot| {
+            let id = self.len();
+            self.table[slot] = pack(tag, id);
+            self.arena.extend_from_slice(name.as_bytes());
+            self.starts.push(u32::try_from(self.arena.len()).expect("names take less than 4 GiB"));
+            id
+        })
+    }
+
+    /// Keeps the table at most half full after `more` names.
+    fn make_room(&mut self, more: usize) {
+        let wanted = ((self.len() as usize + more) * 2).next_power_of_two();
+        if wanted <= self.table.len() {
+            return;
+        }
+        let old = std::mem::replace(&mut self.table, vec![0; wanted]);
+        let mask = wanted - 1;
+        for entry in old {
+            let Some((tag, _)) = unpack(entry) else { continue };
+            let mut slot = tag as usize & mask;
+            while self.table[slot] != 0 {
+                slot = (slot + 1) & mask;
+            }
+            self.table[slot] = entry;
+        }
+    }
+
+    /// Reads what the batch will need. Within a loop no read depends on another one, so the processor has many of
+    /// them under way at once; looked up one by one, each would wait for the one before.
+    fn warm_up(&self, batch: &Batch<'_>) {
+        let mask = self.table.len() - 1;
+        let mut starts = [0; BATCH];
+        for (start, &tag) in starts.iter_mut().zip(&batch.tags[..batch.len]) {
+            *start = match unpack(self.table[tag as usize & mask]) {
+                Some((there, id)) if there == tag => id,
+                Some(_) | None => 0,
+            };
+        }
+        for start in &mut starts[..batch.len] {
+            *start = self.starts[*start as usize];
+        }
+        black_box(
+            starts[..batch.len].iter().fold(0, |sum, &at| sum ^ self.arena.get(at as usize).unwrap_or(&0)),
+        );
+    }
+}
+
+/// Names on their way in, hashed.
+#[derive(Default)]
+struct Batch<'a> {
+    names: [&'a str; BATCH],
+    tags: [u32; BATCH],
+    len: usize,
+}
+
+impl<'a> Batch<'a> {
+    /// Takes the next names; false if there are none.
+    fn fill(&mut self, seed: [u64; 2], names: &mut impl Iterator<Item = &'a str>) -> bool {
+        self.len = 0;
+        for name in names.take(BATCH) {
+            self.names[self.len] = name;
+            self.tags[self.len] = hash(seed, name.as_bytes());
+            self.len += 1;
+        }
+        self.len > 0
+    }
+
+    fn names(&self) -> impl Iterator<Item = (&'a str, u32)> + '_ {
+        self.names[..self.len].iter().copied().zip(self.tags[..self.len].iter().copied())
+    }
+}
+
+fn pack(tag: u32, id: u32) -> u64 {
+    u64::from(tag) << 32 | u64::from(id + 1)
+}
+
+fn unpack(entry: u64) -> Option<(u32, u32)> {
+    let id = (entry as u32).checked_sub(1)?;
+    Some(((entry >> 32) as u32, id))
+}
+
+/// Sixteen bytes a round, each folded into the state by one wide multiplication.
+fn hash(seed: [u64; 2], name: &[u8]) -> u32 {
+    let mut state = seed[0] ^ name.len() as u64;
+    let mut rest = name;
+    while rest.len() > 16
+        && let Some((head, tail)) = rest.split_first_chunk::<16>()
+    {
+        let (low, high) = halves(head);
+        state = multiply_fold(state ^ low, seed[1] ^ high);
+        rest = tail;
+    }
+    let (low, high) = ends(rest);
+    let state = multiply_fold(state ^ low, seed[1] ^ high);
+    (multiply_fold(state, seed[1]) >> 32) as u32
+}
+
+/// At most sixteen bytes as two words; for lengths between the powers of two the words overlap.
+fn ends(bytes: &[u8]) -> (u64, u64) {
+    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
+        (u64::from_le_bytes(*first), u64::from_le_bytes(*last))
+    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
+        (u32::from_le_bytes(*first).into(), u32::from_le_bytes(*last).into())
+    } else if let (Some(&first), Some(&last)) = (bytes.first(), bytes.last()) {
+        (u64::from(first) << 8 | u64::from(last), bytes[bytes.len() / 2].into())
+    } else {
+        (0, 0)
+    }
+}
+
+fn halves(bytes: &[u8; 16]) -> (u64, u64) {
+    let both = u128::from_le_bytes(*bytes);
+    (both as u64, (both >> 64) as u64)
+}
+
+fn multiply_fold(a: u64, b: u64) -> u64 {
+    let product = u128::from(a) * u128::from(b);
+    product as u64 ^ (product >> 64) as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_numbered_in_the_order_of_their_first_appearance() {
+        let mut interner = Interner::new();
+        assert_eq!(interner.intern_all(["load", "sum", "load", "", "sum", "Straße"]), [0, 1, 0, 2, 1, 3]);
+        assert_eq!(interner.intern("sum"), 1);
+        assert_eq!(interner.intern("new"), 4);
+        assert_eq!(interner.names().collect::<Vec<_>>(), ["load", "sum", "", "Straße", "new"]);
+        assert_eq!((interner.len(), interner.is_empty()), (5, false));
+    }
+
+    #[test]
+    fn looking_up_adds_nothing() {
+        let mut interner = Interner::new();
+        interner.intern("load");
+        assert_eq!(interner.get("sum"), None);
+        assert_eq!(interner.get_all(["sum", "load"]), [None, Some(0)]);
+        assert_eq!(interner.len(), 1);
+    }
+
+    #[test]
+    fn ids_do_not_depend_on_the_seed() {
+        let names: Vec<String> = (0..5000).map(|i| format!("task-{}", i * 7 % 3000)).collect();
+        let ids = |seed| Interner::with_seed(seed).intern_all(names.iter().map(String::as_str));
+        assert_eq!(ids(1), ids(2));
+    }
+
+    /// With all names of one length, a hash that forgot a byte would put many of them into one slot.
+    #[test]
+    fn every_byte_of_a_name_counts_for_its_hash() {
+        let seed = Interner::with_seed(7).seed;
+        for length in 1..40 {
+            let plain = vec![b'a'; length];
+            for at in 0..length {
+                let mut other = plain.clone();
+                other[at] = b'b';
+                assert_ne!(hash(seed, &plain), hash(seed, &other), "byte {at} of {length}");
+            }
+        }
+    }
+
+    #[test]
+    fn names_that_differ_only_in_a_counter_spread_over_the_table() {
+        let seed = Interner::with_seed(7).seed;
+        let mut slots = vec![0u32; 1 << 16];
+        for i in 0..1 << 16 {
+            slots[hash(seed, format!("task-{i}").as_bytes()) as usize & 0xffff] += 1;
+        }
+        let fullest = slots.iter().max().unwrap();
+        assert!(*fullest < 12, "thrown at random, the fullest of 65,536 slots holds 8 or 9, not {fullest}");
+    }
+}
