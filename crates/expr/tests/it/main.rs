@@ -1,0 +1,5 @@
+//! What the languages promise, as tables.
+
+mod expression;
+mod template;
+mod world;

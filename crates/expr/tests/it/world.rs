@@ -1,0 +1,35 @@
+//! The values that the tests look up.
+
+use partitur_expr::{Lookup, Step, navigate};
+use partitur_model::Payload;
+
+/// An object whose members are the heads.
+pub struct World(pub Payload);
+
+impl World {
+    /// From JSON.
+    pub fn of(json: &str) -> World {
+        World(Payload::parse(json).unwrap())
+    }
+
+    /// The values of the tables.
+    pub fn usual() -> World {
+        World::of(
+            r#"{
+                "inputs": {"month": "2024-11", "regions": ["de", "fr"], "limit": 10, "price": 0.10, "flag": true,
+                           "nothing": null, "empty": [], "a key": {"x": 1}, "id": 12345678901234567890123,
+                           "which": "month"},
+                "orders": {"output": {"rows": 42, "total": 1234.50, "note": "say \"hi\"",
+                                      "lines": [{"sku": "a", "x": 1, "tags": ["n"]}, {"sku": "b", "x": 2}, {"sku": "c", "x": 3}]}},
+                "close-books": {"output": {"ok": true}, "error": null},
+                "2024-import": {"output": 7}
+            }"#,
+        )
+    }
+}
+
+impl Lookup for World {
+    fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {
+        navigate(&self.0.member(head)?, steps)
+    }
+}
