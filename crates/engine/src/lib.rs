@@ -1,1 +1,3 @@
 //! Decides what a run does next: pure state machines for runs and admission.
+
+pub mod admission;

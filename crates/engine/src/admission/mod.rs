@@ -1,0 +1,382 @@
+//! Decides what starts: the one function through which every attempt goes, first ones and retries alike.
+//!
+//! A task that wants to start offers a [`Ticket`] with all of its claims: locks, counted resources, the slots of the
+//! pool, the concurrency of its run, rates, its breaker. [`Admission::decide`] grants all the claims of a ticket or
+//! none. What is held follows from the tickets that live: [`Admission::release`] gives back exactly what was granted,
+//! so nothing can leak, and as nobody holds one thing while waiting for another, nothing can deadlock.
+//!
+//! A ticket that is refused is parked at the first cell that refused it, in a lane of those that want the same of it,
+//! and looked at again only when that cell frees. If the whole lane needs another cell that is exhausted, the lane
+//! waits there as a whole. So the cost of a decision does not grow with the number of those who wait.
+//!
+//! Greedy order lets narrow requests pass a wide one for ever. Therefore the oldest wide tickets over age get a
+//! reservation, and a single writer over age stops new readers (`reserve.rs`).
+//!
+//! Not here: clocks, randomness, threads; what a task is and what happens to it next.
+//! Begin with [`Admission::decide`]; `cell.rs` is what can be held, `lane.rs` who waits, `order.rs` whose turn it is.
+
+mod breaker;
+mod cell;
+mod check;
+mod decide;
+mod hash;
+mod lane;
+mod mode;
+mod order;
+mod rate;
+mod reserve;
+mod resource;
+mod ticket;
+mod view;
+
+use std::collections::{BTreeSet, VecDeque};
+use std::time::Duration;
+
+use partitur_model::change::BatchNo;
+use partitur_model::definition::{BreakerSpec, ClaimMode, Priority};
+use partitur_model::record::BreakerRecord;
+use partitur_model::{RunId, TaskSeq, Timestamp};
+
+pub use order::{Aging, CriticalPath, Fifo, LongestFirst, Order, ShortestFirst};
+pub use resource::ResourceId;
+pub use view::{Blocker, HoldView, WaitView};
+
+use cell::{CellId, Stock};
+use lane::{Key, Queues};
+use order::Turns;
+use rate::Rate;
+use resource::Resources;
+use ticket::{Place, Tickets};
+
+/// Names a task over all runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskKey {
+    /// Its run.
+    pub run: RunId,
+    /// The task within the run.
+    pub task: TaskSeq,
+}
+
+/// A task that wants to start.
+#[derive(Clone, Debug)]
+pub struct Ticket {
+    /// Which.
+    pub task: TaskKey,
+    /// Its weight against others.
+    pub class: Priority,
+    /// Its bottom level: the expected time from its start to the end of the longest path that begins with it.
+    pub level: f32,
+    /// When it became ready.
+    pub ready: Timestamp,
+    /// Decides between tickets that are otherwise equal: the order of submission.
+    pub order: u64,
+    /// Everything it will hold, the slot of the pool included.
+    pub claims: Vec<Request>,
+    /// The breaker whose dependency it uses.
+    pub breaker: Option<Box<str>>,
+    /// How long the attempt is expected to take, in seconds.
+    pub expected: f32,
+}
+
+/// One claim of a ticket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Request {
+    /// Of what.
+    pub resource: ResourceId,
+    /// Alone or together with others.
+    pub mode: ClaimMode,
+    /// How many units of a counted resource; for all others 1. Shared claims count no units.
+    pub units: u32,
+}
+
+/// A ticket has got all of its claims: the task may start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Grant {
+    /// Which.
+    pub task: TaskKey,
+    /// That it is ready is not durable yet.
+    pub fresh: bool,
+    /// Since it became ready.
+    pub waited: Duration,
+}
+
+/// How decisions are taken.
+#[derive(Debug)]
+pub struct Options {
+    /// The order within a class.
+    pub order: Box<dyn Order>,
+    /// How turns are shared between the classes.
+    pub aging: Aging,
+    /// So many wide tickets over age may keep things free at once.
+    pub max_reservations: usize,
+    /// A ticket is over age when it has waited so many times the mean time for which locks are held.
+    pub lock_aging_factor: f64,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            order: Box::new(CriticalPath),
+            aging: Aging::Stride,
+            max_reservations: 2,
+            lock_aging_factor: 10.0,
+        }
+    }
+}
+
+/// Who holds what, and who waits for what.
+#[derive(Debug)]
+pub struct Admission {
+    options: Options,
+    resources: Resources,
+    tickets: Tickets,
+    turns: Turns,
+    /// Tickets at which nobody has looked yet.
+    incoming: Queues,
+    /// Cells that may have become free since the last decision.
+    dirty: Vec<CellId>,
+    /// Tickets whose readiness is not durable, in the order of their batches; some may wait no longer.
+    fresh: VecDeque<(BatchNo, TaskKey)>,
+    /// The last batch known to be durable.
+    durable: BatchNo,
+    /// When the last decision was taken.
+    now: Timestamp,
+    /// Wide tickets parked at a thing (not at a limit), oldest first.
+    wide: BTreeSet<(Timestamp, u64, u32)>,
+    /// Those that keep things free, oldest first.
+    reservers: Vec<u32>,
+    /// Moving mean of the time for which things are held, in microseconds.
+    hold_mean: Option<f64>,
+}
+
+impl Admission {
+    /// Nothing is held and nobody waits.
+    pub fn new(options: Options) -> Admission {
+        Admission {
+            turns: Turns::new(options.aging),
+            options,
+            resources: Resources::default(),
+            tickets: Tickets::default(),
+            incoming: Queues::default(),
+            dirty: Vec::new(),
+            fresh: VecDeque::new(),
+            durable: BatchNo(0),
+            now: Timestamp::ZERO,
+            wide: BTreeSet::new(),
+            reservers: Vec::new(),
+            hold_mean: None,
+        }
+    }
+
+    /// The id of a name. `file:` and `dir:` are followed by absolute, normalised paths; `slots`, `run:…`, `each:…`
+    /// and `limit:…` are places in pools; every other name is a thing of which there are as many units as declared.
+    pub fn resource(&mut self, name: &str) -> ResourceId {
+        self.resources.intern(name)
+    }
+
+    /// The name of an id.
+    pub fn name(&self, id: ResourceId) -> &str {
+        self.resources.name(id)
+    }
+
+    /// Declares how many units there are of a name or, if it ends in `*`, of each name with that prefix that is not
+    /// declared itself. Fewer than are held is allowed: nothing new starts until they fit.
+    pub fn set_capacity(&mut self, name: &str, units: u32) {
+        if !name.ends_with('*') {
+            self.resources.intern(name);
+        }
+        for cell in self.resources.declare(name, units) {
+            self.touch(cell);
+        }
+    }
+
+    /// How many units there are.
+    pub fn capacity(&mut self, id: ResourceId) -> u32 {
+        self.resources.capacity(id)
+    }
+
+    /// Why the requests can never be met, if so.
+    pub fn impossible(&self, requests: &[Request]) -> Option<String> {
+        requests.iter().find_map(|request| {
+            let capacity = self.resources.capacity(request.resource);
+            let wanted = match request.mode {
+                ClaimMode::Exclusive => request.units.max(1),
+                ClaimMode::Shared => 1,
+            };
+            let name = self.name(request.resource);
+            (wanted > capacity)
+                .then(|| format!("{wanted} units of `{name}` are wanted, and there are only {capacity}"))
+        })
+    }
+
+    /// At most so many permits of the key in any span of this length. Permits are used up by starting, not held.
+    pub fn set_rate(&mut self, key: &str, permits: u32, per: Duration) {
+        let id = self.resources.rate(key);
+        let cell = self.resources.cell_mut(id);
+        match &mut cell.stock {
+            Stock::Rate(rate) => rate.set(permits, per),
+            stock @ Stock::Units { .. } => *stock = Stock::Rate(Rate::new(permits, per)),
+            Stock::Path(_) | Stock::Breaker(_) => debug_assert!(false, "`{key}` cannot be a rate"),
+        }
+        self.touch(id);
+    }
+
+    /// The task waits from now on, in place of an earlier ticket of it that waits. That it is ready becomes durable
+    /// with the batch `ready_in`; after a start of the process that is batch 0.
+    pub fn offer(&mut self, now: Timestamp, ticket: Ticket, ready_in: BatchNo) {
+        self.withdraw(ticket.task);
+        assert!(!self.holds(ticket.task), "a task that holds its claims cannot wait for them");
+        let class = ticket.class;
+        let task = ticket.task;
+        let index = self.admit(ticket, Place::Incoming, ready_in);
+        if ready_in > self.durable {
+            self.fresh.push_back((ready_in, task));
+        }
+        self.turns.arrive(class);
+        self.place(now, index);
+    }
+
+    /// Everything up to this batch is durable.
+    pub fn settle(&mut self, durable: BatchNo) {
+        self.durable = self.durable.max(durable);
+        while let Some(&(batch, task)) = self.fresh.front()
+            && batch <= durable
+        {
+            self.fresh.pop_front();
+            if let Some(index) = self.tickets.find(task)
+                && self.tickets[index].place != Place::Holding
+                && self.tickets[index].fresh
+                && self.tickets[index].ready_in == batch
+            {
+                self.make_durable(index);
+            }
+        }
+    }
+
+    /// The task no longer wants to start. One that holds its claims keeps them.
+    pub fn withdraw(&mut self, task: TaskKey) {
+        if let Some(index) = self.tickets.find(task)
+            && self.tickets[index].place != Place::Holding
+        {
+            self.unpark(index);
+            self.forsake(index);
+            self.turns.leave(self.tickets[index].class);
+            self.tickets.remove(index);
+        }
+    }
+
+    /// The task holds its claims already: found alive after a start of the process.
+    pub fn adopt(&mut self, ticket: Ticket) {
+        self.withdraw(ticket.task);
+        if self.holds(ticket.task) {
+            return;
+        }
+        let since = ticket.ready;
+        let index = self.admit(ticket, Place::Holding, BatchNo(0));
+        self.hold(since, index);
+    }
+
+    /// The attempt is over, however it ended. Of a task that holds nothing, nothing is released.
+    pub fn release(&mut self, now: Timestamp, task: TaskKey) {
+        if let Some(index) = self.tickets.find(task)
+            && self.tickets[index].place == Place::Holding
+        {
+            self.learn(now, index);
+            let entry = self.tickets.remove(index);
+            for need in &entry.needs {
+                self.resources.cell_mut(need.cell).stock.give_back(need.demand);
+                self.touch(need.cell);
+            }
+        }
+    }
+
+    /// Declares a breaker; how it stands is kept.
+    pub fn declare_breaker(&mut self, spec: &BreakerSpec) {
+        let (cell, breaker) = self.breaker(&spec.name);
+        breaker.spec = spec.clone();
+        self.touch(cell);
+    }
+
+    /// An attempt behind the breaker has ended. The record if the breaker stands differently now.
+    pub fn breaker_report(&mut self, now: Timestamp, name: &str, success: bool) -> Option<BreakerRecord> {
+        let (cell, breaker) = self.breaker(name);
+        let record = breaker.report(now, success);
+        self.touch(cell);
+        record
+    }
+
+    /// Closes a breaker by hand. The record if it was not plainly closed.
+    pub fn reset_breaker(&mut self, name: &str) -> Option<BreakerRecord> {
+        let (cell, breaker) = self.breaker(name);
+        let record = breaker.reset();
+        self.touch(cell);
+        record
+    }
+
+    /// After a start of the process: the breaker stands as recorded.
+    pub fn restore_breaker(&mut self, record: &BreakerRecord) {
+        let (cell, breaker) = self.breaker(&record.name);
+        breaker.restore(record.state);
+        self.touch(cell);
+    }
+
+    /// When time alone may let something start.
+    pub fn wake(&self) -> Option<Timestamp> {
+        let wanted =
+            self.resources.timed.iter().map(|&cell| self.resources.cell(cell)).filter(|c| c.is_wanted());
+        wanted.filter_map(|cell| cell.opens(self.now)).min()
+    }
+
+    /// Whether the task waits to start.
+    pub fn is_waiting(&self, task: TaskKey) -> bool {
+        self.tickets.find(task).is_some_and(|index| self.tickets[index].place != Place::Holding)
+    }
+
+    /// Whether the task holds its claims.
+    pub fn holds(&self, task: TaskKey) -> bool {
+        self.tickets.find(task).is_some_and(|index| self.tickets[index].place == Place::Holding)
+    }
+
+    fn breaker(&mut self, name: &str) -> (CellId, &mut breaker::Breaker) {
+        let id = self.resources.breaker(name);
+        match &mut self.resources.cell_mut(id).stock {
+            Stock::Breaker(breaker) => (id, breaker),
+            Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) => {
+                unreachable!("the cell was made for a breaker")
+            }
+        }
+    }
+
+    fn admit(&mut self, ticket: Ticket, place: Place, ready_in: BatchNo) -> u32 {
+        let needs = self.resources.needs(&ticket.claims, ticket.breaker.as_deref());
+        let rank = order::sortable(self.options.order.rank(&ticket));
+        let wide = reserve::is_wide(&self.resources, &needs);
+        self.tickets.insert(ticket::Entry {
+            task: ticket.task,
+            needs,
+            ready: ticket.ready,
+            order: ticket.order,
+            since: ticket.ready,
+            rank,
+            class: ticket.class,
+            place,
+            fresh: ready_in > self.durable,
+            ready_in,
+            wide,
+        })
+    }
+
+    /// The cell may have become free: those who wait there are looked at with the next decision.
+    fn touch(&mut self, id: CellId) {
+        let cell = self.resources.cell_mut(id);
+        if !cell.dirty && cell.is_wanted() {
+            cell.dirty = true;
+            self.dirty.push(id);
+        }
+    }
+
+    fn key(&self, index: u32) -> Key {
+        let entry = &self.tickets[index];
+        Key { rank: entry.rank, ready: entry.ready, order: entry.order, index }
+    }
+}

@@ -1,0 +1,209 @@
+//! Names of resources, what kind of thing each names, and how much there is of it.
+
+use std::collections::BTreeMap;
+
+use partitur_model::definition::{BreakerSpec, ClaimMode};
+
+use super::Request;
+use super::breaker::Breaker;
+use super::cell::{Cell, CellId, Demand, Need, Stock};
+use super::mode::Mode;
+
+/// An interned name of a resource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ResourceId(pub u32);
+
+/// All names and cells.
+#[derive(Debug, Default)]
+pub(super) struct Resources {
+    ids: BTreeMap<Box<str>, ResourceId>,
+    named: Vec<Named>,
+    pub(super) cells: Vec<Cell>,
+    /// The cell of each path, by the path.
+    paths: BTreeMap<Box<str>, CellId>,
+    declared: BTreeMap<Box<str>, u32>,
+    /// Cells that time alone can open.
+    pub(super) timed: Vec<CellId>,
+}
+
+#[derive(Debug)]
+struct Named {
+    name: Box<str>,
+    cell: CellId,
+}
+
+impl Resources {
+    pub(super) fn intern(&mut self, name: &str) -> ResourceId {
+        if let Some(&id) = self.ids.get(name) {
+            return id;
+        }
+        match name.strip_prefix("file:").or_else(|| name.strip_prefix("dir:")) {
+            Some(path) => {
+                let cell = self.path(path);
+                self.ids.get(name).copied().unwrap_or_else(|| self.name_cell(name, cell))
+            }
+            None => {
+                let stock = Stock::Units { capacity: self.declared_capacity(name), used: 0, readers: 0 };
+                self.add(name, None, stock, is_limit(name))
+            }
+        }
+    }
+
+    /// The breaker's cell; breakers have names of their own, apart from those of resources.
+    pub(super) fn breaker(&mut self, name: &str) -> CellId {
+        let full = format!("breaker:{name}");
+        let id = self.ids.get(full.as_str()).copied().unwrap_or_else(|| {
+            let stock = Stock::Breaker(Box::new(Breaker::new(BreakerSpec::named(name))));
+            let id = self.add(&full, None, stock, true);
+            self.timed.push(self.cell_of(id));
+            id
+        });
+        self.cell_of(id)
+    }
+
+    /// Makes the name a rate.
+    pub(super) fn rate(&mut self, name: &str) -> CellId {
+        let cell = self.intern(name);
+        let cell = self.cell_of(cell);
+        if !self.timed.contains(&cell) {
+            self.timed.push(cell);
+        }
+        cell
+    }
+
+    pub(super) fn name(&self, id: ResourceId) -> &str {
+        &self.named[id.0 as usize].name
+    }
+
+    pub(super) fn cell_of(&self, id: ResourceId) -> CellId {
+        self.named[id.0 as usize].cell
+    }
+
+    pub(super) fn cell(&self, id: CellId) -> &Cell {
+        &self.cells[id.0 as usize]
+    }
+
+    pub(super) fn cell_mut(&mut self, id: CellId) -> &mut Cell {
+        &mut self.cells[id.0 as usize]
+    }
+
+    /// Declares how much there is of a name, or of each name with a prefix. Yields the cells that changed.
+    pub(super) fn declare(&mut self, name: &str, units: u32) -> Vec<CellId> {
+        self.declared.insert(name.into(), units);
+        let prefix = name.strip_suffix('*');
+        let mut changed = Vec::new();
+        for named in 0..self.named.len() {
+            let Named { name: own, cell } = &self.named[named];
+            let concerned = prefix.map_or(&**own == name, |prefix| own.starts_with(prefix));
+            let (units, cell) = (self.declared_capacity(own), *cell);
+            if let (true, Stock::Units { capacity, .. }) = (concerned, &mut self.cells[cell.0 as usize].stock)
+            {
+                *capacity = units;
+                changed.push(cell);
+            }
+        }
+        changed
+    }
+
+    pub(super) fn capacity(&self, id: ResourceId) -> u32 {
+        match &self.cell(self.cell_of(id)).stock {
+            Stock::Units { capacity, .. } => *capacity,
+            Stock::Path(_) => 1,
+            Stock::Rate(rate) => rate.permits,
+            Stock::Breaker(breaker) => breaker.spec.probes_max,
+        }
+    }
+
+    /// What the requests come to: one need for each cell, first those that refuse longest.
+    pub(super) fn needs(&mut self, requests: &[Request], breaker: Option<&str>) -> Box<[Need]> {
+        let mut needs = Vec::with_capacity(requests.len() + 1);
+        for request in requests {
+            self.add_needs(request, &mut needs);
+        }
+        if let Some(name) = breaker {
+            needs.push(Need { cell: self.breaker(name), demand: Demand::Pass, named: true });
+        }
+        needs.sort_by_key(|need: &Need| need.cell);
+        needs.dedup_by(|next, kept| {
+            let same = next.cell == kept.cell;
+            if same {
+                kept.demand = kept.demand.join(next.demand);
+                kept.named |= next.named;
+            }
+            same
+        });
+        // Things before places in pools, and what lies deep before its ancestors: who is refused waits where it
+        // takes longest.
+        needs.sort_by_key(|need| (self.cell(need.cell).limit, std::cmp::Reverse(need.cell)));
+        needs.into_boxed_slice()
+    }
+
+    fn add_needs(&self, request: &Request, needs: &mut Vec<Need>) {
+        let cell = self.cell_of(request.resource);
+        let units = request.units.max(1);
+        let demand = match (&self.cell(cell).stock, request.mode) {
+            (Stock::Units { .. }, ClaimMode::Exclusive) => Demand::Units(units),
+            (Stock::Units { .. }, ClaimMode::Shared) => Demand::Shared,
+            (Stock::Path(_), ClaimMode::Exclusive) => Demand::Path(Mode::Exclusive),
+            (Stock::Path(_), ClaimMode::Shared) => Demand::Path(Mode::Shared),
+            (Stock::Rate(_), ClaimMode::Exclusive | ClaimMode::Shared) => Demand::Permits(units),
+            (Stock::Breaker(_), ClaimMode::Exclusive | ClaimMode::Shared) => Demand::Pass,
+        };
+        needs.push(Need { cell, demand, named: true });
+        if let Demand::Path(mode) = demand {
+            let mut above = self.cell(cell).parent;
+            while let Some(cell) = above {
+                needs.push(Need { cell, demand: Demand::Path(mode.intention()), named: false });
+                above = self.cell(cell).parent;
+            }
+        }
+    }
+
+    /// The cell of a path; its ancestors first.
+    fn path(&mut self, path: &str) -> CellId {
+        let path = path.trim_end_matches('/');
+        if let Some(&cell) = self.paths.get(path) {
+            return cell;
+        }
+        let parent = path.rfind('/').map(|slash| self.path(&path[..slash]));
+        let name = if path.is_empty() { "dir:/".to_owned() } else { format!("dir:{path}") };
+        let id = self.add(&name, parent, Stock::Path([0; 5]), false);
+        let cell = self.cell_of(id);
+        self.paths.insert(path.into(), cell);
+        cell
+    }
+
+    fn add(&mut self, name: &str, parent: Option<CellId>, stock: Stock, limit: bool) -> ResourceId {
+        let cell = CellId(u32::try_from(self.cells.len()).expect("fewer than 2^32 resources"));
+        let label = ResourceId(u32::try_from(self.named.len()).expect("fewer than 2^32 resources"));
+        self.cells.push(Cell::new(label, parent, stock, limit));
+        self.name_cell(name, cell)
+    }
+
+    fn name_cell(&mut self, name: &str, cell: CellId) -> ResourceId {
+        let id = ResourceId(u32::try_from(self.named.len()).expect("fewer than 2^32 resources"));
+        self.named.push(Named { name: name.into(), cell });
+        self.ids.insert(name.into(), id);
+        // The name that somebody asked for is the better label than the one made up for an ancestor.
+        self.cells[cell.0 as usize].label = id;
+        id
+    }
+
+    fn declared_capacity(&self, name: &str) -> u32 {
+        let longest_prefix = || {
+            let prefixes = self.declared.iter().filter_map(|(declared, units)| {
+                declared
+                    .strip_suffix('*')
+                    .filter(|prefix| name.starts_with(prefix))
+                    .map(|prefix| (prefix.len(), *units))
+            });
+            prefixes.max().map_or(1, |(_, units)| units)
+        };
+        self.declared.get(name).copied().unwrap_or_else(longest_prefix)
+    }
+}
+
+/// Names of places in pools: the node's slots, a run's concurrency, the branches of a for-each, other limits.
+fn is_limit(name: &str) -> bool {
+    name == "slots" || ["run:", "each:", "limit:"].iter().any(|prefix| name.starts_with(prefix))
+}
