@@ -12,8 +12,9 @@ use crate::error::{EvalError, EvalFault};
 use crate::json::{Kind, Node};
 use crate::navigate::follow;
 use crate::number::{self, Decimal};
-use crate::parse::{Arithmetic, Comparison, Expr, ExprKind, Pattern, compile};
 use crate::path::Step;
+use crate::pattern::{Pattern, compile};
+use crate::syntax::{Arithmetic, Comparison, Expr, ExprKind};
 use crate::value::Value;
 use crate::{EVALUATION_STEPS_MAX, Lookup, TEXT_MAX};
 
@@ -341,18 +342,6 @@ fn calculate(operator: Arithmetic, left: &str, right: &str) -> Outcome<Value> {
         Arithmetic::Remainder => a.remainder(b),
     };
     result.map(Value::number).ok_or(EvalFault::TooManyDigits(sign))
-}
-
-impl Arithmetic {
-    fn sign(self) -> &'static str {
-        match self {
-            Arithmetic::Add => "+",
-            Arithmetic::Subtract => "-",
-            Arithmetic::Multiply => "*",
-            Arithmetic::Divide => "/",
-            Arithmetic::Remainder => "%",
-        }
-    }
 }
 
 fn at(expr: &Expr) -> impl Fn(EvalFault) -> EvalError {

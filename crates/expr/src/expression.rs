@@ -7,8 +7,11 @@ use partitur_model::Payload;
 use crate::Lookup;
 use crate::error::{EvalError, ParseError};
 use crate::evaluate;
-use crate::parse::{Comparison, Expr, ExprKind, Pattern, parse};
+use crate::json::Kind;
+use crate::parse::parse;
 use crate::path::Path;
+use crate::pattern::Pattern;
+use crate::syntax::{Expr, ExprKind};
 
 /// A condition or a computation, without `${}`: `orders.output.rows > 0 and inputs.month != '2024-12'`.
 ///
@@ -71,20 +74,9 @@ impl Expression {
     }
 }
 
-impl Comparison {
-    fn is_ordering(self) -> bool {
-        match self {
-            Comparison::Less | Comparison::LessOrEqual | Comparison::Greater | Comparison::GreaterOrEqual => {
-                true
-            }
-            Comparison::Equal | Comparison::NotEqual | Comparison::Contains | Comparison::In => false,
-        }
-    }
-}
-
 fn may_be_null(expr: &Expr, never_null: &dyn Fn(&Path) -> bool) -> bool {
     match &expr.kind {
-        ExprKind::Literal(value) => value.kind() == crate::json::Kind::Null,
+        ExprKind::Literal(value) => value.kind() == Kind::Null,
         ExprKind::Path(path) => !never_null(path),
         ExprKind::Here(_) | ExprKind::Steps(..) => true,
         ExprKind::List(_)

@@ -10,7 +10,7 @@ use crate::evaluate::{Evaluator, Outcome};
 use crate::json::Node;
 use crate::navigate::size;
 use crate::number::Decimal;
-use crate::parse::Arithmetic;
+use crate::syntax::Arithmetic;
 use crate::value::{Value, push_text};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 //!
 //! [`Template`] and [`Tree`] replace `${…}` in texts and in JSON, [`Expression`] is a condition or a computation,
 //! [`Rules`] are conditions that set values. Each is parsed once and then asked with a [`Lookup`], which knows the
-//! values. The same source and the same values give the same answer, on every machine.
+//! values.
 //!
 //! Values are payloads, and digits stay digits: a number never passes through a float.
 //!
@@ -19,7 +19,9 @@ mod navigate;
 mod number;
 mod parse;
 mod path;
+mod pattern;
 mod rule;
+mod syntax;
 mod template;
 mod tree;
 mod value;
@@ -30,6 +32,7 @@ pub use error::{EvalError, EvalFault, ParseError, RuleFailure};
 pub use expression::Expression;
 pub use navigate::navigate;
 pub use path::{Filter, Path, Reduce, Step};
+pub use pattern::matches_whole;
 pub use rule::Rules;
 pub use template::Template;
 pub use tree::Tree;

@@ -7,7 +7,7 @@ use partitur_model::{Payload, RawJson};
 
 use crate::EVALUATION_STEPS_MAX;
 use crate::evaluate::holds_for;
-use crate::json::Node;
+use crate::json::{Kind, Node};
 use crate::number::{Decimal, compare};
 use crate::path::{Reduce, Step};
 
@@ -157,7 +157,7 @@ fn number(digits: impl ToString) -> Payload {
 }
 
 fn numbers<'a>(nodes: &[Node<'a>]) -> Option<Vec<&'a str>> {
-    let digits = |node: &Node<'a>| (node.kind() == crate::json::Kind::Number).then(|| node.source());
+    let digits = |node: &Node<'a>| (node.kind() == Kind::Number).then(|| node.source());
     nodes.iter().map(digits).collect()
 }
 

@@ -3,70 +3,13 @@
 //! From the loosest to the tightest: `or`, `and`, `not`, comparisons, `+ -`, `* / %`, the sign, steps of a path.
 //! Chains of equal rank become one node, so that the tree is only as deep as the source is nested.
 
-use std::ops::Range;
-
-use regex::{Regex, RegexBuilder};
-
-use crate::PATTERN_MAX;
 use crate::cursor::{Cursor, Language, check_length, unknown};
 use crate::error::ParseError;
 use crate::function::Function;
-use crate::path::{Path, Step, parse_steps};
+use crate::path::{Path, parse_steps};
+use crate::pattern::Pattern;
+use crate::syntax::{Arithmetic, Comparison, Expr, ExprKind};
 use crate::value::Value;
-
-/// A node of an expression.
-#[derive(Clone, Debug)]
-pub(crate) struct Expr {
-    pub(crate) kind: ExprKind,
-    pub(crate) at: Range<u32>,
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum ExprKind {
-    Literal(Value),
-    Path(Path),
-    /// `@` and its steps, in a filter.
-    Here(Box<[Step]>),
-    /// Steps into what an expression makes.
-    Steps(Box<Expr>, Box<[Step]>),
-    List(Box<[Expr]>),
-    Not(Box<Expr>),
-    Negate(Box<Expr>),
-    All(Box<[Expr]>),
-    Any(Box<[Expr]>),
-    Compare(Comparison, Box<[Expr; 2]>),
-    Matches(Box<Expr>, Pattern),
-    /// `a + b - c`, `a * b / c`, from left to right.
-    Chain(Box<Expr>, Box<[(Arithmetic, Expr)]>),
-    Call(Function, Box<[Expr]>),
-}
-
-#[derive(Clone, Debug)]
-pub(crate) enum Pattern {
-    Fixed(Regex),
-    Computed(Box<Expr>),
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Comparison {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Contains,
-    In,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Arithmetic {
-    Add,
-    Subtract,
-    Multiply,
-    Divide,
-    Remainder,
-}
 
 /// What stands between two operands of a comparison.
 #[derive(Clone, Copy)]
@@ -132,19 +75,6 @@ struct Parser<'c, 'a> {
 
 impl Parser<'_, '_> {
     fn expression(&mut self) -> Result<Expr, ParseError> {
-        self.any()
-    }
-
-    /// Runs `parse` one level deeper.
-    fn nested<T>(
-        &mut self,
-        parse: impl FnOnce(&mut Parser<'_, '_>) -> Result<T, ParseError>,
-    ) -> Result<T, ParseError> {
-        let filter = self.filter;
-        self.cursor.nested(|cursor| parse(&mut Parser { cursor, filter }))
-    }
-
-    fn any(&mut self) -> Result<Expr, ParseError> {
         let first = self.all()?;
         let mut parts = vec![first];
         while self.word("or") || (self.filter && self.cursor.eat_spaced("||")) {
@@ -160,6 +90,15 @@ impl Parser<'_, '_> {
             parts.push(self.not()?);
         }
         Ok(joined(parts, ExprKind::All))
+    }
+
+    /// Runs `parse` one level deeper.
+    fn nested<T>(
+        &mut self,
+        parse: impl FnOnce(&mut Parser<'_, '_>) -> Result<T, ParseError>,
+    ) -> Result<T, ParseError> {
+        let filter = self.filter;
+        self.cursor.nested(|cursor| parse(&mut Parser { cursor, filter }))
     }
 
     fn not(&mut self) -> Result<Expr, ParseError> {
@@ -186,7 +125,7 @@ impl Parser<'_, '_> {
             start,
             match relation {
                 Relation::Compare(comparison) => ExprKind::Compare(comparison, [left, right].into()),
-                Relation::Matches => ExprKind::Matches(left.into(), pattern(right)?),
+                Relation::Matches => ExprKind::Matches(left.into(), Pattern::parse(right)?),
             },
         ))
     }
@@ -321,6 +260,7 @@ impl Parser<'_, '_> {
                 Ok(self.node(start, ExprKind::Here(steps)))
             }
             Some('0'..='9') if !self.is_name_with_digits() => self.number(),
+            Some('!') => Err(self.cursor.here("unknown operator `!`").hint("write `not`")),
             Some('$') if self.cursor.sees("${") => Err(self
                 .cursor
                 .here("an expression names values without `${}`")
@@ -486,32 +426,6 @@ fn negated(inner: Expr) -> ExprKind {
         }
         _ => ExprKind::Negate(inner.into()),
     }
-}
-
-fn pattern(source: Expr) -> Result<Pattern, ParseError> {
-    let ExprKind::Literal(Value::Text(text)) = &source.kind else {
-        return Ok(Pattern::Computed(source.into()));
-    };
-    compile(text).map(Pattern::Fixed).map_err(|message| {
-        let at = source.at.start as usize..source.at.end as usize;
-        ParseError::new(at, format!("this is no regular expression: {message}"))
-    })
-}
-
-/// Compiles a regular expression within its bounds; the error is one line.
-pub(crate) fn compile(pattern: &str) -> Result<Regex, String> {
-    if pattern.len() > PATTERN_MAX {
-        return Err(format!("longer than {PATTERN_MAX} bytes"));
-    }
-    let built = RegexBuilder::new(pattern).size_limit(PATTERN_MAX).dfa_size_limit(PATTERN_MAX).build();
-    built.map_err(|error| match error {
-        regex::Error::CompiledTooBig(limit) => format!("larger than {limit} bytes when compiled"),
-        other => {
-            // The parser draws a picture; its last line says what is wrong.
-            let text = other.to_string();
-            text.lines().last().unwrap_or_default().trim_start_matches("error: ").to_owned()
-        }
-    })
 }
 
 /// Where the number that begins here ends.

@@ -10,7 +10,8 @@ use std::ops::Range;
 use crate::PATH_STEPS_MAX;
 use crate::cursor::{Cursor, Language, unknown};
 use crate::error::ParseError;
-use crate::parse::{Expr, parse_filter};
+use crate::parse::parse_filter;
+use crate::syntax::Expr;
 
 /// A name and the steps after it.
 #[derive(Clone, Debug, PartialEq)]

@@ -73,6 +73,13 @@ impl Rules {
         self.rules.iter().flat_map(Compiled::paths).collect()
     }
 
+    /// Whether a name itself is only known when values are; see [`Template::has_open_head`].
+    pub fn has_open_head(&self) -> bool {
+        self.rules
+            .iter()
+            .any(|rule| rule.set.has_open_head() || rule.fail.as_ref().is_some_and(Template::has_open_head))
+    }
+
     /// The conditions, in order, for checks such as [`Expression::nullable_orderings`].
     pub fn conditions(&self) -> impl Iterator<Item = &Expression> {
         self.rules.iter().map(|rule| &rule.condition)
@@ -107,14 +114,10 @@ fn compile(at: usize, rule: &Rule, errors: &mut Vec<(String, ParseError)>) -> Op
 }
 
 fn compile_set(at: usize, rule: &Rule, errors: &mut Vec<(String, ParseError)>) -> Option<Tree> {
-    if rule.set.0.is_null() {
-        return keep(
-            Tree::parse(&Payload::object::<Arc<str>>([])).map_err(|_| no_object()),
-            String::new,
-            errors,
-        );
-    }
-    match Tree::parse(&rule.set.0) {
+    // A rule that only fails, or only counts as fired, sets nothing.
+    let silent = Payload::object::<Arc<str>>([]);
+    let source = if rule.set.0.is_null() { &silent } else { &rule.set.0 };
+    match Tree::parse(source) {
         Ok(tree) if tree.may_be_object() => Some(tree),
         Ok(_) => {
             errors.push((format!("[{at}].set"), no_object()));
