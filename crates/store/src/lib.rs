@@ -4,14 +4,19 @@
 //! what was submitted: when a batch fails, those submitted behind it fail with it, until the caller has heard of it.
 //!
 //! Not here: what the rows mean, clocks, retries. `engine` decides, `runtime` submits and waits.
-//! Begin with [`Store`]; [`MemoryStore`] is the one whose disk a test can break.
+//! Begin with [`Store`]; [`SqliteStore`] is the one people use, [`MemoryStore`] the one whose disk a test can break,
+//! [`Reader`] what other terminals ask, [`StateDir`] where it all lies and whose it is.
 
 mod error;
 mod memory;
+mod sqlite;
+mod state_dir;
 mod tables;
 
 pub use error::StoreError;
 pub use memory::{DiskFault, MemoryStore};
+pub use sqlite::{Counts, Options, Reader, RunFilter, RunPage, SqliteStore, Synchronous};
+pub use state_dir::{HostLock, StateDir};
 pub use tables::Tables;
 
 use partitur_model::change::{BatchNo, Change};
@@ -104,4 +109,14 @@ pub struct Quarantined {
     pub run: Option<u64>,
     /// What and why, for people: `task 7: state 99 is unknown`.
     pub reason: String,
+}
+
+impl Quarantined {
+    /// A run can only go on with its definition.
+    fn without_definition(run: &RunRecord) -> Quarantined {
+        Quarantined {
+            run: Some(run.id.number()),
+            reason: format!("definition {} is missing", run.definition),
+        }
+    }
 }

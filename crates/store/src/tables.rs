@@ -9,7 +9,7 @@ use partitur_model::record::{
 };
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq};
 
-use crate::{Recovered, StoredRun};
+use crate::{Quarantined, Recovered, StoredRun};
 
 /// The key of a run's row: its shard above its number. The random bits of the id are checked, not searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -70,15 +70,16 @@ impl Tables {
 
     /// See [`Store::recover`](crate::Store::recover).
     pub fn recovered(&self) -> Recovered {
-        let runs: Vec<StoredRun> =
-            self.runs.values().filter(|run| !run.state.is_ended()).map(|run| self.stored(run)).collect();
-        let used: BTreeSet<DefinitionId> = runs.iter().map(|stored| stored.run.definition).collect();
+        let open = self.runs.values().filter(|run| !run.state.is_ended());
+        let (known, unknown): (Vec<_>, Vec<_>) =
+            open.partition(|run| self.definitions.contains_key(&run.definition));
+        let used: BTreeSet<DefinitionId> = known.iter().map(|run| run.definition).collect();
         Recovered {
             node: self.node,
             breakers: self.breakers().collect(),
             definitions: used.iter().filter_map(|id| self.definition(*id)).cloned().collect(),
-            runs,
-            quarantined: Vec::new(),
+            runs: known.into_iter().map(|run| self.stored(run)).collect(),
+            quarantined: unknown.into_iter().map(Quarantined::without_definition).collect(),
         }
     }
 

@@ -1,0 +1,184 @@
+//! The store that people use: one SQLite file, written by one thread.
+//!
+//! [`SqliteStore`] is the caller's side; `writer` is the thread, `queue` what passes between them. `schema` has the
+//! tables, `task_row` and `run_row` say how records stand in them, `payload` where their texts are; `load` reads
+//! them back, for the writer and for [`Reader`].
+
+mod columns;
+mod fault;
+mod load;
+mod payload;
+mod queue;
+mod reader;
+mod rows;
+mod run_row;
+mod schema;
+mod task_row;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use partitur_model::record::DefinitionRecord;
+use partitur_model::{DefinitionId, RunId};
+
+pub use reader::{Reader, RunFilter, RunPage};
+pub use schema::Synchronous;
+
+use self::queue::{Question, Queue};
+use self::rows::Workshop;
+use self::writer::{Work, Writer};
+use crate::{Commit, Completion, Recovered, Store, StoreError, StoredRun};
+
+/// How a [`SqliteStore`] is opened.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// How much a commit survives.
+    pub synchronous: Synchronous,
+    /// How long a commit waits while another process holds the database.
+    pub busy: Duration,
+    /// The most pages that the database may have; unlimited if `None`.
+    pub pages_max: Option<u32>,
+    /// The name of the registered VFS to use; the system's if `None`.
+    pub vfs: Option<String>,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            synchronous: Synchronous::default(),
+            busy: Duration::from_secs(2),
+            pages_max: None,
+            vfs: None,
+        }
+    }
+}
+
+/// A store in an SQLite file. Dropping it writes what was submitted and closes the file.
+pub struct SqliteStore {
+    queue: Arc<Queue>,
+    work: Arc<Work>,
+    writer: Option<JoinHandle<()>>,
+}
+
+/// What a store has written since it was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Commits to the disk.
+    pub transactions: u64,
+    /// Batches in them.
+    pub batches: u64,
+    /// Rows written, payloads apart.
+    pub rows: u64,
+    /// Payloads written that did not fit into their row.
+    pub payloads: u64,
+}
+
+impl SqliteStore {
+    /// Opens the file and starts the writer; creates the file if there is none. `waker` is called from the writer's
+    /// thread whenever completions are there.
+    ///
+    /// # Errors
+    /// When the file cannot be used: it is another program's, of a newer format, damaged, or not to be written.
+    pub fn open(
+        path: impl AsRef<Path>,
+        options: Options,
+        waker: impl Fn() + Send + 'static,
+    ) -> Result<SqliteStore, StoreError> {
+        let conn =
+            schema::open_writer(path.as_ref(), options.synchronous, options.busy, options.vfs.as_deref())?;
+        if let Some(pages) = options.pages_max {
+            conn.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))
+                .map_err(fault::store_error)?;
+        }
+        let (queue, work) = (Arc::new(Queue::default()), Arc::new(Work::default()));
+        let writer = Writer {
+            conn,
+            queue: queue.clone(),
+            work: work.clone(),
+            workshop: Workshop::new().map_err(io_error)?,
+            waker: Box::new(waker),
+            failed: None,
+            poison: None,
+            freed: false,
+        };
+        let thread = std::thread::Builder::new().name("store".into());
+        let writer = Some(thread.spawn(|| work_until_closed(writer)).map_err(io_error)?);
+        Ok(SqliteStore { queue, work, writer })
+    }
+
+    /// What has been written since the store was opened.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            transactions: self.work.transactions.load(Ordering::Relaxed),
+            batches: self.work.batches.load(Ordering::Relaxed),
+            rows: self.work.rows.load(Ordering::Relaxed),
+            payloads: self.work.payloads.load(Ordering::Relaxed),
+        }
+    }
+
+    fn ask<T>(
+        &self,
+        question: impl FnOnce(SyncSender<Result<T, StoreError>>) -> Question,
+    ) -> Result<T, StoreError> {
+        let (to, answer): (_, Receiver<Result<T, StoreError>>) = sync_channel(1);
+        self.queue.ask(question(to));
+        answer.recv().unwrap_or_else(|_| Err(StoreError::Io("the writer has ended".into())))
+    }
+}
+
+/// However the writer ends, nobody waits for it afterwards.
+fn work_until_closed(writer: Writer) {
+    struct Leaving(Arc<Queue>);
+    impl Drop for Leaving {
+        fn drop(&mut self) {
+            self.0.abandon();
+        }
+    }
+    let _leaving = Leaving(writer.queue.clone());
+    writer.run();
+}
+
+fn io_error(error: std::io::Error) -> StoreError {
+    StoreError::Io(error.to_string())
+}
+
+impl Store for SqliteStore {
+    fn submit(&mut self, commit: Commit) {
+        self.queue.submit(commit);
+    }
+
+    fn completions(&mut self, out: &mut Vec<Completion>) {
+        self.queue.take_completions(out);
+    }
+
+    fn wait(&mut self) {
+        self.queue.wait();
+    }
+
+    fn recover(&mut self) -> Result<Recovered, StoreError> {
+        self.ask(Question::Recover)
+    }
+
+    fn load_run(&mut self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
+        self.ask(|to| Question::Run(run, to))
+    }
+
+    fn definition(&mut self, id: DefinitionId) -> Result<Option<DefinitionRecord>, StoreError> {
+        self.ask(|to| Question::Definition(id, to))
+    }
+}
+
+impl Drop for SqliteStore {
+    fn drop(&mut self) {
+        self.queue.close();
+        if let Some(writer) = self.writer.take() {
+            // A writer that panicked has completed nothing more: what was reported durable is.
+            let _ = writer.join();
+        }
+    }
+}

@@ -1,0 +1,258 @@
+//! Writes the changes of one transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use partitur_model::TaskSeq;
+use partitur_model::change::Change;
+use partitur_model::record::{
+    BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, SourceFormat,
+};
+use rusqlite::{CachedStatement, Connection, params};
+
+use super::payload::{Packer, PayloadWriter};
+use super::{run_row, task_row};
+use crate::tables::RunKey;
+
+/// A run's payloads are swept when this many were written since the last time, or twice as many as were kept then.
+const SWEEP_MIN: u32 = 256;
+
+const SWEEP: &str = "DELETE FROM payloads WHERE run = ?1 AND id NOT IN (
+    SELECT output FROM tasks WHERE run = ?1 AND typeof(output) = 'blob'
+    UNION ALL SELECT error FROM tasks WHERE run = ?1 AND typeof(error) = 'blob'
+    UNION ALL SELECT items FROM tasks WHERE run = ?1 AND typeof(items) = 'blob'
+    UNION ALL SELECT value FROM (
+        SELECT input AS value FROM runs WHERE key = ?1 UNION ALL SELECT variables FROM runs WHERE key = ?1
+        UNION ALL SELECT output FROM runs WHERE key = ?1 UNION ALL SELECT error FROM runs WHERE key = ?1
+    ) WHERE typeof(value) = 'blob')";
+
+/// What outlives a transaction: buffers, and how much garbage there may be.
+pub(super) struct Workshop {
+    packer: Packer,
+    /// Payloads written since the run's last sweep, and kept by it. Forgotten at a restart, which only delays a sweep.
+    unswept: HashMap<RunKey, Unswept>,
+}
+
+#[derive(Default)]
+struct Unswept {
+    written: u32,
+    kept: u32,
+}
+
+/// What a transaction did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Written {
+    /// Rows of tasks, runs and the rest.
+    pub rows: u64,
+    /// Rows of payloads.
+    pub payloads: u64,
+    /// Whether pages became free.
+    pub freed: bool,
+}
+
+impl Workshop {
+    pub(super) fn new() -> std::io::Result<Workshop> {
+        Ok(Workshop { packer: Packer::new()?, unswept: HashMap::new() })
+    }
+
+    /// Writes `changes` into the open transaction.
+    pub(super) fn write<'a>(
+        &mut self,
+        conn: &Connection,
+        changes: impl DoubleEndedIterator<Item = &'a Change>,
+    ) -> rusqlite::Result<Written> {
+        let mut transaction = Rows {
+            conn,
+            tasks: conn.prepare_cached(task_row::UPSERT)?,
+            payloads: PayloadWriter::new(conn, &mut self.packer)?,
+            written: Written::default(),
+            ended: Vec::new(),
+        };
+        for change in last_of_each_row(changes) {
+            transaction.apply(change)?;
+        }
+        let (mut written, by_run, ended) = transaction.finish();
+        self.sweep(conn, by_run, &ended, &mut written)?;
+        Ok(written)
+    }
+
+    /// Deletes the payloads that no row names any more, in runs where there may be many, and in those that end.
+    /// Reference counts would cost a read at each step; this costs a pass each time the payloads have doubled.
+    fn sweep(
+        &mut self,
+        conn: &Connection,
+        by_run: HashMap<RunKey, u32>,
+        ended: &[RunKey],
+        written: &mut Written,
+    ) -> rusqlite::Result<()> {
+        let mut due: Vec<RunKey> =
+            ended.iter().copied().filter(|run| self.unswept.contains_key(run)).collect();
+        for (run, count) in by_run {
+            let unswept = self.unswept.entry(run).or_default();
+            unswept.written += count;
+            if unswept.written >= SWEEP_MIN.max(2 * unswept.kept) || ended.contains(&run) {
+                due.push(run);
+            }
+        }
+        due.sort_unstable();
+        due.dedup();
+        for run in due {
+            let swept = conn.prepare_cached(SWEEP)?.execute([run.0])?;
+            written.freed |= swept > 0;
+            let unswept = self.unswept.entry(run).or_default();
+            unswept.kept = (unswept.kept + unswept.written).saturating_sub(swept as u32);
+            unswept.written = 0;
+        }
+        for run in ended {
+            self.unswept.remove(run);
+        }
+        Ok(())
+    }
+}
+
+/// The last change of each row, in order. What a removed run had before its removal is not written at all.
+fn last_of_each_row<'a>(changes: impl DoubleEndedIterator<Item = &'a Change>) -> Vec<&'a Change> {
+    let (mut seen, mut removed) = (HashSet::new(), HashSet::new());
+    let mut last: Vec<&Change> = changes
+        .rev()
+        .filter(|change| {
+            let row = RowName::of(change);
+            !row.run().is_some_and(|run| removed.contains(&run)) && {
+                if let Change::RemoveRun(run) = change {
+                    removed.insert(RunKey::from(*run));
+                }
+                seen.insert(row)
+            }
+        })
+        .collect();
+    last.reverse();
+    last
+}
+
+/// Which row a change is about.
+#[derive(PartialEq, Eq, Hash)]
+enum RowName<'a> {
+    Node,
+    Definition(u128),
+    Run(RunKey),
+    Removal(RunKey),
+    Task(RunKey, TaskSeq),
+    Breaker(&'a str),
+}
+
+impl RowName<'_> {
+    fn of(change: &Change) -> RowName<'_> {
+        match change {
+            Change::Node(_) => RowName::Node,
+            Change::Definition(definition) => RowName::Definition(definition.id.0),
+            Change::Run(run) => RowName::Run(run.id.into()),
+            Change::Task(task) => RowName::Task(task.run.into(), task.seq),
+            Change::RemoveTask(run, seq) => RowName::Task((*run).into(), *seq),
+            Change::RemoveRun(run) => RowName::Removal((*run).into()),
+            Change::Breaker(breaker) => RowName::Breaker(&breaker.name),
+        }
+    }
+
+    fn run(&self) -> Option<RunKey> {
+        match self {
+            RowName::Run(run) | RowName::Removal(run) | RowName::Task(run, _) => Some(*run),
+            RowName::Node | RowName::Definition(_) | RowName::Breaker(_) => None,
+        }
+    }
+}
+
+struct Rows<'c> {
+    conn: &'c Connection,
+    tasks: CachedStatement<'c>,
+    payloads: PayloadWriter<'c>,
+    written: Written,
+    ended: Vec<RunKey>,
+}
+
+impl Rows<'_> {
+    /// What was written, payloads by run, and the runs that ended.
+    fn finish(mut self) -> (Written, HashMap<RunKey, u32>, Vec<RunKey>) {
+        let by_run = self.payloads.written;
+        self.written.payloads = by_run.values().map(|&count| u64::from(count)).sum();
+        (self.written, by_run, self.ended)
+    }
+
+    fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
+        self.written.rows += 1;
+        match change {
+            Change::Node(node) => self.node(node),
+            Change::Definition(definition) => self.definition(definition),
+            Change::Run(run) => self.run(run),
+            Change::Task(task) => task_row::write(&mut self.tasks, &mut self.payloads, task),
+            Change::RemoveTask(run, seq) => self.remove_task((*run).into(), *seq),
+            Change::RemoveRun(run) => self.remove_run((*run).into()),
+            Change::Breaker(breaker) => self.breaker(breaker),
+        }
+    }
+
+    fn node(&mut self, node: &NodeRecord) -> rusqlite::Result<()> {
+        self.execute(
+            "INSERT OR REPLACE INTO node (id, epoch, last_run, time) VALUES (0, ?1, ?2, ?3)",
+            params![node.epoch, node.last_run as i64, node.time.micros() as i64],
+        )
+    }
+
+    /// A definition never changes: its id is a hash of it.
+    fn definition(&mut self, definition: &DefinitionRecord) -> rusqlite::Result<()> {
+        let id = definition.id.0.to_be_bytes();
+        let inserted = self
+            .conn
+            .prepare_cached("INSERT OR IGNORE INTO definitions (id, name, format) VALUES (?1, ?2, ?3)")?
+            .execute(params![id, definition.name, format_code(definition.format)])?;
+        let files = if inserted > 0 { definition.files.as_slice() } else { &[] };
+        for (position, file) in (0_i64..).zip(files) {
+            let (unpacked, body) = self.payloads.pack(&file.text);
+            self.conn
+                .prepare_cached("INSERT INTO definition_files VALUES (?1, ?2, ?3, ?4, ?5)")?
+                .execute(params![id, position, file.path, unpacked, body])?;
+        }
+        Ok(())
+    }
+
+    fn run(&mut self, run: &RunRecord) -> rusqlite::Result<()> {
+        if run.state.is_ended() {
+            self.ended.push(run.id.into());
+        }
+        run_row::write(self.conn, &mut self.payloads, run)
+    }
+
+    fn remove_task(&mut self, run: RunKey, seq: TaskSeq) -> rusqlite::Result<()> {
+        self.execute("DELETE FROM tasks WHERE run = ?1 AND seq = ?2", params![run.0, seq.0])
+    }
+
+    fn remove_run(&mut self, run: RunKey) -> rusqlite::Result<()> {
+        self.written.freed = true;
+        self.ended.push(run);
+        self.execute("DELETE FROM tasks WHERE run = ?1", [run.0])?;
+        self.execute("DELETE FROM payloads WHERE run = ?1", [run.0])?;
+        self.execute("DELETE FROM runs WHERE key = ?1", [run.0])
+    }
+
+    fn breaker(&mut self, breaker: &BreakerRecord) -> rusqlite::Result<()> {
+        let (state, value) = match breaker.state {
+            BreakerState::Closed { failures } => (0, i64::from(failures)),
+            BreakerState::Open { until } => (1, until.micros() as i64),
+            BreakerState::HalfOpen { successes } => (2, i64::from(successes)),
+        };
+        self.execute(
+            "INSERT OR REPLACE INTO breakers (name, state, value) VALUES (?1, ?2, ?3)",
+            params![breaker.name, state, value],
+        )
+    }
+
+    fn execute(&self, sql: &str, params: impl rusqlite::Params) -> rusqlite::Result<()> {
+        self.conn.prepare_cached(sql)?.execute(params).map(drop)
+    }
+}
+
+fn format_code(format: SourceFormat) -> i64 {
+    match format {
+        SourceFormat::Yaml => 0,
+        SourceFormat::Json => 1,
+        SourceFormat::NodesEdges => 2,
+    }
+}

@@ -1,0 +1,182 @@
+//! A run as a row of `runs`.
+
+use partitur_model::definition::OnFailure;
+use partitur_model::record::{Parent, RunOptions, RunOutcome, RunRecord, RunState};
+use partitur_model::{DefinitionId, Payload, TaskSeq};
+use rusqlite::{Connection, Row};
+
+use super::columns::{Binder, Columns, needed, run_id, unknown};
+use super::fault::Unreadable;
+use super::payload::{Cell, PayloadReader, PayloadWriter};
+use super::task_row::read_error;
+use crate::tables::RunKey;
+
+const UPSERT: &str = "INSERT OR REPLACE INTO runs (key, random, definition, flow, name, \
+     parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
+     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, ended) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+     ?21, ?22, ?23, ?24)";
+
+/// What [`read`] reads, in its order.
+pub(super) const COLUMNS: &str = "key, random, definition, flow, name, \
+     parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
+     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, ended";
+
+const ENDING: i64 = 10;
+const ROLLING_BACK: i64 = 20;
+const ENDED: i64 = 30;
+
+/// Writes the row.
+pub(super) fn write(
+    conn: &Connection,
+    payloads: &mut PayloadWriter<'_>,
+    run: &RunRecord,
+) -> rusqlite::Result<()> {
+    let key = RunKey::from(run.id);
+    let input = payloads.payload(key, Some(&run.input))?;
+    let variables = payloads.payload(key, Some(&run.variables))?;
+    let output = payloads.payload(key, run.output.as_ref())?;
+    let error = match &run.error {
+        Some(error) => payloads.text(key, error.message.as_str().into())?,
+        None => Cell::Absent,
+    };
+    let options = &run.options;
+    let mut upsert = conn.prepare_cached(UPSERT)?;
+    let mut row = Binder::new(&mut upsert);
+    row.put(key.0)?.put_u64(run.id.random())?.put(run.definition.0.to_be_bytes())?;
+    row.put(&run.flow)?.put(&run.name)?;
+    row.put(run.parent.map(|parent| RunKey::from(parent.run).0))?;
+    row.put(run.parent.map(|parent| parent.run.random() as i64))?;
+    row.put(run.parent.map(|parent| parent.task.0))?.put(run.parent.map(|parent| parent.generation))?;
+    row.put(state_code(run.state))?.put(run.generation)?.put(input)?.put(variables)?.put(output)?;
+    row.put(run.error.as_ref().map(|error| &error.code))?;
+    row.put(run.error.as_ref().map(|error| error.retriable))?.put(error)?;
+    row.put(options.on_failure.map(on_failure_code))?.put(options.concurrency)?;
+    row.put(texts(options.targets.iter()))?.put(&options.dedup_key)?;
+    row.put(texts(options.labels.iter().flat_map(|(name, value)| [name, value])))?;
+    row.put_time(Some(run.created))?.put_time(run.ended)?.execute()?;
+    Ok(())
+}
+
+/// Reads the [`COLUMNS`].
+pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<RunRecord, Unreadable> {
+    let mut row = Columns::new(row);
+    Ok(RunRecord {
+        id: run_id(RunKey(row.next()?), row.next()?),
+        definition: DefinitionId(u128::from_be_bytes(row.next()?)),
+        flow: row.next()?,
+        name: row.next()?,
+        parent: read_parent(&mut row)?,
+        state: read_state(row.next()?)?,
+        generation: row.next()?,
+        input: needed(payloads.payload(row.next_ref()?)?, "input")?,
+        variables: needed(payloads.payload(row.next_ref()?)?, "variables")?,
+        output: payloads.payload(row.next_ref()?)?,
+        error: read_error(&mut row, payloads)?,
+        options: RunOptions {
+            on_failure: row.next::<Option<i64>>()?.map(read_on_failure).transpose()?,
+            concurrency: row.next()?,
+            targets: read_texts(row.next()?)?,
+            dedup_key: row.next()?,
+            labels: read_labels(row.next()?)?,
+        },
+        created: needed(row.next_time()?, "created")?,
+        ended: row.next_time()?,
+    })
+}
+
+fn read_parent(row: &mut Columns<'_, '_>) -> Result<Option<Parent>, Unreadable> {
+    let (key, random) = (row.next::<Option<i64>>()?, row.next::<Option<i64>>()?);
+    let (task, generation) = (row.next::<Option<u32>>()?, row.next::<Option<u32>>()?);
+    let Some(key) = key else { return Ok(None) };
+    Ok(Some(Parent {
+        run: run_id(RunKey(key), needed(random, "parent_random")?),
+        task: TaskSeq(needed(task, "parent_task")?),
+        generation: needed(generation, "parent_generation")?,
+    }))
+}
+
+/// The codes of the states, as the indexes and filters know them.
+pub(super) fn state_code(state: RunState) -> i64 {
+    match state {
+        RunState::Running => 0,
+        RunState::Paused => 1,
+        RunState::Ending(outcome) => ENDING + outcome_code(outcome),
+        RunState::RollingBack(outcome) => ROLLING_BACK + outcome_code(outcome),
+        RunState::Ended(outcome) => ENDED + outcome_code(outcome),
+    }
+}
+
+fn read_state(code: i64) -> Result<RunState, Unreadable> {
+    Ok(match code {
+        0 => RunState::Running,
+        1 => RunState::Paused,
+        ENDING..ROLLING_BACK => RunState::Ending(read_outcome(code, ENDING)?),
+        ROLLING_BACK..ENDED => RunState::RollingBack(read_outcome(code, ROLLING_BACK)?),
+        _ => RunState::Ended(read_outcome(code, ENDED)?),
+    })
+}
+
+fn outcome_code(outcome: RunOutcome) -> i64 {
+    match outcome {
+        RunOutcome::Succeeded => 0,
+        RunOutcome::Failed => 1,
+        RunOutcome::Cancelled => 2,
+        RunOutcome::TimedOut => 3,
+        RunOutcome::RolledBack => 4,
+        RunOutcome::RollbackFailed => 5,
+    }
+}
+
+fn read_outcome(code: i64, base: i64) -> Result<RunOutcome, Unreadable> {
+    Ok(match code - base {
+        0 => RunOutcome::Succeeded,
+        1 => RunOutcome::Failed,
+        2 => RunOutcome::Cancelled,
+        3 => RunOutcome::TimedOut,
+        4 => RunOutcome::RolledBack,
+        5 => RunOutcome::RollbackFailed,
+        _ => return Err(unknown("state", code)),
+    })
+}
+
+fn on_failure_code(on_failure: OnFailure) -> i64 {
+    match on_failure {
+        OnFailure::Continue => 0,
+        OnFailure::FailFast => 1,
+        OnFailure::Rollback => 2,
+    }
+}
+
+fn read_on_failure(code: i64) -> Result<OnFailure, Unreadable> {
+    Ok(match code {
+        0 => OnFailure::Continue,
+        1 => OnFailure::FailFast,
+        2 => OnFailure::Rollback,
+        _ => return Err(unknown("on_failure", code)),
+    })
+}
+
+/// Texts as a JSON list; absent if there are none.
+fn texts<'a>(texts: impl Iterator<Item = &'a String>) -> Option<String> {
+    let parts: Vec<Payload> = texts.map(|text| Payload::string(text)).collect();
+    (!parts.is_empty()).then(|| Payload::list(parts).render())
+}
+
+fn read_texts(list: Option<String>) -> Result<Vec<String>, Unreadable> {
+    let Some(list) = list else { return Ok(Vec::new()) };
+    let parsed =
+        Payload::parse(&list).map_err(|error| Unreadable::Row(format!("a list is no JSON: {error}")))?;
+    let parts = parsed.elements().unwrap_or_default();
+    let text = |part: Payload| part.to_value().as_str().map(str::to_owned);
+    parts.into_iter().map(|part| needed(text(part), "a list of texts")).collect()
+}
+
+fn read_labels(list: Option<String>) -> Result<Vec<(String, String)>, Unreadable> {
+    let mut texts = read_texts(list)?.into_iter();
+    let mut labels = Vec::new();
+    while let Some(name) = texts.next() {
+        labels.push((name, needed(texts.next(), "a label's value")?));
+    }
+    Ok(labels)
+}

@@ -1,0 +1,270 @@
+//! The tables, and what a connection needs before it may touch them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use super::fault::store_error;
+use crate::StoreError;
+
+/// "Part": marks the file as ours, for `file(1)` and for us.
+pub(super) const APPLICATION_ID: i32 = 0x5061_7274;
+
+/// One entry for each format; the format of a file is the number of entries that were applied to it.
+/// Entries are never edited once released: a newer one is added.
+const MIGRATIONS: &[&str] = &[FORMAT_1];
+
+/// The format that this binary writes.
+pub(super) const FORMAT: u32 = MIGRATIONS.len() as u32;
+
+/// SQLite before 3.51.3 can damage a database when the log is reset.
+const LIBRARY_MIN: i32 = 3_051_003;
+
+/// Keys: a run is its shard above its number (12 and 48 bits), so that an id leads to its row without an index.
+///
+/// Hot columns are narrow: small integers cost one byte, absent values one, unsigned 64-bit values are stored with
+/// the same bits, so that "never" is -1 and costs one byte as well. `output`, `items`, `error`, `input`, `variables`
+/// are text, or the key of a row in `payloads` as a blob. `path` is absent where it equals `node`.
+///
+/// Nothing but the table itself changes when a task makes a step: `runs` has the only indexes.
+const FORMAT_1: &str = "
+CREATE TABLE namespaces (
+    id   INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE
+) STRICT;
+INSERT INTO namespaces VALUES (0, 'default');
+
+CREATE TABLE node (
+    id       INTEGER PRIMARY KEY CHECK (id = 0),
+    epoch    INTEGER NOT NULL,
+    last_run INTEGER NOT NULL,
+    time     INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE breakers (
+    name  TEXT PRIMARY KEY,
+    state INTEGER NOT NULL,
+    value INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE definitions (
+    id        BLOB PRIMARY KEY,
+    namespace INTEGER NOT NULL DEFAULT 0,
+    name      TEXT NOT NULL,
+    format    INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE definition_files (
+    definition BLOB NOT NULL,
+    position   INTEGER NOT NULL,
+    path       TEXT NOT NULL,
+    unpacked   INTEGER,
+    body       BLOB NOT NULL,
+    PRIMARY KEY (definition, position)
+) STRICT;
+
+CREATE TABLE runs (
+    key               INTEGER PRIMARY KEY,
+    namespace         INTEGER NOT NULL DEFAULT 0,
+    random            INTEGER NOT NULL,
+    definition        BLOB NOT NULL,
+    flow              TEXT NOT NULL,
+    name              TEXT NOT NULL,
+    parent            INTEGER,
+    parent_random     INTEGER,
+    parent_task       INTEGER,
+    parent_generation INTEGER,
+    state             INTEGER NOT NULL,
+    generation        INTEGER NOT NULL,
+    input             ANY,
+    variables         ANY,
+    output            ANY,
+    error_code        TEXT,
+    error_retriable   INTEGER,
+    error             ANY,
+    on_failure        INTEGER,
+    concurrency       INTEGER,
+    targets           TEXT,
+    dedup_key         TEXT,
+    labels            TEXT,
+    created           INTEGER NOT NULL,
+    ended             INTEGER
+) STRICT;
+CREATE INDEX runs_open ON runs (state) WHERE state NOT BETWEEN 30 AND 35;
+CREATE INDEX runs_name ON runs (name);
+CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
+
+CREATE TABLE tasks (
+    run             INTEGER NOT NULL,
+    seq             INTEGER NOT NULL,
+    node            TEXT NOT NULL,
+    container       INTEGER,
+    branch          INTEGER,
+    path            TEXT,
+    state           INTEGER NOT NULL,
+    token           INTEGER,
+    until           INTEGER,
+    lease           INTEGER,
+    generation      INTEGER NOT NULL,
+    attempt         INTEGER NOT NULL,
+    losses          INTEGER NOT NULL,
+    ready           INTEGER NOT NULL,
+    started         INTEGER,
+    ended           INTEGER,
+    output          ANY,
+    error_code      TEXT,
+    error_retriable INTEGER,
+    error           ANY,
+    items           ANY,
+    iteration       INTEGER NOT NULL,
+    child           BLOB,
+    undo            INTEGER NOT NULL,
+    undo_value      INTEGER,
+    undo_attempt    INTEGER,
+    cached          INTEGER NOT NULL,
+    log_from        INTEGER,
+    log_to          INTEGER,
+    cpu_micros      INTEGER NOT NULL,
+    rss_max         INTEGER NOT NULL,
+    PRIMARY KEY (run, seq)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE payloads (
+    run      INTEGER NOT NULL,
+    id       BLOB NOT NULL,
+    unpacked INTEGER,
+    body     BLOB NOT NULL,
+    PRIMARY KEY (run, id)
+) STRICT, WITHOUT ROWID;
+";
+
+/// How much a commit survives.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Synchronous {
+    /// The death of the process; after a power cut the last moments may be missing, never parts of a batch.
+    Normal,
+    /// Power cuts.
+    #[default]
+    Full,
+    /// Nothing reaches the disk in order: only to show that the tests find it.
+    #[cfg(feature = "test-support")]
+    Off,
+}
+
+impl Synchronous {
+    fn word(self) -> &'static str {
+        match self {
+            Synchronous::Normal => "NORMAL",
+            Synchronous::Full => "FULL",
+            #[cfg(feature = "test-support")]
+            Synchronous::Off => "OFF",
+        }
+    }
+}
+
+/// Opens the writing connection; creates the tables in an empty file.
+pub(super) fn open_writer(
+    path: &Path,
+    synchronous: Synchronous,
+    busy: Duration,
+    vfs: Option<&str>,
+) -> Result<Connection, StoreError> {
+    check_library()?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+        | OpenFlags::SQLITE_OPEN_CREATE
+        | OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let opened = match vfs {
+        Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs),
+        None => Connection::open_with_flags(path, flags),
+    };
+    let mut conn = opened.map_err(|error| open_error(error, path))?;
+    check_format(&conn, path)?;
+    prepare_writer(&conn, synchronous, busy).map_err(store_error)?;
+    migrate(&mut conn).map_err(store_error)?;
+    Ok(conn)
+}
+
+/// Opens a connection that can only read.
+pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, StoreError> {
+    check_library()?;
+    if !path.exists() {
+        return Err(StoreError::Absent(path.to_owned()));
+    }
+    let flags =
+        OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
+    let conn = Connection::open_with_flags(path, flags).map_err(|error| open_error(error, path))?;
+    conn.busy_timeout(busy).map_err(store_error)?;
+    match check_format(&conn, path)? {
+        // The host has created the file and not yet the tables.
+        0 => Err(StoreError::Absent(path.to_owned())),
+        _ => Ok(conn),
+    }
+}
+
+fn check_library() -> Result<(), StoreError> {
+    if rusqlite::version_number() < LIBRARY_MIN {
+        return Err(StoreError::Library(rusqlite::version().to_owned()));
+    }
+    Ok(())
+}
+
+/// The format of the file: 0 if it is empty.
+fn check_format(conn: &Connection, path: &Path) -> Result<u32, StoreError> {
+    let number = |name: &str| {
+        conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
+            .map_err(|error| open_error(error, path))
+    };
+    let (application, format) = (number("application_id")?, number("user_version")?);
+    let pages = number("page_count")?;
+    if pages == 0 {
+        return Ok(0);
+    }
+    if application != i64::from(APPLICATION_ID) {
+        return Err(StoreError::Foreign(path.to_owned()));
+    }
+    let found = u32::try_from(format).unwrap_or(u32::MAX);
+    if found > FORMAT {
+        return Err(StoreError::NewerFormat { found, known: FORMAT });
+    }
+    Ok(found)
+}
+
+fn prepare_writer(conn: &Connection, synchronous: Synchronous, busy: Duration) -> rusqlite::Result<()> {
+    conn.busy_timeout(busy)?;
+    conn.set_prepared_statement_cache_capacity(64);
+    // Only before the first table can it be chosen.
+    conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+    conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
+    conn.pragma_update(None, "synchronous", synchronous.word())?;
+    // The writer checkpoints by itself, after a commit: the automatic one hides its errors.
+    conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
+    conn.pragma_update(None, "cache_size", -16_384)?;
+    conn.pragma_update(None, "temp_store", "MEMORY")
+}
+
+fn migrate(conn: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = conn.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
+    let applied: u32 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
+    for migration in MIGRATIONS.iter().skip(applied as usize) {
+        transaction.execute_batch(migration)?;
+    }
+    if applied < FORMAT {
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", FORMAT)?;
+    }
+    transaction.commit()
+}
+
+fn open_error(error: rusqlite::Error, path: &Path) -> StoreError {
+    match &error {
+        rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::NotADatabase, .. }, _) => {
+            StoreError::Foreign(path.to_owned())
+        }
+        rusqlite::Error::SqliteFailure(ffi::Error { code: ErrorCode::CannotOpen, .. }, _) => {
+            StoreError::Directory { path: path.to_owned(), reason: error.to_string() }
+        }
+        _ => store_error(error),
+    }
+}

@@ -1,0 +1,255 @@
+//! A task as a row of `tasks`.
+
+use std::sync::Arc;
+
+use partitur_model::record::{
+    LogSpan, ScopeRef, StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
+};
+use partitur_model::{FencingToken, RunId, TaskSeq, Timestamp};
+use rusqlite::{Row, Statement};
+
+use super::columns::{Binder, Columns, needed, unknown};
+use super::fault::Unreadable;
+use super::payload::{Cell, PayloadReader, PayloadWriter};
+use crate::tables::RunKey;
+
+/// Replaces the row.
+pub(super) const UPSERT: &str = "INSERT OR REPLACE INTO tasks (run, seq, node, container, branch, path, \
+     state, token, until, lease, generation, attempt, losses, ready, started, ended, \
+     output, error_code, error_retriable, error, items, iteration, child, \
+     undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
+     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
+
+/// What [`read`] reads, in its order.
+pub(super) const COLUMNS: &str = "seq, node, container, branch, path, \
+     state, token, until, lease, generation, attempt, losses, ready, started, ended, \
+     output, error_code, error_retriable, error, items, iteration, child, \
+     undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max";
+
+const STOPPING: i64 = 10;
+const ENDED: i64 = 20;
+
+/// The code of a task that did what it should.
+pub(super) const SUCCEEDED: i64 = ENDED;
+
+/// Writes the row.
+pub(super) fn write(
+    upsert: &mut Statement<'_>,
+    payloads: &mut PayloadWriter<'_>,
+    task: &TaskRecord,
+) -> rusqlite::Result<()> {
+    let key = RunKey::from(task.run);
+    let output = payloads.payload(key, task.output.as_ref())?;
+    let items = payloads.payload(key, task.items.as_ref())?;
+    let error = match &task.error {
+        Some(error) => payloads.text(key, error.message.as_str().into())?,
+        None => Cell::Absent,
+    };
+    let state = StateColumns::of(task.state);
+    let (undo, undo_value, undo_attempt) = undo_columns(task.undo);
+    let mut row = Binder::new(upsert);
+    row.put(key.0)?.put(task.seq.0)?.put(&*task.node)?;
+    row.put(task.scope.map(|scope| scope.container.0))?.put(task.scope.map(|scope| scope.index))?;
+    row.put((task.path != task.node).then_some(&*task.path))?;
+    row.put(state.code)?.put(state.token)?.put_time(state.until)?.put_time(state.lease)?;
+    row.put(task.generation)?.put(task.attempt)?.put(task.losses)?;
+    row.put_time(Some(task.ready))?.put_time(task.started)?.put_time(task.ended)?.put(output)?;
+    row.put(task.error.as_ref().map(|error| &error.code))?;
+    row.put(task.error.as_ref().map(|error| error.retriable))?.put(error)?.put(items)?;
+    row.put(task.iteration)?.put(task.child.map(|child| child.bits().to_be_bytes()))?;
+    row.put(undo)?.put(undo_value)?.put(undo_attempt)?.put(task.cached)?;
+    row.put(task.log.map(|log| log.from as i64))?.put(task.log.map(|log| log.to as i64))?;
+    row.put_u64(task.usage.cpu_micros)?.put_u64(task.usage.rss_max)?.execute()?;
+    Ok(())
+}
+
+/// Reads the [`COLUMNS`].
+pub(super) fn read(
+    run: RunId,
+    row: &Row<'_>,
+    payloads: &mut PayloadReader<'_>,
+) -> Result<TaskRecord, Unreadable> {
+    let mut row = Columns::new(row);
+    let seq = TaskSeq(row.next()?);
+    read_rest(run, seq, &mut row, payloads).map_err(|unreadable| match unreadable {
+        Unreadable::Row(reason) => Unreadable::Row(format!("task {}: {reason}", seq.0)),
+        disk @ Unreadable::Disk(_) => disk,
+    })
+}
+
+fn read_rest(
+    run: RunId,
+    seq: TaskSeq,
+    row: &mut Columns<'_, '_>,
+    payloads: &mut PayloadReader<'_>,
+) -> Result<TaskRecord, Unreadable> {
+    let node: Arc<str> = row.next()?;
+    Ok(TaskRecord {
+        run,
+        seq,
+        scope: read_scope(row)?,
+        path: row.next::<Option<Arc<str>>>()?.unwrap_or_else(|| node.clone()),
+        node,
+        state: StateColumns::read(row)?.state()?,
+        generation: row.next()?,
+        attempt: row.next()?,
+        losses: row.next()?,
+        ready: needed(row.next_time()?, "ready")?,
+        started: row.next_time()?,
+        ended: row.next_time()?,
+        output: payloads.payload(row.next_ref()?)?,
+        error: read_error(row, payloads)?,
+        items: payloads.payload(row.next_ref()?)?,
+        iteration: row.next()?,
+        child: row.next::<Option<[u8; 16]>>()?.map(|bits| RunId::from_bits(u128::from_be_bytes(bits))),
+        undo: read_undo(row)?,
+        cached: row.next()?,
+        log: read_log(row)?,
+        usage: Usage { cpu_micros: row.next_u64()?, rss_max: row.next_u64()? },
+    })
+}
+
+/// The error that begins at the next column; runs have the same three columns.
+pub(super) fn read_error(
+    row: &mut Columns<'_, '_>,
+    payloads: &mut PayloadReader<'_>,
+) -> Result<Option<TaskError>, Unreadable> {
+    let (code, retriable) = (row.next::<Option<String>>()?, row.next::<Option<bool>>()?);
+    let message = payloads.text(row.next_ref()?)?;
+    let Some(code) = code else { return Ok(None) };
+    let (message, retriable) = (needed(message, "error")?, needed(retriable, "error_retriable")?);
+    Ok(Some(TaskError { code, message, retriable }))
+}
+
+fn read_scope(row: &mut Columns<'_, '_>) -> Result<Option<ScopeRef>, Unreadable> {
+    let (container, branch) = (row.next::<Option<u32>>()?, row.next::<Option<u32>>()?);
+    let Some(container) = container else { return Ok(None) };
+    Ok(Some(ScopeRef { container: TaskSeq(container), index: needed(branch, "branch")? }))
+}
+
+fn read_log(row: &mut Columns<'_, '_>) -> Result<Option<LogSpan>, Unreadable> {
+    let (from, to) = (row.next::<Option<i64>>()?, row.next::<Option<i64>>()?);
+    let Some(from) = from else { return Ok(None) };
+    Ok(Some(LogSpan { from: from as u64, to: needed(to, "log_to")? as u64 }))
+}
+
+/// A [`TaskState`] as columns.
+#[derive(Default)]
+struct StateColumns {
+    code: i64,
+    token: Option<i64>,
+    until: Option<Timestamp>,
+    lease: Option<Timestamp>,
+}
+
+impl StateColumns {
+    fn of(state: TaskState) -> StateColumns {
+        let (code, until) = match state {
+            TaskState::Blocked => (0, None),
+            TaskState::Ready => (1, None),
+            TaskState::Running { deadline, .. } => (2, Some(deadline)),
+            TaskState::Backoff { until } => (3, Some(until)),
+            TaskState::Waiting { until } => (4, Some(until)),
+            TaskState::Open => (5, None),
+            TaskState::Stopping { cause, .. } => (STOPPING + cause_code(cause), None),
+            TaskState::Ended(outcome) => (ENDED + outcome_code(outcome), None),
+        };
+        let lease = if let TaskState::Running { lease, .. } = state { Some(lease) } else { None };
+        StateColumns { code, token: state.token().map(|token| token.0 as i64), until, lease }
+    }
+
+    fn read(row: &mut Columns<'_, '_>) -> Result<StateColumns, Unreadable> {
+        Ok(StateColumns {
+            code: row.next()?,
+            token: row.next()?,
+            until: row.next_time()?,
+            lease: row.next_time()?,
+        })
+    }
+
+    fn state(&self) -> Result<TaskState, Unreadable> {
+        let token = || needed(self.token, "token").map(|bits| FencingToken(bits as u64));
+        let until = || needed(self.until, "until");
+        Ok(match self.code {
+            0 => TaskState::Blocked,
+            1 => TaskState::Ready,
+            2 => TaskState::Running {
+                token: token()?,
+                deadline: until()?,
+                lease: needed(self.lease, "lease")?,
+            },
+            3 => TaskState::Backoff { until: until()? },
+            4 => TaskState::Waiting { until: until()? },
+            5 => TaskState::Open,
+            STOPPING..ENDED => TaskState::Stopping { token: token()?, cause: read_cause(self.code)? },
+            code => TaskState::Ended(read_outcome(code)?),
+        })
+    }
+}
+
+fn cause_code(cause: StopCause) -> i64 {
+    match cause {
+        StopCause::Cancel => 0,
+        StopCause::Timeout => 1,
+        StopCause::HeartbeatLost => 2,
+        StopCause::Reset => 3,
+    }
+}
+
+fn read_cause(code: i64) -> Result<StopCause, Unreadable> {
+    Ok(match code - STOPPING {
+        0 => StopCause::Cancel,
+        1 => StopCause::Timeout,
+        2 => StopCause::HeartbeatLost,
+        3 => StopCause::Reset,
+        _ => return Err(unknown("state", code)),
+    })
+}
+
+fn outcome_code(outcome: TaskOutcome) -> i64 {
+    match outcome {
+        TaskOutcome::Succeeded => 0,
+        TaskOutcome::Failed => 1,
+        TaskOutcome::TimedOut => 2,
+        TaskOutcome::Cancelled => 3,
+        TaskOutcome::Skipped => 4,
+    }
+}
+
+fn read_outcome(code: i64) -> Result<TaskOutcome, Unreadable> {
+    Ok(match code - ENDED {
+        0 => TaskOutcome::Succeeded,
+        1 => TaskOutcome::Failed,
+        2 => TaskOutcome::TimedOut,
+        3 => TaskOutcome::Cancelled,
+        4 => TaskOutcome::Skipped,
+        _ => return Err(unknown("state", code)),
+    })
+}
+
+fn undo_columns(undo: UndoState) -> (i64, Option<i64>, Option<u32>) {
+    match undo {
+        UndoState::None => (0, None, None),
+        UndoState::Running { token } => (1, Some(token.0 as i64), None),
+        UndoState::Backoff { until, attempt } => (2, Some(until.micros() as i64), Some(attempt)),
+        UndoState::Done => (3, None, None),
+        UndoState::Failed => (4, None, None),
+    }
+}
+
+fn read_undo(row: &mut Columns<'_, '_>) -> Result<UndoState, Unreadable> {
+    let (code, value, attempt) = (row.next::<i64>()?, row.next::<Option<i64>>()?, row.next()?);
+    let value = || needed(value, "undo_value").map(|bits| bits as u64);
+    Ok(match code {
+        0 => UndoState::None,
+        1 => UndoState::Running { token: FencingToken(value()?) },
+        2 => UndoState::Backoff {
+            until: Timestamp::from_micros(value()?),
+            attempt: needed(attempt, "undo_attempt")?,
+        },
+        3 => UndoState::Done,
+        4 => UndoState::Failed,
+        _ => return Err(unknown("undo", code)),
+    })
+}

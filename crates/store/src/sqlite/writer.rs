@@ -1,0 +1,204 @@
+//! The thread that owns the writing connection.
+//!
+//! It takes the batches that are there into one transaction, so that one flush to the disk serves all of them when
+//! there are many, and none waits when there is one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use partitur_model::change::BatchNo;
+use rusqlite::Connection;
+use rusqlite::wal::CheckpointMode;
+
+use super::fault::{is_certain, is_failed_sync, store_error};
+use super::load;
+use super::queue::{Job, Pending, Question, Queue};
+use super::rows::{Workshop, Written};
+use crate::{Completion, StoreError};
+
+/// A transaction takes no further batch once it has this many changes.
+const CHANGES_MAX: usize = 16_384;
+
+/// Pages in the log above which it is copied into the database: measured better than a thread of its own for it.
+const CHECKPOINT_PAGES: i32 = 4_000;
+
+/// Free pages given back to the file system in one step between commits.
+const VACUUM_PAGES: i32 = 64;
+
+/// What the writer has done so far.
+#[derive(Debug, Default)]
+pub struct Work {
+    pub(super) transactions: AtomicU64,
+    pub(super) batches: AtomicU64,
+    pub(super) rows: AtomicU64,
+    pub(super) payloads: AtomicU64,
+}
+
+pub(super) struct Writer {
+    pub conn: Connection,
+    pub queue: Arc<Queue>,
+    pub work: Arc<Work>,
+    pub workshop: Workshop,
+    pub waker: Box<dyn Fn() + Send>,
+    /// The last batch that failed for a reason of its own.
+    pub failed: Option<BatchNo>,
+    /// Nothing more is written: what the disk holds is unknown.
+    pub poison: Option<String>,
+    /// There are pages to give back.
+    pub freed: bool,
+}
+
+impl Writer {
+    /// Works until the queue is closed and empty.
+    pub(super) fn run(mut self) {
+        while let Some(jobs) = self.queue.take_jobs() {
+            let mut group = Vec::new();
+            for job in jobs {
+                match job {
+                    Job::Batch(pending) => self.take(pending, &mut group),
+                    Job::Question(question) => {
+                        self.commit(&mut group);
+                        self.answer(question);
+                    }
+                }
+            }
+            self.commit(&mut group);
+            self.give_back_pages();
+        }
+    }
+
+    /// Adds the batch to the group, or refuses it behind the group.
+    fn take(&mut self, pending: Pending, group: &mut Vec<Pending>) {
+        let changes: usize = group.iter().map(|pending| pending.commit.changes.len()).sum();
+        if changes + pending.commit.changes.len() > CHANGES_MAX || self.refusal(&pending).is_some() {
+            self.commit(group);
+        }
+        match self.refusal(&pending) {
+            None => group.push(pending),
+            Some(error) => {
+                if matches!(error, StoreError::Overloaded) {
+                    self.failed = Some(pending.commit.number);
+                }
+                self.report([Completion::Failed(pending.commit.number, error)]);
+            }
+        }
+    }
+
+    /// Why the batch cannot even be tried.
+    fn refusal(&self, pending: &Pending) -> Option<StoreError> {
+        if let Some(reason) = &self.poison {
+            return Some(StoreError::Poisoned(reason.clone()));
+        }
+        if let Some(failed) = self.failed.filter(|_| pending.heard < self.failed) {
+            return Some(StoreError::Behind(failed));
+        }
+        pending.refused.then_some(StoreError::Overloaded)
+    }
+
+    /// Writes the group as one transaction and reports each of its batches.
+    fn commit(&mut self, group: &mut Vec<Pending>) {
+        let Some(last) = group.last().map(|pending| pending.commit.number) else { return };
+        let result = self.write(group);
+        let numbers: Vec<BatchNo> = group.drain(..).map(|pending| pending.commit.number).collect();
+        match result {
+            Ok(written) => {
+                self.count(numbers.len(), written);
+                self.report(numbers.into_iter().map(Completion::Durable));
+                self.checkpoint();
+            }
+            Err(error) => {
+                self.failed = Some(last);
+                self.report(numbers.into_iter().map(|number| Completion::Failed(number, error.clone())));
+            }
+        }
+    }
+
+    fn write(&mut self, group: &[Pending]) -> Result<Written, StoreError> {
+        let changes = group.iter().flat_map(|pending| &pending.commit.changes);
+        let written = execute(&self.conn, "BEGIN IMMEDIATE")
+            .and_then(|()| self.workshop.write(&self.conn, changes))
+            .map_err(|error| self.roll_back(error))?;
+        match execute(&self.conn, "COMMIT") {
+            Ok(()) => Ok(written),
+            Err(error) if is_certain(&error) => Err(self.roll_back(error)),
+            Err(error) => Err(self.poison(error.to_string())),
+        }
+    }
+
+    /// Undoes the open transaction, so that nothing of it is on the disk.
+    fn roll_back(&mut self, error: rusqlite::Error) -> StoreError {
+        // Some errors have rolled back already.
+        let undone = self.conn.is_autocommit() || execute(&self.conn, "ROLLBACK").is_ok();
+        if is_failed_sync(&error) || !undone {
+            return self.poison(error.to_string());
+        }
+        store_error(error)
+    }
+
+    fn poison(&mut self, reason: String) -> StoreError {
+        self.poison = Some(reason.clone());
+        StoreError::Poisoned(reason)
+    }
+
+    fn report(&self, completions: impl IntoIterator<IntoIter: ExactSizeIterator<Item = Completion>>) {
+        self.queue.complete(completions.into_iter());
+        (self.waker)();
+    }
+
+    fn count(&mut self, batches: usize, written: Written) {
+        self.freed |= written.freed;
+        self.work.transactions.fetch_add(1, Ordering::Relaxed);
+        self.work.batches.fetch_add(batches as u64, Ordering::Relaxed);
+        self.work.rows.fetch_add(written.rows, Ordering::Relaxed);
+        self.work.payloads.fetch_add(written.payloads, Ordering::Relaxed);
+    }
+
+    /// Copies a long log into the database. Should that fail, the log still holds everything; only a failed sync
+    /// leaves the disk unknown, because the next one would not say so again.
+    fn checkpoint(&mut self) {
+        let pages = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP).map_or(0, |(log, _)| log);
+        if pages < CHECKPOINT_PAGES {
+            return;
+        }
+        if let Err(error) = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)
+            && is_failed_sync(&error)
+        {
+            self.poison(error.to_string());
+        }
+    }
+
+    /// Returns free pages to the file system while there is nothing else to do.
+    fn give_back_pages(&mut self) {
+        while self.freed && self.poison.is_none() && self.queue.is_idle() {
+            let left = vacuum_step(&self.conn);
+            self.freed = left.is_ok_and(|left| left > 0);
+            self.checkpoint();
+        }
+    }
+
+    fn answer(&self, question: Question) {
+        // A caller that has gone does not want the answer.
+        match question {
+            Question::Recover(to) => drop(to.send(load::recover(&self.conn))),
+            Question::Run(id, to) => {
+                let stored = load::stored_run(&self.conn, id.into()).map_err(StoreError::from);
+                drop(to.send(stored.map(|stored| stored.filter(|stored| stored.run.id == id))));
+            }
+            Question::Definition(id, to) => {
+                drop(to.send(load::definition(&self.conn, id).map_err(StoreError::from)));
+            }
+        }
+    }
+}
+
+/// Gives back some pages; says how many are left.
+fn vacuum_step(conn: &Connection) -> rusqlite::Result<i64> {
+    let mut vacuum = conn.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
+    let mut rows = vacuum.query([])?;
+    while rows.next()?.is_some() {}
+    conn.pragma_query_value(None, "freelist_count", |row| row.get(0))
+}
+
+fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {
+    conn.prepare_cached(sql)?.execute([]).map(drop)
+}

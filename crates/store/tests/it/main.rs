@@ -1,0 +1,5 @@
+//! What every store promises, and what only a disk can do to one.
+
+mod arbitrary;
+mod contract;
+mod support;
