@@ -1,1 +1,44 @@
-//! Turns a dispatched task into a process, an HTTP call, a wait for a file.
+//! Turns a dispatched task into a process, an HTTP call, a wait for a file, and says what became of it.
+//!
+//! [`LocalExecutor`] takes a [`Dispatch`](partitur_model::dispatch::Dispatch) and gives
+//! [reports](partitur_model::dispatch::Report). It is synchronous and driven by its owner's loop: one thread waits in
+//! [`LocalExecutor::poll`] for everything at once, the owner's own descriptors included. What a task sees and how it
+//! reports is described in `docs/task-environment.md`.
+//!
+//! Not here: what may start, what follows from an end, retries, locks, rows. `engine` decides that, `runtime` commits
+//! it. All that is particular to the operating system is in `platform`.
+//! Begin with [`LocalExecutor`]; `process` is the life of a process, [`log`] what becomes of its output.
+
+mod attempt;
+mod await_file;
+mod capture;
+mod environment;
+mod executor;
+pub mod log;
+mod mask;
+mod platform;
+mod private;
+mod process;
+mod progress;
+mod run;
+mod secret;
+mod sink;
+
+use std::io;
+use std::time::Duration;
+
+use partitur_model::RunId;
+
+pub use executor::{LocalExecutor, Options, WorkerEvent};
+pub use platform::Waker;
+pub use run::RunContext;
+pub use secret::{DirSecrets, EnvSecrets, Secrets, variable_name};
+
+/// After a crash: kills every process that an earlier start of these runs has left, with all that belongs to it.
+/// Returns how many there were.
+///
+/// # Errors
+/// The processes cannot be listed, or something still lives after `grace`.
+pub fn kill_strays(runs: &dyn Fn(RunId) -> bool, grace: Duration) -> io::Result<u32> {
+    platform::kill_marked(runs, grace)
+}

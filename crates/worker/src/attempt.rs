@@ -1,0 +1,110 @@
+//! What every attempt has, whatever it does: a beginning, signs of life, an end.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind};
+use partitur_model::{AttemptId, Timestamp};
+
+use crate::await_file::AwaitFile;
+use crate::executor::{Options, WorkerEvent};
+use crate::platform::Poller;
+use crate::process::Process;
+use crate::progress::Word;
+use crate::run::Run;
+
+/// A living attempt.
+pub(crate) struct Attempt {
+    pub id: AttemptId,
+    pub started: Timestamp,
+    pub doing: Doing,
+    /// Told to stop.
+    pub stopped: bool,
+    beat: Option<Beat>,
+    /// The wake-up that is already ordered.
+    pub wake: Option<Instant>,
+}
+
+/// What an attempt does at the moment.
+pub(crate) enum Doing {
+    Process(Box<Process>),
+    AwaitFile(AwaitFile),
+}
+
+/// Signs of life that we send for it.
+struct Beat {
+    every: Duration,
+    next: Instant,
+}
+
+/// What an attempt works with.
+pub(crate) struct Desk<'a> {
+    pub options: &'a Options,
+    pub poller: &'a Poller,
+    pub run: &'a mut Run,
+    pub events: &'a mut Vec<WorkerEvent>,
+    pub scratch: &'a mut [u8],
+    /// When the processes that live were born, by attempt.
+    pub births: &'a HashMap<u64, u64>,
+}
+
+impl Desk<'_> {
+    /// The births of all living processes but one.
+    pub fn other_births(&self, serial: u64) -> Vec<u64> {
+        self.births.iter().filter(|(other, _)| **other != serial).map(|(_, born)| *born).collect()
+    }
+}
+
+impl Attempt {
+    pub fn new(dispatch: &Dispatch, doing: Doing) -> Attempt {
+        let beat = dispatch.heartbeat.filter(|_| !dispatch.heartbeat_by_child).map(|due| {
+            let every = (due / 3).max(Duration::from_millis(1));
+            Beat { every, next: Instant::now() + every }
+        });
+        Attempt { id: dispatch.attempt, started: crate::sink::now(), doing, stopped: false, beat, wake: None }
+    }
+
+    /// When it wants to be looked at again, whatever happens.
+    pub fn next_wake(&self) -> Option<Instant> {
+        let doing = match &self.doing {
+            Doing::Process(process) => {
+                process.next_wake().into_iter().chain(process.sink.throttle.due()).min()
+            }
+            Doing::AwaitFile(wait) => Some(wait.next_look()),
+        };
+        doing.into_iter().chain(self.beat.as_ref().map(|beat| beat.next)).min()
+    }
+
+    /// Time has passed.
+    pub fn on_time(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Ending> {
+        if let Some(beat) = self.beat.as_mut().filter(|beat| beat.next <= now) {
+            beat.next = now + beat.every;
+            self.report(ReportKind::Alive, desk.events);
+        }
+        let ending = match &mut self.doing {
+            Doing::Process(process) => process.on_time(now, desk),
+            Doing::AwaitFile(wait) => wait.on_time(now),
+        };
+        self.pass_on_words(now, desk.events);
+        ending
+    }
+
+    /// Reports what it has said about its progress, if that is due.
+    pub fn pass_on_words(&mut self, now: Instant, events: &mut Vec<WorkerEvent>) {
+        let word = match &mut self.doing {
+            Doing::Process(process) => process.sink.throttle.pop(now),
+            Doing::AwaitFile(_) => None,
+        };
+        match word {
+            Some(Word::Progress(fraction, message)) => {
+                self.report(ReportKind::Progress { fraction, message }, events)
+            }
+            Some(Word::Alive) => self.report(ReportKind::Alive, events),
+            None => {}
+        }
+    }
+
+    fn report(&self, what: ReportKind, events: &mut Vec<WorkerEvent>) {
+        events.push(WorkerEvent::Report(Report { attempt: self.id, what }));
+    }
+}

@@ -1,0 +1,438 @@
+//! The executor: takes dispatches, keeps the attempts that live, and says what happens to them.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::io;
+use std::os::fd::{BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
+
+use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
+use partitur_model::record::TaskError;
+use partitur_model::{AttemptId, RunId};
+
+use crate::attempt::{Attempt, Desk, Doing};
+use crate::await_file::AwaitFile;
+use crate::log::Stream;
+use crate::platform::{DirWatch, Poller, Ready, Spawner, Waker};
+use crate::private::progress_token;
+use crate::process::{Process, Source};
+use crate::run::{Run, RunContext};
+use crate::sink::now;
+
+/// What may be chosen about an executor.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// So many bytes of an attempt's output are kept; the rest is read and dropped, and a note says so.
+    pub output_bytes_max: u64,
+    /// Between the request to stop and the kill.
+    pub grace: Duration,
+    /// After a process has exited, so long somebody else may still write to its output.
+    pub drain: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Options {
+        Options {
+            output_bytes_max: 64 << 20,
+            grace: Duration::from_secs(5),
+            drain: Duration::from_millis(100),
+        }
+    }
+}
+
+/// What an executor has to say.
+#[derive(Clone, Debug, PartialEq)]
+pub enum WorkerEvent {
+    /// Something happened to an attempt.
+    Report(Report),
+    /// An attempt has written something; it is in the log already.
+    Output {
+        /// Which attempt.
+        attempt: AttemptId,
+        /// Where to.
+        stream: Stream,
+        /// What, secrets masked.
+        bytes: Vec<u8>,
+    },
+    /// Somebody used the [`Waker`].
+    Woken,
+    /// A descriptor of the owner's can be read.
+    Readable(u64),
+}
+
+/// Executes attempts on this machine, driven by its owner's loop: nothing happens but in [`LocalExecutor::poll`].
+///
+/// Children die with the thread that started them, so the owner's thread has to live as long as they shall.
+pub struct LocalExecutor {
+    options: Options,
+    poller: Poller,
+    waker: Waker,
+    spawner: Spawner,
+    runs: HashMap<RunId, Run>,
+    attempts: HashMap<u64, Attempt>,
+    serials: HashMap<AttemptId, u64>,
+    births: HashMap<u64, u64>,
+    last_serial: u64,
+    /// Wake-ups that were ordered; those of attempts that are over, or that have ordered another, mean nothing.
+    timers: BinaryHeap<Reverse<(Instant, u64)>>,
+    watched: HashMap<u64, Watched>,
+    /// The private directories of the runs, where attempts write how far they are.
+    dirs: DirWatch,
+    /// What will be handed out next.
+    events: Vec<WorkerEvent>,
+    ready: Vec<Ready>,
+    scratch: Box<[u8]>,
+}
+
+/// A descriptor that belongs to no attempt.
+struct Watched {
+    tag: u64,
+    /// Our copy, so that the owner may close its own without leaving a registration behind.
+    fd: OwnedFd,
+}
+
+/// As much as a pipe holds.
+const SCRATCH_BYTES: usize = 64 << 10;
+
+/// Serial numbers that no attempt has.
+const WAKER: u64 = 0;
+const DIRS: u64 = 1;
+
+impl LocalExecutor {
+    /// An executor without work.
+    ///
+    /// # Errors
+    /// The system has no descriptors to give.
+    pub fn new(options: Options) -> io::Result<LocalExecutor> {
+        // Orphans of our children become ours, so that none escapes. Without it they are found by a longer search.
+        let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
+        let (poller, waker) = (Poller::new()?, Waker::new()?);
+        let dirs = DirWatch::new()?;
+        poller.add(&waker, Source::Exit.tag(WAKER))?;
+        poller.add(&dirs, Source::Exit.tag(DIRS))?;
+        Ok(LocalExecutor {
+            options,
+            poller,
+            waker,
+            spawner: Spawner::new(),
+            runs: HashMap::new(),
+            attempts: HashMap::new(),
+            serials: HashMap::new(),
+            births: HashMap::new(),
+            last_serial: DIRS,
+            timers: BinaryHeap::new(),
+            watched: HashMap::new(),
+            dirs,
+            events: Vec::new(),
+            ready: Vec::new(),
+            scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
+        })
+    }
+
+    /// Tasks of this run will be executed here.
+    ///
+    /// # Errors
+    /// Its log cannot be opened, or its private directory cannot be made.
+    pub fn enter_run(&mut self, context: RunContext) -> io::Result<()> {
+        let id = context.run;
+        if let Some(run) = self.runs.get_mut(&id) {
+            run.leaving = false;
+            return Ok(());
+        }
+        self.runs.insert(id, Run::new(context, &self.dirs)?);
+        Ok(())
+    }
+
+    /// No further tasks of this run will be executed here. What still lives of it is killed.
+    pub fn leave_run(&mut self, run: RunId) {
+        let living: Vec<u64> = self
+            .attempts
+            .iter()
+            .filter(|(_, attempt)| attempt.id.run == run)
+            .map(|(serial, _)| *serial)
+            .collect();
+        for serial in living {
+            self.stop_serial(serial, Duration::ZERO);
+        }
+        if let Some(left) = self.runs.get_mut(&run) {
+            left.leaving = true;
+            self.forget_run_if_left(run);
+        }
+    }
+
+    /// Starts an attempt. If that fails, its end is reported like any other, with a code that begins with `start-`.
+    pub fn start(&mut self, dispatch: Dispatch) {
+        let id = dispatch.attempt;
+        self.last_serial += 1;
+        let serial = self.last_serial;
+        match self.begin(&dispatch, serial) {
+            Ok(doing) => {
+                if let Doing::Process(process) = &doing {
+                    self.births.insert(serial, process.born());
+                }
+                self.attempts.insert(serial, Attempt::new(&dispatch, doing));
+                self.serials.insert(id, serial);
+                self.runs.get_mut(&id.run).expect("it was there to begin").live += 1;
+                self.order_wake(serial);
+            }
+            Err(error) => self.report(id, ReportKind::Ended(Box::new(Ending::failure(error)))),
+        }
+    }
+
+    fn begin(&mut self, dispatch: &Dispatch, serial: u64) -> Result<Doing, TaskError> {
+        let Some(run) = self.runs.get_mut(&dispatch.attempt.run) else {
+            return Err(TaskError::terminal("start-run", "the run is not known to this worker"));
+        };
+        let mut desk = Desk {
+            options: &self.options,
+            poller: &self.poller,
+            run,
+            events: &mut self.events,
+            scratch: &mut self.scratch,
+            births: &self.births,
+        };
+        match &dispatch.work {
+            Work::Process(work) => {
+                let process = Process::start(dispatch, work, serial, &mut self.spawner, &mut desk)?;
+                Ok(Doing::Process(Box::new(process)))
+            }
+            Work::AwaitFile { path } => Ok(Doing::AwaitFile(AwaitFile::new(desk.run.dir.join(path)))),
+            Work::Http(_) => Err(TaskError::terminal("start-unsupported", "this worker makes no HTTP calls")),
+            Work::Remote { task_type, .. } => {
+                let message = format!("no worker on this machine does tasks of type `{task_type}`");
+                Err(TaskError::terminal("start-unsupported", message))
+            }
+        }
+    }
+
+    /// Ends an attempt gently: what lives of it after the grace is killed. Its end is reported when nothing of it
+    /// lives any more.
+    pub fn stop(&mut self, attempt: AttemptId) {
+        if let Some(&serial) = self.serials.get(&attempt) {
+            self.stop_serial(serial, self.options.grace);
+        }
+    }
+
+    /// Ends all attempts at once.
+    pub fn kill_all(&mut self) {
+        let all: Vec<u64> = self.attempts.keys().copied().collect();
+        for serial in all {
+            self.stop_serial(serial, Duration::ZERO);
+        }
+    }
+
+    fn stop_serial(&mut self, serial: u64, grace: Duration) {
+        self.with(serial, |attempt, desk| {
+            attempt.stopped = true;
+            match &mut attempt.doing {
+                Doing::Process(process) => {
+                    process.stop(grace, desk);
+                    None
+                }
+                Doing::AwaitFile(_) => {
+                    Some(Ending::failure(TaskError::new("stopped", "stopped while it waited")))
+                }
+            }
+        });
+    }
+
+    /// Waits until something happens, at most `timeout` (for ever if `None`), and appends what it was to `out`.
+    ///
+    /// # Errors
+    /// The system refuses to wait.
+    pub fn poll(&mut self, timeout: Option<Duration>, out: &mut Vec<WorkerEvent>) -> io::Result<()> {
+        let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+        loop {
+            self.flush_logs();
+            if !self.events.is_empty() {
+                out.append(&mut self.events);
+                return Ok(());
+            }
+            let now = Instant::now();
+            if deadline.is_some_and(|deadline| deadline <= now)
+                && self.next_timer().is_none_or(|timer| timer > now)
+            {
+                // One look that does not wait, so that a timeout of zero is a question and not a refusal.
+                self.look(Some(Duration::ZERO))?;
+                self.flush_logs();
+                out.append(&mut self.events);
+                return Ok(());
+            }
+            let until = deadline.into_iter().chain(self.next_timer()).min();
+            self.look(until.map(|until| until.saturating_duration_since(now)))?;
+        }
+    }
+
+    /// Makes a waiting [`poll`](LocalExecutor::poll) return with [`WorkerEvent::Woken`], from any thread.
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Reports [`WorkerEvent::Readable`] with this tag as long as the descriptor can be read.
+    ///
+    /// # Errors
+    /// The descriptor is none that can be waited for.
+    pub fn watch_fd(&mut self, fd: BorrowedFd<'_>, tag: u64) -> io::Result<()> {
+        self.last_serial += 1;
+        let fd = fd.try_clone_to_owned()?;
+        self.poller.add(&fd, Source::Exit.tag(self.last_serial))?;
+        self.watched.insert(self.last_serial, Watched { tag, fd });
+        Ok(())
+    }
+
+    /// Forgets a descriptor of the owner's.
+    pub fn unwatch_fd(&mut self, tag: u64) {
+        let poller = &self.poller;
+        self.watched.retain(|_, watched| {
+            if watched.tag == tag {
+                poller.remove(&watched.fd);
+            }
+            watched.tag != tag
+        });
+    }
+
+    /// How many attempts live.
+    pub fn live(&self) -> usize {
+        self.attempts.len()
+    }
+
+    fn look(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        let mut ready = std::mem::take(&mut self.ready);
+        self.poller.wait(timeout, &mut ready)?;
+        for Ready(tag) in ready.drain(..) {
+            self.on_ready(tag);
+        }
+        self.ready = ready;
+        self.fire_timers();
+        Ok(())
+    }
+
+    fn on_ready(&mut self, tag: u64) {
+        let (serial, source) = Source::of(tag);
+        if serial == WAKER {
+            self.waker.reset();
+            self.events.push(WorkerEvent::Woken);
+        } else if serial == DIRS {
+            self.on_written();
+        } else if let Some(watched) = self.watched.get(&serial) {
+            self.events.push(WorkerEvent::Readable(watched.tag));
+        } else {
+            self.with(serial, |attempt, desk| {
+                let ending = match &mut attempt.doing {
+                    Doing::Process(process) => process.on_ready(source, desk),
+                    Doing::AwaitFile(_) => None,
+                };
+                attempt.pass_on_words(Instant::now(), desk.events);
+                ending
+            });
+        }
+    }
+
+    /// Attempts have written files; those of progress are for us.
+    fn on_written(&mut self) {
+        let mut speakers = Vec::new();
+        self.dirs.read(|dir, name| speakers.extend(progress_token(name).map(|token| (dir, token))));
+        speakers.dedup();
+        for (dir, token) in speakers {
+            let of_dir = |id: &AttemptId| self.runs.get(&id.run).is_some_and(|run| run.watch == Some(dir));
+            let speaker = self.serials.iter().find(|(id, _)| id.token == token && of_dir(id));
+            let Some((_, &serial)) = speaker else { continue };
+            self.with(serial, |attempt, desk| {
+                if let Doing::Process(process) = &mut attempt.doing {
+                    process.on_progress();
+                }
+                attempt.pass_on_words(Instant::now(), desk.events);
+                None
+            });
+        }
+    }
+
+    fn fire_timers(&mut self) {
+        let now = Instant::now();
+        while self.next_timer().is_some_and(|timer| timer <= now) {
+            let Some(Reverse((at, serial))) = self.timers.pop() else { return };
+            self.with(serial, |attempt, desk| {
+                if attempt.wake != Some(at) {
+                    return None;
+                }
+                attempt.wake = None;
+                attempt.on_time(now, desk)
+            });
+        }
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Lets an attempt do something, and sees to what follows from it.
+    fn with(&mut self, serial: u64, act: impl FnOnce(&mut Attempt, &mut Desk<'_>) -> Option<Ending>) {
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
+        let mut desk = Desk {
+            options: &self.options,
+            poller: &self.poller,
+            run,
+            events: &mut self.events,
+            scratch: &mut self.scratch,
+            births: &self.births,
+        };
+        match act(attempt, &mut desk) {
+            Some(ending) => self.end(serial, ending),
+            None => self.order_wake(serial),
+        }
+    }
+
+    fn order_wake(&mut self, serial: u64) {
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let wake = attempt.next_wake();
+        if let Some(at) = wake.filter(|_| wake != attempt.wake) {
+            self.timers.push(Reverse((at, serial)));
+        }
+        attempt.wake = wake;
+    }
+
+    fn end(&mut self, serial: u64, ending: Ending) {
+        let attempt = self.attempts.remove(&serial).expect("only a living attempt ends");
+        self.serials.remove(&attempt.id);
+        self.births.remove(&serial);
+        let ending = Ending { span: Some((attempt.started, now())), ..ending };
+        self.report(attempt.id, ReportKind::Ended(Box::new(ending)));
+        let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
+        run.live -= 1;
+        self.forget_run_if_left(attempt.id.run);
+    }
+
+    fn forget_run_if_left(&mut self, id: RunId) {
+        if let Some(run) = self.runs.get_mut(&id).filter(|run| run.leaving && run.live == 0) {
+            // Nobody is left to hear of a failure.
+            let _ = run.log.flush();
+            self.runs.remove(&id);
+        }
+    }
+
+    fn report(&mut self, attempt: AttemptId, what: ReportKind) {
+        self.events.push(WorkerEvent::Report(Report { attempt, what }));
+    }
+
+    /// Before anything is handed out, what it refers to stands in the log.
+    fn flush_logs(&mut self) {
+        for run in self.runs.values_mut() {
+            // A full disk stops no task: what cannot be written is missing in the log, and the log says nothing more.
+            let _ = run.log.flush();
+        }
+    }
+}
+
+impl Drop for LocalExecutor {
+    fn drop(&mut self) {
+        self.kill_all();
+        let deadline = Instant::now() + Duration::from_secs(5);
+        while self.live() > 0 && Instant::now() < deadline {
+            let mut ignored = Vec::new();
+            if self.poll(Some(Duration::from_millis(50)), &mut ignored).is_err() {
+                return;
+            }
+        }
+    }
+}

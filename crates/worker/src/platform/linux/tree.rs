@@ -1,0 +1,237 @@
+//! Whole trees of processes: finding what is left of one, and ending it.
+//!
+//! A tree is recognised by three things, each of which a hostile child may shed: its session and process group, the
+//! marks in its environment, and its descent. We are the *subreaper* of our children, so whatever loses its parent
+//! becomes our child: that makes "is anything left?" one short read of our list of children.
+
+use std::collections::HashSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+use partitur_model::{AttemptId, RunId};
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::proc::{self, Stat};
+use super::spawn::{kill_group, leaders, wait};
+
+/// Names, in a process's environment, the run and the attempt to which it belongs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Marker {
+    run: String,
+    token: String,
+}
+
+impl Marker {
+    /// The variable that names the run.
+    pub const RUN: &str = "PARTITUR_RUN_ID";
+    /// The variable that names the attempt.
+    pub const TOKEN: &str = "PARTITUR_TOKEN";
+
+    pub fn of(attempt: AttemptId) -> Marker {
+        Marker { run: attempt.run.to_string(), token: attempt.token.to_string() }
+    }
+
+    pub fn run(&self) -> &str {
+        &self.run
+    }
+
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    fn judge(&self, environment: &[u8]) -> Mark {
+        let run = proc::variable(environment, Marker::RUN);
+        let token = proc::variable(environment, Marker::TOKEN);
+        match (run, token) {
+            (Some(run), Some(token)) if run == self.run.as_bytes() && token == self.token.as_bytes() => {
+                Mark::Ours
+            }
+            (Some(_), _) => Mark::Foreign,
+            (None, _) => Mark::None,
+        }
+    }
+}
+
+enum Mark {
+    Ours,
+    Foreign,
+    None,
+}
+
+/// The processes of one attempt.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    leader: i32,
+    marker: Marker,
+    /// When the leader was born, in ticks since boot.
+    born: u64,
+}
+
+impl Tree {
+    /// The tree below a child that has just been started.
+    pub fn new(leader: i32, marker: Marker) -> Tree {
+        Tree { leader, marker, born: ticks_since_boot() }
+    }
+
+    /// When its leader was born.
+    pub fn born(&self) -> u64 {
+        self.born
+    }
+
+    /// Whether nothing is left, the leader having been reaped; costs two system calls and a short read when that is
+    /// so. `others` are the births of the other trees that live.
+    pub fn is_gone(&self, others: &[u64]) -> bool {
+        if kill_group(self.leader, None) {
+            return false;
+        }
+        match orphans() {
+            Some(orphans) => !orphans.iter().any(|orphan| self.owns(orphan, others)),
+            None => self.members(others).is_empty(),
+        }
+    }
+
+    /// What lives of the tree, the leader included if it does. Takes the ends of its members that fell to us.
+    pub fn members(&self, others: &[u64]) -> Vec<Stat> {
+        let all = proc::all().unwrap_or_default();
+        let own = std::process::id() as i32;
+        let leaders = leaders().clone();
+        let mut members: HashSet<i32> = all
+            .iter()
+            .filter(|stat| {
+                stat.pid == self.leader || (!leaders.contains(&stat.pid) && self.owns_any(stat, own, others))
+            })
+            .map(|stat| stat.pid)
+            .collect();
+        members.remove(&own);
+        // Descendants follow their ancestors, however deep: again until nothing is added.
+        loop {
+            let before = members.len();
+            let children =
+                all.iter().filter(|stat| members.contains(&stat.parent) && !leaders.contains(&stat.pid));
+            members.extend(children.map(|stat| stat.pid).collect::<Vec<_>>());
+            if members.len() == before {
+                break;
+            }
+        }
+        let (dead, alive): (Vec<Stat>, Vec<Stat>) =
+            all.into_iter().filter(|stat| members.contains(&stat.pid)).partition(|stat| stat.zombie);
+        for zombie in dead.iter().filter(|zombie| zombie.parent == own && zombie.pid != self.leader) {
+            let _ = wait(zombie.pid, libc::WNOHANG);
+        }
+        alive
+    }
+
+    /// Sends a signal to everything that lives of the tree.
+    pub fn signal(&self, signal: Signal, others: &[u64]) {
+        kill_group(self.leader, Some(signal));
+        for member in self.members(others) {
+            if member.group != self.leader {
+                send(&member, signal);
+            }
+        }
+    }
+
+    fn owns_any(&self, stat: &Stat, own: i32, others: &[u64]) -> bool {
+        if stat.parent == own {
+            return self.owns(stat, others);
+        }
+        self.is_marked(stat).unwrap_or(false)
+    }
+
+    /// Whether an orphan that fell to us is of this tree. One that has shed every mark is, unless it may as well be
+    /// of another tree that lives; then it ends with the last of these.
+    fn owns(&self, orphan: &Stat, others: &[u64]) -> bool {
+        match self.is_marked(orphan) {
+            Some(marked) => marked,
+            None => {
+                let foreign_session =
+                    Stat::read(std::process::id() as i32).is_some_and(|us| us.session != orphan.session);
+                foreign_session && orphan.born >= self.born && others.iter().all(|&born| orphan.born < born)
+            }
+        }
+    }
+
+    /// What session and environment say; `None` if they say nothing.
+    fn is_marked(&self, stat: &Stat) -> Option<bool> {
+        if stat.session == self.leader || stat.group == self.leader {
+            return Some(true);
+        }
+        match self.marker.judge(&proc::environment(stat.pid)) {
+            Mark::Ours => Some(true),
+            Mark::Foreign => Some(false),
+            Mark::None => None,
+        }
+    }
+}
+
+/// Children of ours that we did not start; `None` if the kernel does not tell.
+fn orphans() -> Option<Vec<Stat>> {
+    let leaders = leaders();
+    let children = proc::children()?;
+    Some(children.into_iter().filter(|pid| !leaders.contains(pid)).filter_map(Stat::read).collect())
+}
+
+/// Ends every process whose environment names one of these runs, with all that descends from it or shares its
+/// session. Returns how many there were.
+///
+/// # Errors
+/// `/proc` cannot be read, or something still lives after `patience`.
+pub(crate) fn kill_marked(runs: &dyn Fn(RunId) -> bool, patience: Duration) -> io::Result<u32> {
+    let deadline = Instant::now() + patience;
+    let mut seen = HashSet::new();
+    loop {
+        let strays = marked(runs)?;
+        if strays.is_empty() {
+            return Ok(seen.len() as u32);
+        }
+        if Instant::now() > deadline {
+            let message = format!("{} processes of an earlier start cannot be killed", strays.len());
+            return Err(io::Error::new(io::ErrorKind::TimedOut, message));
+        }
+        for stray in strays {
+            send(&stray, Signal::KILL);
+            seen.insert((stray.pid, stray.born));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+fn marked(runs: &dyn Fn(RunId) -> bool) -> io::Result<Vec<Stat>> {
+    let own = Stat::read(std::process::id() as i32).ok_or(io::ErrorKind::NotFound)?;
+    let mut all = proc::all()?;
+    all.retain(|stat| !stat.zombie && stat.pid != own.pid && stat.session != own.session);
+    let names_run = |stat: &&Stat| {
+        let environment = proc::environment(stat.pid);
+        let run = proc::variable(&environment, Marker::RUN).and_then(|run| std::str::from_utf8(run).ok());
+        run.and_then(|run| run.parse().ok()).is_some_and(runs)
+    };
+    let mut found: HashSet<i32> = all.iter().filter(names_run).map(|stat| stat.pid).collect();
+    loop {
+        let before = found.len();
+        let sessions: HashSet<i32> =
+            all.iter().filter(|stat| found.contains(&stat.pid)).map(|stat| stat.session).collect();
+        let more = all.iter().filter(|stat| sessions.contains(&stat.session) || found.contains(&stat.parent));
+        found.extend(more.map(|stat| stat.pid).collect::<Vec<_>>());
+        if found.len() == before {
+            break;
+        }
+    }
+    all.retain(|stat| found.contains(&stat.pid));
+    Ok(all)
+}
+
+/// Signals the process that was seen, never another that has its number since.
+fn send(seen: &Stat, signal: Signal) {
+    let Some(pid) = Pid::from_raw(seen.pid) else { return };
+    let Ok(pidfd) = pidfd_open(pid, PidfdFlags::empty()) else { return };
+    if Stat::read(seen.pid).is_some_and(|now| now.born == seen.born) {
+        // Fails only if it is gone, which is what we want, or not ours to signal, which we cannot change.
+        let _ = pidfd_send_signal(&pidfd, signal);
+    }
+}
+
+fn ticks_since_boot() -> u64 {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    // The kernel counts births in hundredths of a second, whatever its own tick is.
+    now.tv_sec as u64 * 100 + now.tv_nsec as u64 / 10_000_000
+}

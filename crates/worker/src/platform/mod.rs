@@ -1,0 +1,7 @@
+//! All that is particular to the operating system: starting processes, waiting for many things at once, and ending
+//! whole trees of processes. Linux so far; another system is another directory beside `linux`.
+
+mod linux;
+
+pub use linux::Waker;
+pub(crate) use linux::*;

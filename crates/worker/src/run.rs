@@ -1,0 +1,66 @@
+//! A run whose tasks are executed here: what they share.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use partitur_model::RunId;
+
+use crate::environment::Environment;
+use crate::log::Writer;
+use crate::platform::{DirId, DirWatch};
+use crate::private::PrivateDir;
+use crate::secret::{Secrets, holds_secret};
+
+/// What the tasks of a run share.
+#[derive(Clone)]
+pub struct RunContext {
+    /// Which run.
+    pub run: RunId,
+    /// In this directory its tasks work; relative paths start here.
+    pub dir: PathBuf,
+    /// What its tasks inherit: the environment of whoever submitted it. Variables that hold secrets are left out.
+    pub env: Vec<(OsString, OsString)>,
+    /// The file to which the output of its tasks is appended.
+    pub log: PathBuf,
+    /// Knows the secrets that its tasks ask for.
+    pub secrets: Arc<dyn Secrets>,
+}
+
+pub(crate) struct Run {
+    pub dir: PathBuf,
+    pub environment: Environment,
+    pub log: Writer,
+    pub secrets: Arc<dyn Secrets>,
+    pub private: PrivateDir,
+    /// The private directory, as the executor watches it; `None` if that is not possible.
+    pub watch: Option<DirId>,
+    /// What a process reads that is given nothing.
+    pub no_input: File,
+    /// How many attempts live.
+    pub live: usize,
+    /// It goes when its last attempt does.
+    pub leaving: bool,
+}
+
+impl Run {
+    pub fn new(context: RunContext, watch: &DirWatch) -> io::Result<Run> {
+        let shared = context.env.iter().filter(|(name, _)| !holds_secret(name));
+        let shared = shared.map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        let private = PrivateDir::new(context.run)?;
+        let here = (OsStr::new("PWD"), context.dir.as_os_str());
+        Ok(Run {
+            environment: Environment::new(shared.chain(std::iter::once(here))),
+            log: Writer::new(context.log)?,
+            secrets: context.secrets,
+            watch: watch.add(private.path()).ok(),
+            private,
+            no_input: File::open("/dev/null")?,
+            dir: context.dir,
+            live: 0,
+            leaving: false,
+        })
+    }
+}

@@ -1,0 +1,5 @@
+//! The executor on real processes, files and sockets.
+
+mod harness;
+mod hostile;
+mod process;
