@@ -11,7 +11,11 @@ mod closure;
 mod critical;
 mod csr;
 mod cycles;
+pub mod families;
 mod interner;
+mod races;
+mod resource;
+mod schedule;
 mod waves;
 
 pub use closure::{independent_groups, needed_by, reachable_from};
@@ -22,4 +26,7 @@ pub use critical::{
 pub use csr::Csr;
 pub use cycles::{Cycles, cycles};
 pub use interner::Interner;
+pub use races::{Access, Claim, Race, Races, Suggestion, Touches, races};
+pub use resource::{PathPattern, Resource, paths_overlap};
+pub use schedule::{Order, Schedule, simulate, simulate_by};
 pub use waves::{Cyclic, Waves, levels, topological_order};

@@ -1,0 +1,302 @@
+//! What graph work costs, and what the order of ready tasks gains. Medians of five.
+//!
+//! `cargo bench -p partitur-graph`
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and may use threads")]
+
+use std::hint::black_box;
+use std::time::{Duration, Instant};
+
+use partitur_graph::families::{Dice, Family, layered};
+use partitur_graph::{
+    Access, Claim, Csr, Interner, Order, Resource, Touches, Waves, bottom_levels, critical_path, cycles,
+    makespan_bound, paths_overlap, races, simulate, simulate_by,
+};
+
+const NODES: u32 = 1_000_000;
+
+fn main() {
+    named_tasks();
+    race_search();
+    schedules();
+}
+
+/// A document as a reader hands it over: names, and for each task the names that it needs.
+struct Document {
+    text: String,
+    /// Where in `text` the name of each task stands, in document order.
+    names: Vec<(u32, u32)>,
+    /// For each task the document positions of the tasks that it needs.
+    needs: Vec<[u32; 2]>,
+}
+
+impl Document {
+    /// Layers of 50 with two edges a task; the tasks stand in this order in the document.
+    fn new(order: &[u32]) -> Document {
+        let mut place = vec![0; order.len()];
+        for (at, &node) in (0..).zip(order) {
+            place[node as usize] = at;
+        }
+        let mut text = String::new();
+        let mut name = |node: &u32| {
+            let begin = text.len() as u32;
+            text.push_str(&format!("task-{node}"));
+            (begin, text.len() as u32)
+        };
+        let names = order.iter().map(&mut name).collect();
+        // The first layer needs nothing; itself stands for that here.
+        let mut needs: Vec<[u32; 2]> = (0..order.len() as u32).map(|at| [at; 2]).collect();
+        for pair in layered(order.len() as u32, 50, &mut Dice::new(1)).chunks_exact(2) {
+            let at = place[pair[0].1 as usize];
+            needs[at as usize] = [place[pair[0].0 as usize], place[pair[1].0 as usize]];
+        }
+        Document { text, names, needs }
+    }
+
+    fn name(&self, at: u32) -> &str {
+        let (begin, end) = self.names[at as usize];
+        &self.text[begin as usize..end as usize]
+    }
+
+    fn tasks(&self) -> impl ExactSizeIterator<Item = &str> {
+        (0..self.names.len() as u32).map(|at| self.name(at))
+    }
+
+    fn needed(&self) -> impl Iterator<Item = &str> {
+        self.needs.iter().enumerate().flat_map(|(at, needs)| {
+            needs.iter().filter(move |&&need| need as usize != at).map(|&need| self.name(need))
+        })
+    }
+
+    /// The edges, from the ids of the names needed, in the order of `needed`.
+    fn edges(&self, needed: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
+        let mut needed = needed.into_iter();
+        let mut edges = Vec::with_capacity(self.needs.len() * 2);
+        for (at, needs) in (0..).zip(&self.needs) {
+            if needs[0] != at {
+                edges.extend(needed.by_ref().take(2).map(|from| (from, at)));
+            }
+        }
+        edges
+    }
+}
+
+/// How long each step took, in order.
+struct Steps(Instant, Vec<(&'static str, Duration)>);
+
+impl Steps {
+    fn new() -> Steps {
+        Steps(Instant::now(), Vec::new())
+    }
+
+    fn done(&mut self, step: &'static str) {
+        let now = Instant::now();
+        self.1.push((step, now - self.0));
+        self.0 = now;
+    }
+}
+
+fn named_tasks() {
+    println!("1,000,000 named tasks, layers of 50, two edges a task; ms\n");
+    let in_order = Document::new(&(0..NODES).collect::<Vec<_>>());
+    let shuffled = Document::new(&Dice::new(7).shuffled(NODES));
+    let durations: Vec<u64> = (0..NODES).map(|_| 1).collect();
+    let columns = [
+        medians(|steps| analyse(&in_order, &durations, steps, false)),
+        medians(|steps| analyse(&shuffled, &durations, steps, false)),
+        medians(|steps| analyse(&in_order, &durations, steps, true)),
+        medians(|steps| analyse(&shuffled, &durations, steps, true)),
+    ];
+    println!("| step | document order | shuffled | 2 threads | shuffled, 2 threads |\n|---|---|---|---|---|");
+    for row in 0..columns[0].len() {
+        let cells: Vec<_> = columns.iter().map(|column| format!("{:.1}", column[row].1)).collect();
+        println!("| {} | {} |", columns[0][row].0, cells.join(" | "));
+    }
+    let csr = Csr::build(NODES, &in_order.edges(ids(&in_order, false).1));
+    println!(
+        "\nTarjan on the same graph, only needed after an order has failed: {:.1} ms",
+        median(|| {
+            assert!(cycles(&csr).is_empty());
+        })
+    );
+}
+
+/// All that is done to a document once it has been parsed.
+fn analyse(document: &Document, durations: &[u64], steps: &mut Steps, threads: bool) {
+    let (count, needed) = ids(document, threads);
+    steps.done("intern 1 M names, find 2 M");
+    let csr = Csr::build(count, &document.edges(needed));
+    steps.done("edges and rows");
+    let waves = Waves::of(&csr).expect("layers have an order");
+    steps.done("levels, waves, no cycle");
+    let bottom = bottom_levels(&csr, &waves, durations);
+    steps.done("bottom levels");
+    let path = critical_path(&csr, &waves, &bottom);
+    steps.done("critical path");
+    assert_eq!(path.length, u64::from(NODES / 50));
+}
+
+/// How many names there are, and the ids of those needed; with two threads each looks up half of them.
+fn ids(document: &Document, threads: bool) -> (u32, Vec<u32>) {
+    let mut interner = Interner::with_seed(1);
+    let tasks = interner.intern_all(document.tasks());
+    assert_eq!(tasks.len(), interner.len() as usize);
+    let known = |id: Option<u32>| id.expect("every name needed is that of a task");
+    let needed = if threads {
+        let names: Vec<&str> = document.needed().collect();
+        let (left, right) = names.split_at(names.len() / 2);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| interner.get_all(right.iter().copied()));
+            let mut all = interner.get_all(left.iter().copied());
+            all.extend(other.join().expect("looking up does not panic"));
+            all
+        })
+    } else {
+        interner.get_all(document.needed())
+    };
+    (interner.len(), needed.into_iter().map(known).collect())
+}
+
+/// The median of each step over five rounds, in ms, and of all together.
+fn medians(mut round: impl FnMut(&mut Steps)) -> Vec<(&'static str, f64)> {
+    let mut rounds: Vec<Vec<(&'static str, Duration)>> = Vec::new();
+    for _ in 0..5 {
+        let mut steps = Steps::new();
+        round(&mut steps);
+        let whole = steps.1.iter().map(|step| step.1).sum();
+        steps.1.push(("**whole**", whole));
+        rounds.push(steps.1);
+    }
+    let middle = |row: usize| {
+        let mut times: Vec<Duration> = rounds.iter().map(|round| round[row].1).collect();
+        times.sort_unstable();
+        times[2].as_secs_f64() * 1000.0
+    };
+    (0..rounds[0].len()).map(|row| (rounds[0][row].0, middle(row))).collect()
+}
+
+/// The median of five rounds, in ms.
+fn median(mut round: impl FnMut()) -> f64 {
+    medians(|steps| {
+        round();
+        steps.done("all");
+    })[0]
+        .1
+}
+
+fn race_search() {
+    println!("\nRaces; ms\n\n| document | races | ms |\n|---|---|---|");
+    let chain = |n: u32| (1..n).map(|node| (node - 1, node)).collect::<Vec<_>>();
+    let write = |path: &str| Touches {
+        accesses: vec![Access { resource: Resource::path(path), write: true }],
+        claims: Vec::new(),
+    };
+    let read = |path: &str| Touches {
+        accesses: vec![Access { resource: Resource::path(path), write: false }],
+        claims: Vec::new(),
+    };
+    let lock = |path: &str| Touches {
+        claims: vec![Claim { resource: Resource::path(path), exclusive: true }],
+        ..write(path)
+    };
+    let distinct =
+        |n: u32| (0..n).map(|i| write(&format!("out/{}/part-{i}.csv", i % 100))).collect::<Vec<_>>();
+    told("5,000 tasks, each writes its own file", &[], &distinct(5_000));
+    told("100,000 tasks, each writes its own file", &[], &distinct(100_000));
+    told("2,000 tasks write one file, a chain", &chain(2_000), &vec![write("out/x"); 2_000]);
+    told("20,000 tasks write one file, a chain", &chain(20_000), &vec![write("out/x"); 20_000]);
+    told("20,000 tasks write one file, no order", &[], &vec![write("out/x"); 20_000]);
+    told("20,000 tasks write one file under one lock", &[], &vec![lock("out/x"); 20_000]);
+    let mut below: Vec<_> = distinct(5_000);
+    below.push(read("out"));
+    told("5,000 writers below a directory that one reads", &[], &below);
+    let patterns: Vec<_> = (0..5_000).map(|i| write(&format!("out/part-{i}-*.csv"))).collect();
+    told("5,000 tasks, each writes its own pattern", &[], &patterns);
+    let hostile: Vec<_> = (0..2_500).map(|i| write(&format!("**/*{i}*/x"))).collect();
+    told("2,500 patterns that all may meet", &[], &hostile);
+    let pairs = 100_000;
+    let overlap = median(|| {
+        for _ in 0..pairs {
+            black_box(paths_overlap(black_box("data/**/orders-*.csv"), black_box("data/2026/orders-17.csv")));
+        }
+    });
+    println!(
+        "\nOne comparison of a pattern with a path, both normalised: {:.0} ns",
+        overlap * 1e6 / f64::from(pairs)
+    );
+}
+
+fn told(name: &str, edges: &[(u32, u32)], touches: &[Touches]) {
+    let csr = Csr::build(touches.len() as u32, edges);
+    let waves = Waves::of(&csr).expect("a chain has an order");
+    let found = races(&csr, &waves, touches, 100);
+    let ms = median(|| assert_eq!(races(&csr, &waves, touches, 100), found));
+    let bound = if found.complete { "" } else { "at least " };
+    println!("| {name} | {bound}{} | {ms:.1} |", found.found.len() as u64 + found.more);
+}
+
+fn schedules() {
+    println!(
+        "\nMakespan over its lower bound, mean of 8 graphs of 2,000 nodes (worst), log-normal durations\n"
+    );
+    println!(
+        "| graph, workers | FIFO | longest first | shortest first | bottom level | with durations ±50 % wrong | over FIFO |"
+    );
+    println!("|---|---|---|---|---|---|---|");
+    for family in Family::ALL {
+        for workers in [4, 16] {
+            let columns: Vec<Ratios> = [
+                ratios(family, workers, |csr, durations| makespan(csr, durations, workers, Order::Fifo)),
+                ratios(family, workers, |csr, durations| {
+                    makespan(csr, durations, workers, Order::LongestFirst)
+                }),
+                ratios(family, workers, |csr, durations| {
+                    makespan(csr, durations, workers, Order::ShortestFirst)
+                }),
+                ratios(family, workers, |csr, durations| {
+                    makespan(csr, durations, workers, Order::BottomLevel)
+                }),
+                ratios(family, workers, |csr, durations| with_wrong_durations(csr, durations, workers)),
+            ]
+            .into();
+            let cells: Vec<_> =
+                columns.iter().map(|Ratios { mean, worst }| format!("{mean:.3} ({worst:.3})")).collect();
+            println!(
+                "| {family:?}, {workers} | {} | {:.3} |",
+                cells.join(" | "),
+                columns[3].mean / columns[0].mean
+            );
+        }
+    }
+}
+
+struct Ratios {
+    mean: f64,
+    worst: f64,
+}
+
+fn ratios(family: Family, workers: u32, makespan: impl Fn(&Csr, &[u64]) -> u64) -> Ratios {
+    let ratio = |seed| {
+        let sample = family.sample(2_000, seed);
+        let waves = Waves::of(&sample.csr).expect("samples have an order");
+        let bottom = bottom_levels(&sample.csr, &waves, &sample.durations);
+        let length = critical_path(&sample.csr, &waves, &bottom).length;
+        let bound = makespan_bound(&sample.durations, length, workers);
+        makespan(&sample.csr, &sample.durations) as f64 / bound as f64
+    };
+    let all: Vec<f64> = (1..=8).map(ratio).collect();
+    Ratios { mean: all.iter().sum::<f64>() / 8.0, worst: all.iter().copied().fold(0.0, f64::max) }
+}
+
+fn makespan(csr: &Csr, durations: &[u64], workers: u32, order: Order) -> u64 {
+    simulate(csr, durations, workers, order).expect("samples have an order").makespan
+}
+
+/// The order follows from expectations that are off by up to a half.
+fn with_wrong_durations(csr: &Csr, durations: &[u64], workers: u32) -> u64 {
+    let mut dice = Dice::new(99);
+    let expected: Vec<u64> =
+        durations.iter().map(|&duration| duration * u64::from(500 + dice.below(1001)) / 1000).collect();
+    let waves = Waves::of(csr).expect("samples have an order");
+    let bottom = bottom_levels(csr, &waves, &expected);
+    simulate_by(csr, durations, workers, &bottom).expect("samples have an order").makespan
+}

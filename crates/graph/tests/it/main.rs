@@ -1,0 +1,6 @@
+//! Everything against a naive oracle that is too slow to be wrong in the same way.
+
+mod graphs;
+mod interner;
+mod patterns;
+mod races;
