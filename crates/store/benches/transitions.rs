@@ -1,0 +1,207 @@
+//! How many steps a second the SQLite store makes durable, and what a step costs its writer.
+//!
+//! A step ends one task and starts the next of its run: two rows. A batch holds so many steps, of as many runs as
+//! there are; one batch is written while the next is filled, as the shard does it.
+//!
+//! `cargo bench -p partitur-store`; the medians of five rounds. `PARTITUR_BENCH_DIR` says on which disk.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+use partitur_model::change::{BatchNo, Change};
+use partitur_model::record::{TaskOutcome, TaskRecord, TaskState, UndoState, Usage};
+use partitur_model::{FencingToken, Payload, RunId, TaskSeq, Timestamp};
+use partitur_store::{Commit, Completion, Options, SqliteStore, Store, Synchronous};
+
+const ROUNDS: usize = 5;
+
+fn main() {
+    println!(
+        "{:<8}{:>6}{:>7}{:>12}{:>12}{:>10}{:>12}{:>11}{:>10}",
+        "sync", "runs", "batch", "steps/s", "writer us", "rows", "written B", "stored B", "commit ms"
+    );
+    for synchronous in [Synchronous::Full, Synchronous::Normal] {
+        for runs in [64, 256] {
+            for batch in [1, 16, 64, 256] {
+                let rounds: Vec<Figures> = (0..ROUNDS).map(|_| round(synchronous, runs, batch)).collect();
+                print(synchronous, runs, batch, &rounds);
+            }
+        }
+    }
+}
+
+/// What one round measured, for each step.
+struct Figures {
+    steps_per_second: f64,
+    writer_micros: f64,
+    rows: f64,
+    written: f64,
+    stored: f64,
+    commit_millis: f64,
+}
+
+fn print(synchronous: Synchronous, runs: u64, batch: usize, rounds: &[Figures]) {
+    let median = |of: fn(&Figures) -> f64| {
+        let mut values: Vec<f64> = rounds.iter().map(of).collect();
+        values.sort_by(f64::total_cmp);
+        values[values.len() / 2]
+    };
+    println!(
+        "{:<8}{runs:>6}{batch:>7}{:>12.0}{:>12.2}{:>10.2}{:>12.0}{:>11.0}{:>10.3}",
+        format!("{synchronous:?}"),
+        median(|figures| figures.steps_per_second),
+        median(|figures| figures.writer_micros),
+        median(|figures| figures.rows),
+        median(|figures| figures.written),
+        median(|figures| figures.stored),
+        median(|figures| figures.commit_millis),
+    );
+}
+
+fn round(synchronous: Synchronous, runs: u64, batch: usize) -> Figures {
+    let parent =
+        std::env::var("PARTITUR_BENCH_DIR").unwrap_or_else(|_| std::env::temp_dir().display().to_string());
+    let dir = tempfile::tempdir_in(parent).expect("the directory can be written");
+    let path = dir.path().join("partitur.db");
+    let options = Options { synchronous, ..Options::default() };
+    let mut store = SqliteStore::open(&path, options, || ()).expect("an empty directory");
+    let steps = (batch * 1_000).clamp(3_000, 40_000);
+    let mut load = Load::new(runs);
+
+    let (cpu, written, begin) = (writer_cpu(), bytes_written(), Instant::now());
+    let (mut number, mut in_flight, mut done) = (BatchNo(0), 0, Vec::new());
+    for _ in 0..steps.div_ceil(batch) {
+        number = number.next();
+        store.submit(Commit { number, changes: load.batch(batch) });
+        in_flight += 1;
+        while in_flight >= 2 {
+            in_flight -= take(&mut store, &mut done);
+        }
+    }
+    while in_flight > 0 {
+        in_flight -= take(&mut store, &mut done);
+    }
+    let elapsed = begin.elapsed().as_secs_f64();
+    let made = (number.0 as usize * batch) as f64;
+    let (cpu, written, counts) = (writer_cpu() - cpu, bytes_written() - written, store.counts());
+    drop(store);
+    Figures {
+        steps_per_second: made / elapsed,
+        writer_micros: cpu / made,
+        rows: (counts.rows + counts.payloads) as f64 / made,
+        written: written / made,
+        stored: file_size(&path) / made,
+        commit_millis: elapsed * 1e3 / number.0 as f64,
+    }
+}
+
+fn take(store: &mut SqliteStore, done: &mut Vec<Completion>) -> usize {
+    store.wait();
+    store.completions(done);
+    let count = done.len();
+    for completion in done.drain(..) {
+        assert!(matches!(completion, Completion::Durable(_)), "{completion:?}");
+    }
+    count
+}
+
+/// Runs that advance in turn.
+struct Load {
+    running: Vec<TaskRecord>,
+    next: usize,
+    token: FencingToken,
+}
+
+impl Load {
+    fn new(runs: u64) -> Load {
+        let running =
+            (1..=runs).map(|run| started(RunId::new(0, run, run * 999), 1, FencingToken(1))).collect();
+        Load { running, next: 0, token: FencingToken::first_of(1) }
+    }
+
+    /// The changes of so many steps: each ends the task that is running in its run and starts the next.
+    fn batch(&mut self, steps: usize) -> Vec<Change> {
+        let mut changes = Vec::with_capacity(2 * steps);
+        for _ in 0..steps {
+            self.token = self.token.next();
+            let task = &mut self.running[self.next];
+            let next = started(task.run, task.seq.0 + 1, self.token);
+            changes.push(Change::Task(Box::new(ended(std::mem::replace(task, next.clone())))));
+            changes.push(Change::Task(Box::new(next)));
+            self.next = (self.next + 1) % self.running.len();
+        }
+        changes
+    }
+}
+
+fn time(token: FencingToken) -> Timestamp {
+    Timestamp::from_micros(1_800_000_000_000_000 + 137 * token.0)
+}
+
+fn started(run: RunId, seq: u32, token: FencingToken) -> TaskRecord {
+    let name: Arc<str> = format!("step-{seq}").into();
+    TaskRecord {
+        run,
+        seq: TaskSeq(seq),
+        node: name.clone(),
+        scope: None,
+        path: name,
+        state: TaskState::Running { token, deadline: Timestamp::MAX, lease: Timestamp::MAX },
+        generation: 1,
+        attempt: 1,
+        losses: 0,
+        ready: time(token),
+        started: Some(time(token)),
+        ended: None,
+        output: None,
+        error: None,
+        items: None,
+        iteration: 0,
+        child: None,
+        undo: UndoState::None,
+        cached: false,
+        log: None,
+        usage: Usage::default(),
+    }
+}
+
+fn ended(task: TaskRecord) -> TaskRecord {
+    let output = format!(r#"{{"rows":{},"file":"data/out/{}.csv","ok":true}}"#, task.seq.0, task.node);
+    TaskRecord {
+        state: TaskState::Ended(TaskOutcome::Succeeded),
+        ended: task.started.map(|start| start + std::time::Duration::from_micros(1_234)),
+        output: Some(Payload::parse(&output).expect("a literal")),
+        usage: Usage { cpu_micros: 812, rss_max: 4_194_304 },
+        ..task
+    }
+}
+
+/// Processor time of the writer's thread in microseconds.
+fn writer_cpu() -> f64 {
+    let threads = std::fs::read_dir("/proc/self/task").expect("Linux");
+    threads
+        .flatten()
+        .filter(|thread| read(&thread.path().join("comm")).trim() == "store")
+        .map(|thread| first_number(&read(&thread.path().join("schedstat"))) / 1e3)
+        .sum()
+}
+
+/// Bytes that this process has handed to the disk.
+fn bytes_written() -> f64 {
+    let io = read(Path::new("/proc/self/io"));
+    let line = io.lines().find(|line| line.starts_with("write_bytes:")).expect("Linux");
+    first_number(line.trim_start_matches("write_bytes:").trim())
+}
+
+fn file_size(path: &Path) -> f64 {
+    std::fs::metadata(path).expect("it was just written").len() as f64
+}
+
+fn first_number(text: &str) -> f64 {
+    text.split_whitespace().next().and_then(|word| word.parse().ok()).expect("a number")
+}
+
+fn read(path: &Path) -> String {
+    std::fs::read_to_string(path).unwrap_or_default()
+}
