@@ -399,7 +399,8 @@ impl Parser<'_, '_> {
     }
 
     fn node(&self, start: usize, kind: ExprKind) -> Expr {
-        Expr { kind, at: start as u32..self.cursor.at as u32 }
+        let read = self.cursor.source[start..self.cursor.at].trim_end();
+        Expr { kind, at: start as u32..(start + read.len()) as u32 }
     }
 }
 
@@ -449,6 +450,6 @@ fn counted(arity: &std::ops::RangeInclusive<usize>) -> String {
         (1, 1) => "one value".to_owned(),
         (low, usize::MAX) => format!("at least {low} values"),
         (low, high) if low == high => format!("{low} values"),
-        (low, high) => format!("{low} to {high} values"),
+        (low, high) => format!("{low} or {high} values"),
     }
 }

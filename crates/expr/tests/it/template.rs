@@ -124,3 +124,50 @@ fn a_tree_is_filled_in_its_strings_alone() {
     assert!(!tree.is_constant());
     assert_eq!(tree.paths().len(), 2);
 }
+
+#[test]
+fn a_tree_without_expressions_stays_the_bytes_that_came() {
+    let source = r#"{ "a" : [1.0, "x $HOME"] }"#;
+    let tree = Tree::parse(&Payload::parse(source).unwrap()).unwrap();
+    assert!(tree.is_constant());
+    assert_eq!(tree.resolve(&World::usual()).render(), source);
+}
+
+#[test]
+fn a_tree_names_all_its_faults_with_their_places() {
+    let source = r#"{"a": {"b": ["ok", "${inputs."]}, "c": "${x", "d": "${inputs.x.lenght()}"}"#;
+    let faults = Tree::parse(&Payload::parse(source).unwrap()).unwrap_err();
+    let lines: Vec<_> = faults.iter().map(|(place, error)| format!("{place}: {error}")).collect();
+    assert_eq!(lines, ["a.b[1]: `${` has no `}`", "c: `${` has no `}`", "d: unknown function `lenght`",]);
+}
+
+#[test]
+fn paths_are_named_with_what_is_certain_of_them() {
+    let paths = |source: &str| -> Vec<String> {
+        let template = Template::parse(source).unwrap();
+        let text = |at: &std::ops::Range<u32>| source[at.start as usize..at.end as usize].to_owned();
+        template.paths().iter().map(|path| text(&path.at)).collect()
+    };
+    assert_eq!(paths("a ${b.c} d ${e['f}']}"), ["b.c", "e['f}']"]);
+    assert_eq!(paths("${workflow.input.${a.b}.c}"), ["workflow.input", "a.b"]);
+    assert_eq!(paths("${a.list[${i.x}]}"), ["a.list", "i.x"]);
+    assert_eq!(paths("${a.list[?(@.x == ${i.x})]}"), ["a.list", "i.x"]);
+    assert_eq!(paths("${${a.b}.c}"), ["a.b"]);
+    assert!(Template::parse("${${a.b}.c}").unwrap().has_open_head());
+    assert!(!Template::parse("${x.${a.b}.c}").unwrap().has_open_head());
+}
+
+#[test]
+fn a_constant_text_is_known_as_one() {
+    assert_eq!(Template::parse("plain $5").unwrap().constant(), Some("plain $5"));
+    assert_eq!(Template::parse("$${x}${}").unwrap().constant(), Some("${x}"));
+    assert_eq!(Template::parse("").unwrap().constant(), Some(""));
+    assert_eq!(Template::parse("${x}").unwrap().constant(), None);
+}
+
+#[test]
+fn values_cannot_break_out_of_a_nested_expression() {
+    let world = World::of(r#"{"a": {"k": "b}${a.secret", "secret": 1}}"#);
+    assert_eq!(Template::parse("${a.${a.k}}").unwrap().resolve(&world).render(), "null");
+    assert_eq!(Template::parse("${a.k}").unwrap().resolve(&world).render(), r#""b}${a.secret""#);
+}

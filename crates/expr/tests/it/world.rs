@@ -1,6 +1,6 @@
 //! The values that the tests look up.
 
-use partitur_expr::{Lookup, Step, navigate};
+use partitur_expr::{Expression, Lookup, Step, navigate};
 use partitur_model::Payload;
 
 /// An object whose members are the heads.
@@ -22,7 +22,9 @@ impl World {
                 "orders": {"output": {"rows": 42, "total": 1234.50, "note": "say \"hi\"",
                                       "lines": [{"sku": "a", "x": 1, "tags": ["n"]}, {"sku": "b", "x": 2}, {"sku": "c", "x": 3}]}},
                 "close-books": {"output": {"ok": true}, "error": null},
-                "2024-import": {"output": 7}
+                "2024-import": {"output": 7},
+                "in": {"output": 1}, "not": {"output": 2}, "true": {"output": 3},
+                "pair": {"a": {"x": 1, "y": [2]}, "b": {"y": [2.0], "x": 1}, "c": {"y": [2], "z": 1}}
             }"#,
         )
     }
@@ -31,5 +33,23 @@ impl World {
 impl Lookup for World {
     fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {
         navigate(&self.0.member(head)?, steps)
+    }
+}
+
+/// Each line: an expression, `=>`, the JSON of its value or `error: ` and the sentence.
+pub fn check(table: &str) {
+    check_in(&World::usual(), table);
+}
+
+/// As [`check`], with other values.
+pub fn check_in(world: &World, table: &str) {
+    for line in table.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let (source, wanted) = line.rsplit_once("=>").expect("each line has an arrow");
+        let expression = Expression::parse(source.trim()).unwrap_or_else(|error| panic!("{source}: {error}"));
+        let found = match expression.value(world) {
+            Ok(value) => value.render(),
+            Err(error) => format!("error: {error}"),
+        };
+        assert_eq!(found, wanted.trim(), "{source}");
     }
 }
