@@ -1,3 +1,42 @@
-//! Decides what a run does next: pure state machines for runs and admission.
+//! Decides what a run does next.
+//!
+//! [`Engine::step`] takes the time and one input and writes what changed and what to do into a [`Batch`]. The same
+//! inputs in the same order give the same batches, on every machine. Whatever the engine knows follows from the rows
+//! that it has written: an engine that is built from them goes on as if nothing had happened.
+//!
+//! Not here: clocks, randomness, threads, files, SQL, sockets. `runtime` has them.
+//! Begin with [`Engine::step`]; `ready.rs` and `attempt.rs` are the life of a task, `run/` is a run in memory,
+//! [`admission`] is who may start and who may hold what.
 
 pub mod admission;
+mod arrival;
+mod attempt;
+mod batch;
+mod command;
+mod container;
+mod cx;
+mod describe;
+mod effect;
+mod ending;
+mod engine;
+mod family;
+mod input;
+pub mod program;
+mod ready;
+mod recovery;
+mod reset;
+mod retry;
+mod rollback;
+mod run;
+mod submission;
+mod timers;
+mod work;
+
+pub use batch::{Batch, BatchNo};
+pub use effect::{Answer, Effect, Refusal};
+pub use engine::{Boot, Engine, Options};
+pub use input::{Command, Input, ReplyTo, StoredRun, Submission};
+pub use program::{Program, compile};
+pub use recovery::BadRows;
+pub use reset::state_name;
+pub use submission::{complete_inputs, target_faults};

@@ -1,0 +1,85 @@
+//! What reaches a run from outside, other than reports and commands: timers, evaluations, the end of a crash.
+
+use partitur_model::record::{TaskError, TaskState, UndoState};
+use partitur_model::{Payload, TaskSeq};
+
+use crate::cx::Cx;
+use crate::program::Action;
+use crate::ready::case_of;
+use crate::run::{Key, Run};
+use crate::timers::Timer;
+
+impl Run {
+    /// A timer has fired.
+    pub(crate) fn fire(&mut self, cx: &mut Cx<'_>, timer: &Timer) {
+        match timer.task {
+            None if timer.generation == self.rec.generation => self.run_deadline(cx),
+            None => {}
+            Some(seq) => {
+                let Some(key) = self.key_of(seq) else { return };
+                if self.task(key).is_some_and(|task| task.generation == timer.generation) {
+                    self.due(cx, key);
+                }
+            }
+        }
+    }
+
+    pub(crate) fn lose_attempts(&mut self, cx: &mut Cx<'_>, epoch: u32) {
+        let keys: Vec<_> = self.keys().filter(|&key| self.task(key).is_some()).collect();
+        for key in keys {
+            let Some(task) = self.task(key) else { continue };
+            let (undo, state) = (task.undo, task.state);
+            if let UndoState::Running { token } = undo
+                && token.0 > 0
+                && token.epoch() < epoch
+            {
+                self.undo_lost(cx, key);
+            } else if state.token().is_some_and(|token| token.epoch() < epoch) {
+                self.attempt_lost(cx, key);
+            }
+        }
+    }
+
+    /// Gives every task that is ready a row: what follows from the rows of others is not known to who only has them.
+    pub(crate) fn write_derived(&mut self, cx: &mut Cx<'_>) {
+        for task in self.tasks().filter(|task| task.state == TaskState::Ready) {
+            cx.batch.task(task);
+        }
+    }
+
+    /// An evaluation outside the engine has ended.
+    pub(crate) fn evaluated(
+        &mut self,
+        cx: &mut Cx<'_>,
+        seq: TaskSeq,
+        generation: u32,
+        result: Result<Payload, TaskError>,
+    ) {
+        let Some(key) = self.key_of(seq) else { return };
+        let Some(task) = self.task(key).filter(|task| task.generation == generation) else { return };
+        match task.state {
+            TaskState::Open => self.loop_evaluated(cx, key, result),
+            TaskState::Waiting { .. } => self.value_arrived(cx, key, result),
+            TaskState::Blocked
+            | TaskState::Ready
+            | TaskState::Running { .. }
+            | TaskState::Stopping { .. }
+            | TaskState::Backoff { .. }
+            | TaskState::Ended(_) => {}
+        }
+    }
+
+    /// The value of a task that was computed elsewhere.
+    fn value_arrived(&mut self, cx: &mut Cx<'_>, key: Key, result: Result<Payload, TaskError>) {
+        let record = self.record(key);
+        match (result, &self.node(key).action) {
+            (Err(error), _) => self.fail_task(cx, key, record, error),
+            (Ok(value), Action::Switch { .. }) => self.succeed(cx, key, record, case_of(&value)),
+            (Ok(value), Action::Evaluate(_)) => {
+                self.succeed(cx, key, record, Payload::object([("result", value)]));
+            }
+            // Only these two wait for values.
+            (Ok(_), _) => {}
+        }
+    }
+}

@@ -1,0 +1,479 @@
+//! The life of an attempt: it waits for its claims, is handed out, reports, and is judged.
+
+use std::time::Duration;
+
+use partitur_model::dispatch::{Ending, Report, ReportKind};
+use partitur_model::event::EventKind;
+use partitur_model::record::{StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState};
+use partitur_model::{AttemptId, FencingToken, Payload, Timestamp};
+
+use crate::admission::{Grant, Request, TaskKey, Ticket};
+use crate::batch::BatchNo;
+use crate::cx::Cx;
+use crate::effect::Effect;
+use crate::program::ProgramNode;
+use crate::retry;
+use crate::run::{Key, Run, View};
+use crate::work;
+
+/// The pool of slots that bounds how many attempts live at once on a node.
+pub(crate) const SLOTS: &str = "slots";
+
+/// So many times an attempt may be lost to crashes of ours before its task fails.
+pub(crate) const LOSSES_MAX: u32 = 10;
+
+impl Run {
+    /// The task may start as soon as admission lets it.
+    ///
+    /// Its being ready follows from the rows of its predecessors; it has a row of its own only where that is not the
+    /// whole truth: a condition was evaluated, or a limit runs from now.
+    pub(crate) fn become_ready(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord) {
+        record.state = TaskState::Ready;
+        let node = self.node(key);
+        let needs_row = node.when.is_some()
+            || node.spec.timeouts.queue.is_some()
+            || record.attempt > 0
+            || record.generation > 0;
+        let (task, path) = (record.seq, record.path.clone());
+        if needs_row {
+            self.put(cx, key, record);
+        } else {
+            self.put_derived(cx, key, record);
+        }
+        cx.event(self.id(), EventKind::TaskReady { task, path });
+        self.offer(cx, key);
+    }
+
+    /// Puts the task before admission, or fails it if what it wants can never be had.
+    pub(crate) fn offer(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let ticket = self.ticket(cx, key);
+        match cx.admission.impossible(&ticket.claims) {
+            None => {
+                let batch = cx.batch.number();
+                cx.admission.offer(cx.now, ticket, batch);
+            }
+            Some(problem) => {
+                let record = self.record(key);
+                self.fail_attempt_for_good(cx, key, record, TaskError::terminal("impossible", problem));
+            }
+        }
+    }
+
+    /// What the task asks of admission.
+    pub(crate) fn ticket(&self, cx: &mut Cx<'_>, key: Key) -> Ticket {
+        let task = self.task(key).expect("only a task that is ready asks");
+        let node = self.node(key);
+        let mut claims = self.lock_requests(cx, key, node);
+        if !node.is_watch() {
+            self.slot_requests(cx, key, &mut claims);
+        }
+        Ticket {
+            task: TaskKey { run: self.id(), task: task.seq },
+            class: node.spec.priority,
+            level: self.level(key),
+            ready: task.ready,
+            order: (self.id().number() << 24) | u64::from(task.seq.0),
+            claims,
+            breaker: node.spec.breaker.as_deref().map(Into::into),
+            expected: node.spec.expected.map_or(1.0, |expected| expected.as_secs_f32()),
+        }
+    }
+
+    fn lock_requests(&self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode) -> Vec<Request> {
+        let view = View::of(self, key);
+        node.claims
+            .iter()
+            .map(|claim| {
+                let name = work::resource_name(&claim.resource.resolve_text(&view), self.dir());
+                Request { resource: cx.admission.resource(&name), mode: claim.mode, units: claim.units }
+            })
+            .collect()
+    }
+
+    /// Slots are claims like any other: on the node's pool, on the run's own concurrency, and on the branches that a
+    /// container lets run at once.
+    fn slot_requests(&self, cx: &mut Cx<'_>, key: Key, claims: &mut Vec<Request>) {
+        let mut slot = |name: &str| {
+            let resource = cx.admission.resource(name);
+            claims.push(Request {
+                resource,
+                mode: partitur_model::definition::ClaimMode::Exclusive,
+                units: 1,
+            });
+        };
+        slot(SLOTS);
+        if self.concurrency().is_some() {
+            slot(&work::run_slots(self.id()));
+        }
+        let mut scope = key.scope;
+        while let Some((container, _)) = self.scope(scope).container {
+            if self.max_parallel(container).is_some() {
+                let container = self.task(container).expect("a container has begun before its body");
+                slot(&work::container_slots(self.id(), container.seq));
+            }
+            scope = container.scope;
+        }
+    }
+
+    /// How many of the run's attempts may live at once, if it says so.
+    pub(crate) fn concurrency(&self) -> Option<u32> {
+        self.rec.options.concurrency.or(self.program.definition.concurrency.map(|range| range.max))
+    }
+
+    /// The directory of the run, for resources that are paths.
+    fn dir(&self) -> &str {
+        let labels = &self.rec.options.labels;
+        labels.iter().find(|(name, _)| name == "dir").map_or("/", |(_, dir)| dir)
+    }
+
+    /// How much must follow this task: the longest remaining path, in seconds.
+    fn level(&self, key: Key) -> f32 {
+        let mut outer = key;
+        while let Some((container, _)) = self.scope(outer.scope).container {
+            outer = container;
+        }
+        let own = self.program.body(self.scope(outer.scope).body).levels[outer.node as usize];
+        self.levels.as_ref().map_or(own, |levels| levels[outer.node as usize])
+    }
+
+    /// Admission lets the task start: as itself, or to be undone.
+    pub(crate) fn start(&mut self, cx: &mut Cx<'_>, key: Key, grant: &Grant) {
+        let undo = self.task(key).is_some_and(|task| task.state.is_ended());
+        let token = cx.next_token();
+        let mut record = self.record(key);
+        record.generation += 1;
+        let number = if undo {
+            self.start_undo(cx, key, &mut record, token)
+        } else {
+            self.begin_attempt(cx, key, &mut record, token)
+        };
+        let attempt = AttemptId { run: self.id(), task: record.seq, token };
+        match work::dispatch(self, key, &record, attempt, number, undo) {
+            Ok(dispatch) => {
+                let after = self.released_after(cx, key, grant, undo);
+                let path = record.path.clone();
+                cx.event(self.id(), EventKind::TaskStarted { attempt, path, number, undo });
+                cx.batch.effect(Effect::Dispatch { dispatch: Box::new(dispatch), after });
+                self.put(cx, key, record);
+            }
+            Err(error) => {
+                cx.admission.release(cx.now, grant.task);
+                self.fail_attempt_for_good(cx, key, record, error);
+            }
+        }
+    }
+
+    fn begin_attempt(&self, cx: &Cx<'_>, key: Key, record: &mut TaskRecord, token: FencingToken) -> u32 {
+        let node = self.node(key);
+        let deadline = node.spec.timeouts.attempt.map_or(Timestamp::MAX, |limit| cx.now + limit);
+        let lease = lease(node).map_or(Timestamp::MAX, |lease| cx.now + lease);
+        record.state = TaskState::Running { token, deadline, lease };
+        record.attempt += 1;
+        record.started.get_or_insert(cx.now);
+        record.output = None;
+        record.attempt
+    }
+
+    fn start_undo(&mut self, cx: &Cx<'_>, key: Key, record: &mut TaskRecord, token: FencingToken) -> u32 {
+        let used = match record.undo {
+            UndoState::Backoff { attempt, .. } => attempt,
+            UndoState::None | UndoState::Running { .. } | UndoState::Done | UndoState::Failed => 0,
+        };
+        let undo = self.node(key).undo.as_ref().expect("only a task with a compensation is undone");
+        let deadline = undo.timeout.map_or(Timestamp::MAX, |limit| cx.now + limit);
+        self.instance_mut(key).undo_deadline = deadline;
+        if let Some(undoing) = &mut self.undoing {
+            undoing.attempts.insert(key, used + 1);
+        }
+        record.undo = UndoState::Running { token };
+        used + 1
+    }
+
+    /// From when on an attempt may be handed out. Its own batch, if a second hand-out after a crash could do harm.
+    fn released_after(&self, cx: &Cx<'_>, key: Key, grant: &Grant, undo: bool) -> BatchNo {
+        let spec = &self.node(key).spec;
+        let harmless = !undo && spec.claims.is_empty() && spec.breaker.is_none() && !spec.at_most_once;
+        if harmless && !grant.fresh { BatchNo(0) } else { cx.batch.number() }
+    }
+
+    /// A worker speaks about an attempt.
+    pub(crate) fn report(&mut self, cx: &mut Cx<'_>, report: Report) {
+        let Some(key) = self.key_of(report.attempt.task) else { return };
+        let Some(task) = self.task(key) else { return };
+        let token = report.attempt.token;
+        let undoes = task.undo == UndoState::Running { token };
+        if task.state.token() != Some(token) && !undoes {
+            // No living attempt has this token: slot and locks may be another's by now.
+            return;
+        }
+        match report.what {
+            ReportKind::Alive => self.extend_lease(cx, key),
+            ReportKind::Progress { fraction, message } => {
+                let (task, path) = (task.seq, task.path.clone());
+                cx.event(self.id(), EventKind::TaskProgress { task, path, fraction, message });
+                self.extend_lease(cx, key);
+            }
+            ReportKind::Ended(ending) => {
+                cx.admission.release(cx.now, TaskKey { run: self.id(), task: report.attempt.task });
+                if undoes {
+                    self.undo_ended(cx, key, *ending);
+                } else {
+                    self.attempt_ended(cx, key, *ending);
+                }
+            }
+        }
+    }
+
+    fn extend_lease(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let Some(limit) = lease(self.node(key)) else { return };
+        let mut record = self.record(key);
+        if let TaskState::Running { lease, .. } = &mut record.state {
+            *lease = cx.now + limit;
+            self.put(cx, key, record);
+        }
+    }
+
+    fn attempt_ended(&mut self, cx: &mut Cx<'_>, key: Key, ending: Ending) {
+        let mut record = self.record(key);
+        record.log = ending.log.or(record.log);
+        record.usage = ending.usage;
+        record.cached = ending.cached;
+        if let TaskState::Stopping { cause, .. } = record.state {
+            return self.stopped(cx, key, record, cause);
+        }
+        let result = ending.result.and_then(|output| self.check_until(key, &record, output));
+        self.tell_breaker(cx, key, result.is_ok());
+        match result {
+            Ok(output) => self.succeed(cx, key, record, output.unwrap_or_default()),
+            Err(error) => self.judge(cx, key, record, error, TaskOutcome::Failed),
+        }
+    }
+
+    /// A success counts as a failure while the task's `until` condition does not hold.
+    fn check_until(
+        &self,
+        key: Key,
+        record: &TaskRecord,
+        output: Option<Payload>,
+    ) -> Result<Option<Payload>, TaskError> {
+        let Some(until) = self.node(key).retry.as_ref().and_then(|retry| retry.until.as_ref()) else {
+            return Ok(output);
+        };
+        let seen = TaskRecord { output: output.clone(), ..record.clone() };
+        match until.truth(&View::with(self, key, &seen)) {
+            Ok(true) => Ok(output),
+            Ok(false) => {
+                Err(TaskError::new(crate::ready::CONDITION, "its result does not satisfy `until` yet"))
+            }
+            Err(error) => Err(TaskError::terminal(crate::ready::CONDITION, error.to_string())),
+        }
+    }
+
+    fn tell_breaker(&mut self, cx: &mut Cx<'_>, key: Key, success: bool) {
+        if let Some(name) = &self.node(key).spec.breaker
+            && let Some(record) = cx.admission.breaker_report(cx.now, name, success)
+        {
+            cx.batch.breaker(record);
+        }
+    }
+
+    /// An attempt failed: another follows, or the task is over.
+    fn judge(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        mut record: TaskRecord,
+        error: TaskError,
+        outcome: TaskOutcome,
+    ) {
+        record.error = Some(error.clone());
+        match self.next_attempt_at(cx, key, &record, &error) {
+            Some(at) => {
+                let (task, path) = (record.seq, record.path.clone());
+                cx.event(self.id(), EventKind::TaskRetries { task, path, at, error });
+                record.state = TaskState::Backoff { until: at };
+                self.put(cx, key, record);
+            }
+            None => self.end_task(cx, key, record, outcome),
+        }
+    }
+
+    fn next_attempt_at(
+        &self,
+        cx: &Cx<'_>,
+        key: Key,
+        record: &TaskRecord,
+        error: &TaskError,
+    ) -> Option<Timestamp> {
+        let node = self.node(key);
+        let retry = node.retry.as_ref()?;
+        let pause = retry::pause(&retry.policy, record.attempt, error, cx.token.0)?;
+        if let Some(condition) = &retry.condition
+            && !condition.truth(&View::with(self, key, record)).unwrap_or(false)
+        {
+            return None;
+        }
+        let at = cx.now + pause;
+        let limit = node
+            .spec
+            .timeouts
+            .total
+            .map_or(Timestamp::MAX, |total| record.started.unwrap_or(record.ready) + total);
+        (at < limit).then_some(at)
+    }
+
+    /// An attempt that was told to stop is dead.
+    fn stopped(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord, cause: StopCause) {
+        match cause {
+            StopCause::Cancel => self.cancelled(cx, key, record),
+            StopCause::Timeout => {
+                let limit = self.node(key).spec.timeouts.attempt.unwrap_or_default();
+                let message = format!("it took longer than {}", partitur_model::unit::format_duration(limit));
+                self.tell_breaker(cx, key, false);
+                self.judge(cx, key, record, TaskError::new("timeout", message), TaskOutcome::TimedOut);
+            }
+            StopCause::HeartbeatLost => {
+                self.tell_breaker(cx, key, false);
+                let error = TaskError::new("heartbeat", "it showed no sign of life in time");
+                self.judge(cx, key, record, error, TaskOutcome::TimedOut);
+            }
+            StopCause::Reset => self.reset_after_stop(cx, key, record),
+        }
+    }
+
+    /// The task ends as cancelled.
+    pub(crate) fn cancelled(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord) {
+        record.error = Some(TaskError::terminal(crate::ready::CANCELLED, "it was cancelled"));
+        self.end_task(cx, key, record, TaskOutcome::Cancelled);
+    }
+
+    /// Tells a living attempt to stop. It keeps slot and claims until it is dead: its process may still write.
+    pub(crate) fn stop_attempt(&mut self, cx: &mut Cx<'_>, key: Key, cause: StopCause) {
+        let mut record = self.record(key);
+        let (token, known) = match record.state {
+            TaskState::Running { token, .. } => (token, None),
+            TaskState::Stopping { token, cause } => (token, Some(cause)),
+            TaskState::Blocked
+            | TaskState::Ready
+            | TaskState::Backoff { .. }
+            | TaskState::Waiting { .. }
+            | TaskState::Open
+            | TaskState::Ended(_) => return,
+        };
+        // A cancel outweighs whatever the attempt was stopped for before.
+        if known.is_none() || (cause == StopCause::Cancel && known != Some(StopCause::Cancel)) {
+            record.state = TaskState::Stopping { token, cause };
+            let attempt = AttemptId { run: self.id(), task: record.seq, token };
+            self.put(cx, key, record);
+            if known.is_none() {
+                cx.batch.effect(Effect::Stop(attempt));
+            }
+        }
+    }
+
+    /// Something that was due for the task at a time may have come.
+    pub(crate) fn due(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let Some(task) = self.task(key) else { return };
+        match task.state {
+            TaskState::Running { deadline, .. } if deadline <= cx.now => {
+                self.stop_attempt(cx, key, StopCause::Timeout);
+            }
+            TaskState::Running { lease, .. } if lease <= cx.now => {
+                self.stop_attempt(cx, key, StopCause::HeartbeatLost);
+            }
+            TaskState::Backoff { until } if until <= cx.now => {
+                let mut record = self.record(key);
+                record.ready = cx.now;
+                self.become_ready_unless_paused(cx, key, record);
+            }
+            TaskState::Waiting { until } if until <= cx.now => self.wait_is_over(cx, key),
+            TaskState::Ready => self.queue_limit(cx, key),
+            TaskState::Running { .. }
+            | TaskState::Backoff { .. }
+            | TaskState::Waiting { .. }
+            | TaskState::Blocked
+            | TaskState::Stopping { .. }
+            | TaskState::Open
+            | TaskState::Ended(_) => {}
+        }
+        self.undo_due(cx, key);
+    }
+
+    fn become_ready_unless_paused(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord) {
+        if self.is_running() {
+            self.become_ready(cx, key, record);
+        } else {
+            record.state = TaskState::Ready;
+            self.put(cx, key, record);
+        }
+    }
+
+    fn queue_limit(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let Some(limit) = self.node(key).spec.timeouts.queue else { return };
+        let mut record = self.record(key);
+        if record.ready + limit <= cx.now {
+            cx.admission.withdraw(TaskKey { run: self.id(), task: record.seq });
+            let message = format!("it waited longer than {}", partitur_model::unit::format_duration(limit));
+            record.error = Some(TaskError::terminal("queue-timeout", message));
+            self.end_task(cx, key, record, TaskOutcome::TimedOut);
+        }
+    }
+
+    /// The time of a waiting task has come: a wait for time has succeeded, any other has taken too long.
+    fn wait_is_over(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let mut record = self.record(key);
+        let program = self.program.clone();
+        let node = program.node(self.scope(key.scope).body, key.node);
+        if let crate::program::Action::Wait(wait) = &node.action
+            && self.wait_target(key, &record, wait).is_ok_and(|target| target <= cx.now)
+        {
+            return self.succeed(cx, key, record, Payload::Null);
+        }
+        record.error = Some(TaskError::new("timeout", "nothing ended its wait in time"));
+        match record.child {
+            Some(child) => {
+                record.state = TaskState::Waiting { until: Timestamp::MAX };
+                self.put(cx, key, record);
+                let reason = "the task that waits for it has timed out".to_owned();
+                cx.agenda.push_back(crate::cx::Todo::CancelRun(child, reason));
+            }
+            None => {
+                record.generation += 1;
+                self.end_task(cx, key, record, TaskOutcome::TimedOut);
+            }
+        }
+    }
+
+    /// The attempt was handed out before this start of the node, and its process is dead.
+    pub(crate) fn attempt_lost(&mut self, cx: &mut Cx<'_>, key: Key) {
+        cx.admission.release(cx.now, TaskKey { run: self.id(), task: self.record(key).seq });
+        let mut record = self.record(key);
+        if let TaskState::Stopping { cause, .. } = record.state {
+            return self.stopped(cx, key, record, cause);
+        }
+        record.losses += 1;
+        let node = self.node(key);
+        if node.spec.at_most_once || record.losses > LOSSES_MAX {
+            let error = TaskError::terminal("lost", "its attempt was lost when the process that ran it died");
+            return self.fail_task(cx, key, record, error);
+        }
+        record.attempt -= 1;
+        record.ready = cx.now;
+        self.become_ready_unless_paused(cx, key, record);
+    }
+
+    /// The attempt could not even be made: as a task it fails, as a compensation too.
+    fn fail_attempt_for_good(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord, error: TaskError) {
+        if record.state.is_ended() {
+            self.undo_failed(cx, key, record, error);
+        } else {
+            self.fail_task(cx, key, record, error);
+        }
+    }
+}
+
+/// How long an attempt may show no sign of life: its own heartbeat, or the shortest lease of its claims.
+pub(crate) fn lease(node: &ProgramNode) -> Option<Duration> {
+    let claims = node.claims.iter().filter_map(|claim| claim.expires);
+    claims.chain(node.spec.timeouts.heartbeat).min()
+}

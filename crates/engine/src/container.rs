@@ -1,0 +1,370 @@
+//! Tasks that are made of many: a body for each element of a list, and a body again and again.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use partitur_expr::{Lookup, Step, Tree, navigate};
+use partitur_model::Payload;
+use partitur_model::record::{TaskError, TaskOutcome, TaskRecord, TaskState};
+
+use crate::cx::Cx;
+use crate::program::{Action, EachAction, ItemsTemplate, LoopAction};
+use crate::ready::{CANCELLED, Computed};
+use crate::run::{Key, Run, View};
+use crate::work;
+
+/// No container may have more branches.
+pub(crate) const BRANCHES_MAX: usize = 1_000_000;
+
+/// The code of a container's failure that comes from its branches.
+const BRANCH_FAILED: &str = "branch";
+
+impl Run {
+    pub(crate) fn begin_each(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        mut record: TaskRecord,
+        each: &EachAction,
+    ) {
+        match self.elements(key, each) {
+            Ok(elements) => {
+                record.started = Some(cx.now);
+                record.generation += 1;
+                record.iteration = elements.len() as u32;
+                record.items = Some(Payload::list(elements));
+                record.state = TaskState::Open;
+                if let Some(limit) = each.max_parallel {
+                    cx.admission.set_capacity(&work::container_slots(self.id(), record.seq), limit);
+                }
+                self.put(cx, key, record);
+                self.open_branches(key, cx.agenda);
+                self.finish_if_done(cx, key);
+            }
+            Err(error) => self.fail_task(cx, key, record, error),
+        }
+    }
+
+    fn elements(&self, key: Key, each: &EachAction) -> Result<Vec<Payload>, TaskError> {
+        let view = View::inside(self, key.scope);
+        let elements = match &each.items {
+            ItemsTemplate::List(tree) => list(tree, &view)?,
+            ItemsTemplate::Matrix(axes) => combinations(axes, &view)?,
+        };
+        if elements.len() > BRANCHES_MAX {
+            let message = format!("{} elements; at most {BRANCHES_MAX} branches are allowed", elements.len());
+            return Err(TaskError::terminal("too-many-branches", message));
+        }
+        Ok(match each.batch {
+            Some(size) => {
+                elements.chunks(size.max(1) as usize).map(|part| Payload::list(part.to_vec())).collect()
+            }
+            None => elements,
+        })
+    }
+
+    /// Opens every branch that the container's record speaks of, as it begins and after recovery alike.
+    pub(crate) fn open_branches(&mut self, key: Key, agenda: &mut crate::cx::Agenda) {
+        let program = self.program.clone();
+        let Action::Each(each) = &program.node(self.scope(key.scope).body, key.node).action else { return };
+        let items = self.task(key).and_then(|task| task.items.clone());
+        let elements = items.and_then(|items| items.elements()).unwrap_or_default();
+        let mut taken = BTreeSet::new();
+        for (element, index) in elements.into_iter().zip(0_u32..) {
+            let label = self.label(key, each, &element, index, &mut taken);
+            self.open_branch(key, index, element, label, agenda);
+        }
+    }
+
+    /// What a branch is called: its key, made unique among its siblings.
+    fn label(
+        &self,
+        key: Key,
+        each: &EachAction,
+        element: &Payload,
+        index: u32,
+        taken: &mut BTreeSet<Arc<str>>,
+    ) -> Arc<str> {
+        let Some(template) = &each.key else { return index.to_string().into() };
+        let element = Element { outer: View::inside(self, key.scope), value: element, index };
+        let wanted: Arc<str> = template.resolve_text(&element).into();
+        let mut label = wanted.clone();
+        let mut count = 2;
+        while !taken.insert(label.clone()) {
+            label = format!("{wanted}~{count}").into();
+            count += 1;
+        }
+        label
+    }
+
+    pub(crate) fn begin_loop(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        mut record: TaskRecord,
+        repeat: &LoopAction,
+    ) {
+        let items = match &repeat.items {
+            Some(tree) => match list(tree, &View::inside(self, key.scope)) {
+                Ok(elements) => Some(elements),
+                Err(error) => return self.fail_task(cx, key, record, error),
+            },
+            None => None,
+        };
+        record.started = Some(cx.now);
+        if items.as_ref().is_some_and(Vec::is_empty) {
+            return self.end_task(cx, key, record, TaskOutcome::Succeeded);
+        }
+        record.items = items.map(Payload::list);
+        record.state = TaskState::Open;
+        self.begin_iteration(cx, key, record, 1);
+    }
+
+    fn begin_iteration(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, iteration: u32) {
+        record.iteration = iteration;
+        record.generation += 1;
+        self.put(cx, key, record);
+        self.open_iteration(key, iteration, cx.agenda);
+    }
+
+    /// Opens an iteration, as it begins and after recovery alike.
+    pub(crate) fn open_iteration(&mut self, key: Key, iteration: u32, agenda: &mut crate::cx::Agenda) {
+        let items = self.task(key).and_then(|task| task.items.clone()).and_then(|items| items.elements());
+        let element = items.and_then(|items| items.into_iter().nth(iteration as usize - 1));
+        self.open_branch(key, iteration, element.unwrap_or_default(), "".into(), agenda);
+    }
+
+    /// All tasks of a branch or iteration have ended.
+    pub(crate) fn scope_done(&mut self, cx: &mut Cx<'_>, scope: u32) {
+        let Some(state) = self.scopes.get(scope as usize).and_then(Option::as_ref) else { return };
+        let Some((container, index)) = state.container else { return };
+        if state.open > 0 {
+            return;
+        }
+        let Some(task) = self.task(container).filter(|task| task.state == TaskState::Open) else { return };
+        let newest = task.iteration == index;
+        match &self.node(container).action {
+            Action::Each(_) => self.finish_if_done(cx, container),
+            Action::Loop(_) if newest => self.iteration_done(cx, container, scope),
+            Action::Loop(_)
+            | Action::Attempt(_)
+            | Action::Wait(_)
+            | Action::Evaluate(_)
+            | Action::SubRun { .. }
+            | Action::Switch { .. }
+            | Action::Join(_)
+            | Action::Terminate { .. }
+            | Action::SetVariables(_)
+            | Action::Noop => {}
+        }
+    }
+
+    /// Ends an `each` whose branches have all ended.
+    fn finish_if_done(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let (open, failed, all) = self
+            .children
+            .get(&key)
+            .map_or((0, 0, 0), |branches| (branches.open, branches.failed, branches.scopes.len()));
+        if open > 0 || self.state(key) != Some(TaskState::Open) {
+            return;
+        }
+        let record = self.record(key);
+        if record.error.is_some() {
+            self.end_closed(cx, key, record);
+        } else if failed > 0 {
+            let message = format!("{failed} of {all} branches failed");
+            self.fail_task(cx, key, record, TaskError::terminal(BRANCH_FAILED, message));
+        } else {
+            self.end_task(cx, key, record, TaskOutcome::Succeeded);
+        }
+    }
+
+    /// Ends a container that was told to close: as cancelled, or as failed by the branch that made it close.
+    fn end_closed(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
+        let was_cancelled = record.error.as_ref().is_some_and(|error| error.code == CANCELLED);
+        let outcome = if was_cancelled { TaskOutcome::Cancelled } else { TaskOutcome::Failed };
+        self.end_task(cx, key, record, outcome);
+    }
+
+    fn iteration_done(&mut self, cx: &mut Cx<'_>, key: Key, scope: u32) {
+        let record = self.record(key);
+        if record.error.is_some() {
+            return self.end_closed(cx, key, record);
+        }
+        if self.scope(scope).failed > 0 {
+            let message = format!("iteration {} failed", record.iteration);
+            return self.fail_task(cx, key, record, TaskError::terminal(BRANCH_FAILED, message));
+        }
+        let program = self.program.clone();
+        let Action::Loop(repeat) = &program.node(self.scope(key.scope).body, key.node).action else { return };
+        let Some(condition) = &repeat.condition else {
+            return self.decide_iteration(cx, key, record, repeat, repeat.items.is_some());
+        };
+        let view = View { scope, ..View::of(self, key) };
+        match self.compute_in(&view, &record, condition) {
+            Computed::Value(value) => self.decide_iteration(cx, key, record, repeat, goes_on(&value)),
+            Computed::Failed(error) => self.fail_task(cx, key, record, error),
+            Computed::Elsewhere(effect) => {
+                let mut record = record;
+                record.generation += 1;
+                cx.batch.effect(effect);
+                self.put(cx, key, record);
+            }
+        }
+    }
+
+    /// The condition of a loop has been evaluated elsewhere.
+    pub(crate) fn loop_evaluated(&mut self, cx: &mut Cx<'_>, key: Key, result: Result<Payload, TaskError>) {
+        let record = self.record(key);
+        let program = self.program.clone();
+        let Action::Loop(repeat) = &program.node(self.scope(key.scope).body, key.node).action else { return };
+        match result {
+            Ok(value) => self.decide_iteration(cx, key, record, repeat, goes_on(&value)),
+            Err(error) => self.fail_task(cx, key, record, error),
+        }
+    }
+
+    fn decide_iteration(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        record: TaskRecord,
+        repeat: &LoopAction,
+        wanted: bool,
+    ) {
+        let elements = record.items.as_ref().and_then(Payload::elements).map(|elements| elements.len());
+        let left = elements.is_none_or(|count| (record.iteration as usize) < count);
+        if !wanted || !left {
+            return self.end_task(cx, key, record, TaskOutcome::Succeeded);
+        }
+        if record.iteration >= repeat.iterations_max {
+            let message = format!("it did not end within {} iterations", repeat.iterations_max);
+            return self.fail_task(cx, key, record, TaskError::terminal("too-many-iterations", message));
+        }
+        let next = record.iteration + 1;
+        self.begin_iteration(cx, key, record, next);
+        if let Some(keep) = repeat.keep_last {
+            self.drop_iterations(cx, key, next.saturating_sub(keep.max(1)));
+        }
+    }
+
+    /// Removes the iterations up to this one, rows included.
+    fn drop_iterations(&mut self, cx: &mut Cx<'_>, key: Key, last: u32) {
+        let Some(branches) = self.children.get(&key) else { return };
+        let old: Vec<u32> = branches.scopes.range(..=last).map(|(_, &scope)| scope).collect();
+        for scope in old {
+            self.remove_scope(cx, scope);
+        }
+    }
+
+    /// Removes a scope and everything inside it, rows included.
+    pub(crate) fn remove_scope(&mut self, cx: &mut Cx<'_>, scope: u32) {
+        let inner: Vec<u32> = (0..self.scope(scope).instances.len() as u32)
+            .flat_map(|node| self.branches(Key { scope, node }))
+            .collect();
+        for scope in inner {
+            self.remove_scope(cx, scope);
+        }
+        for instance in &self.scope(scope).instances {
+            if let Some(task) = &instance.task {
+                cx.batch.remove_task(task.run, task.seq);
+            }
+        }
+        self.drop_scope(scope);
+    }
+
+    /// Tells a container to end: its branches are cancelled, and it ends with this error when the last has stopped.
+    pub(crate) fn close_container(&mut self, cx: &mut Cx<'_>, key: Key, error: TaskError) {
+        let mut record = self.record(key);
+        if record.state != TaskState::Open || record.error.is_some() {
+            return;
+        }
+        record.error = Some(error);
+        self.put(cx, key, record);
+        for scope in self.scopes_below(key) {
+            for node in 0..self.scope(scope).instances.len() as u32 {
+                self.cancel_inside(cx, Key { scope, node });
+            }
+        }
+    }
+
+    fn cancel_inside(&mut self, cx: &mut Cx<'_>, key: Key) {
+        match self.state(key) {
+            None | Some(TaskState::Blocked) if !self.instance(key).excluded => {
+                let record = self.record(key);
+                self.cancelled(cx, key, record);
+            }
+            Some(TaskState::Open) => {
+                let mut record = self.record(key);
+                if record.error.is_none() {
+                    record.error = Some(TaskError::terminal(CANCELLED, "it was cancelled"));
+                    self.put(cx, key, record);
+                }
+            }
+            _ => self.cancel_instance(cx, key),
+        }
+    }
+}
+
+/// What a body sees before its branch is open: for the branch's own name.
+struct Element<'a> {
+    outer: View<'a>,
+    value: &'a Payload,
+    index: u32,
+}
+
+impl Lookup for Element<'_> {
+    fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {
+        match (head, steps) {
+            ("each", [Step::Key(key), rest @ ..]) if &**key == "value" => navigate(self.value, rest),
+            ("each", [Step::Key(key)]) if &**key == "index" => Some(Payload::from(u64::from(self.index))),
+            ("matrix", rest) => navigate(self.value, rest),
+            _ => self.outer.lookup(head, steps),
+        }
+    }
+}
+
+fn list(tree: &Tree, view: &View<'_>) -> Result<Vec<Payload>, TaskError> {
+    let value = tree.resolve(view);
+    value.elements().ok_or_else(|| {
+        let mut shown = value.render();
+        shown.truncate(shown.char_indices().nth(60).map_or(shown.len(), |(at, _)| at));
+        TaskError::terminal("not-a-list", format!("its elements are not a list: {shown}"))
+    })
+}
+
+/// All combinations, the last axis fastest.
+fn combinations(axes: &[(Arc<str>, Tree)], view: &View<'_>) -> Result<Vec<Payload>, TaskError> {
+    let mut rows: Vec<Vec<(Arc<str>, Payload)>> = vec![Vec::new()];
+    for (name, tree) in axes {
+        let values = list(tree, view)?;
+        if rows.len().saturating_mul(values.len()) > BRANCHES_MAX {
+            let message = format!("the matrix has more than {BRANCHES_MAX} combinations");
+            return Err(TaskError::terminal("too-many-branches", message));
+        }
+        rows = rows
+            .iter()
+            .flat_map(|row| {
+                values.iter().map(move |value| {
+                    let mut row = row.clone();
+                    row.push((name.clone(), value.clone()));
+                    row
+                })
+            })
+            .collect();
+    }
+    Ok(rows.into_iter().map(Payload::object).collect())
+}
+
+/// A loop goes on while its condition is true or a number above zero.
+fn goes_on(value: &Payload) -> bool {
+    let value = value.member("result").unwrap_or_else(|| value.clone());
+    match value.to_value() {
+        serde_json::Value::Bool(truth) => truth,
+        serde_json::Value::Number(number) => number.as_f64().is_some_and(|number| number > 0.0),
+        serde_json::Value::Null
+        | serde_json::Value::String(_)
+        | serde_json::Value::Array(_)
+        | serde_json::Value::Object(_) => false,
+    }
+}

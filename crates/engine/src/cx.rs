@@ -1,0 +1,81 @@
+//! What a transition may touch beside its own run, and what it leaves for afterwards.
+
+use std::collections::VecDeque;
+
+use partitur_model::event::{Event, EventKind};
+use partitur_model::record::{NodeRecord, Parent, RunOutcome, RunRecord, TaskError};
+use partitur_model::{FencingToken, Payload, RunId, Timestamp};
+
+use crate::admission::Admission;
+use crate::batch::Batch;
+use crate::effect::Effect;
+use crate::run::Key;
+use crate::timers::Timers;
+
+/// The surroundings of a transition.
+pub(crate) struct Cx<'a> {
+    pub now: Timestamp,
+    pub batch: &'a mut Batch,
+    pub admission: &'a mut Admission,
+    pub timers: &'a mut Timers,
+    pub node: &'a mut NodeRecord,
+    pub token: &'a mut FencingToken,
+    pub agenda: &'a mut Agenda,
+}
+
+/// What follows from a transition, in order. A list instead of recursion: a chain of a million tasks that are skipped
+/// must not use up the stack.
+pub(crate) type Agenda = VecDeque<Todo>;
+
+/// One thing that follows.
+#[derive(Debug)]
+pub(crate) enum Todo {
+    /// An arrival may have made the task ready.
+    Consider(RunId, Key),
+    /// All tasks of a branch or iteration have ended.
+    ScopeDone(RunId, u32),
+    /// The run may have ended.
+    MayEnd(RunId),
+    /// A task failed that nothing excuses.
+    Fatal(RunId, TaskError),
+    /// A sub-run starts.
+    StartChild(Box<RunRecord>),
+    /// A sub-run has ended.
+    ChildEnded {
+        parent: Parent,
+        child: RunId,
+        outcome: RunOutcome,
+        output: Payload,
+        error: Option<TaskError>,
+    },
+    /// A run is to be cancelled.
+    CancelRun(RunId, String),
+    /// A run's completed tasks are to be undone.
+    RollbackRun(RunId),
+    /// An ended run goes on from its failures.
+    RetryRun(RunId),
+    /// A sub-run lives again: so does the task that waits for it.
+    Revive { parent: Parent, child: RunId },
+    /// Part of a rollback has been done.
+    UndoNext(RunId),
+}
+
+impl Cx<'_> {
+    /// The next token, larger than all before.
+    pub(crate) fn next_token(&mut self) -> FencingToken {
+        *self.token = self.token.next();
+        *self.token
+    }
+
+    pub(crate) fn event(&mut self, run: RunId, what: EventKind) {
+        let event = Event { at: self.now, run, what };
+        self.batch.effect(Effect::Event(event));
+    }
+
+    /// The id of a new run; its number is durable with the batch.
+    pub(crate) fn new_run_id(&mut self, random: u64) -> RunId {
+        self.node.last_run += 1;
+        self.batch.node(*self.node);
+        RunId::new(0, self.node.last_run, random)
+    }
+}

@@ -1,0 +1,187 @@
+//! How runs end, and how things are stopped on the way.
+
+use partitur_model::definition::OnFailure;
+use partitur_model::event::EventKind;
+use partitur_model::record::{RunOutcome, RunState, StopCause, TaskError, TaskState};
+use partitur_model::{Payload, unit};
+
+use crate::admission::TaskKey;
+use crate::cx::{Cx, Todo};
+use crate::ready::CANCELLED;
+use crate::run::{Key, ROOT, Run, View};
+use crate::timers::Timer;
+
+impl Run {
+    /// Looks whether the run has ended, and ends it.
+    pub(crate) fn may_end(&mut self, cx: &mut Cx<'_>) {
+        let done = self.scope(ROOT).open == 0;
+        match self.rec.state {
+            RunState::Running | RunState::Paused if done && self.live == 0 => {
+                let failed = self.scope(ROOT).failed > 0;
+                self.settle(cx, if failed { RunOutcome::Failed } else { RunOutcome::Succeeded });
+            }
+            RunState::Ending(outcome) if self.live == 0 => self.settle(cx, outcome),
+            RunState::RollingBack(_) => cx.agenda.push_back(Todo::UndoNext(self.id())),
+            RunState::Running | RunState::Paused | RunState::Ending(_) | RunState::Ended(_) => {}
+        }
+    }
+
+    /// Everything has stopped: the run rolls back or ends.
+    fn settle(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome) {
+        let failed = match outcome {
+            RunOutcome::Failed | RunOutcome::TimedOut => true,
+            RunOutcome::Succeeded
+            | RunOutcome::Cancelled
+            | RunOutcome::RolledBack
+            | RunOutcome::RollbackFailed => false,
+        };
+        if failed && self.on_failure() == OnFailure::Rollback {
+            self.note_failure();
+            self.start_rollback(cx, outcome);
+        } else {
+            self.end_run(cx, outcome);
+        }
+    }
+
+    /// The run is over.
+    pub(crate) fn end_run(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome) {
+        self.rec.state = RunState::Ended(outcome);
+        self.rec.ended = Some(cx.now);
+        self.undoing = None;
+        self.sweep(cx);
+        match outcome {
+            RunOutcome::Succeeded => {
+                if self.rec.output.is_none() {
+                    self.rec.output = self.outputs();
+                }
+            }
+            RunOutcome::Failed
+            | RunOutcome::Cancelled
+            | RunOutcome::TimedOut
+            | RunOutcome::RolledBack
+            | RunOutcome::RollbackFailed => self.note_failure(),
+        }
+        self.write(cx);
+        cx.event(self.id(), EventKind::Run { state: self.rec.state });
+        if let Some(parent) = self.rec.parent {
+            let (child, output, error) =
+                (self.id(), self.rec.output.clone().unwrap_or_default(), self.rec.error.clone());
+            cx.agenda.push_back(Todo::ChildEnded { parent, child, outcome, output, error });
+        }
+    }
+
+    /// Tasks that were never executed end with the run.
+    fn sweep(&mut self, cx: &mut Cx<'_>) {
+        let open: Vec<Key> =
+            self.keys().filter(|&key| self.state(key).is_some_and(|state| !state.is_ended())).collect();
+        for key in open.into_iter().rev() {
+            if self.state(key) != Some(TaskState::Blocked) {
+                let record = self.record(key);
+                self.cancelled(cx, key, record);
+            }
+        }
+    }
+
+    fn outputs(&self) -> Option<Payload> {
+        if self.program.outputs.is_empty() {
+            return None;
+        }
+        let view = View::root(self);
+        Some(Payload::object(
+            self.program.outputs.iter().map(|(name, value)| (name.clone(), value.resolve(&view))),
+        ))
+    }
+
+    /// The run's error is that of its first task that failed, unless it has one of its own.
+    fn note_failure(&mut self) {
+        if self.rec.error.is_some() {
+            return;
+        }
+        let first = self
+            .tasks()
+            .filter(|task| match task.state {
+                TaskState::Ended(outcome) => {
+                    outcome.is_failure() && task.error.as_ref().is_some_and(|error| error.code != CANCELLED)
+                }
+                _ => false,
+            })
+            .min_by_key(|task| (task.ended, task.seq));
+        self.rec.error = first.map(|task| {
+            let error = task.error.as_ref().expect("only tasks with an error are looked at");
+            TaskError::terminal(error.code.clone(), format!("`{}`: {}", task.path, error.message))
+        });
+    }
+
+    /// A task failed that nothing excuses, in a run that does not go on then.
+    pub(crate) fn fatal(&mut self, cx: &mut Cx<'_>, error: TaskError) {
+        if self.is_running() {
+            self.rec.error = Some(error);
+            self.wind_down(cx, RunOutcome::Failed);
+        }
+    }
+
+    /// Somebody cancels the run.
+    pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, reason: &str) {
+        match self.rec.state {
+            RunState::Running | RunState::Paused => {
+                self.rec.error = Some(TaskError::terminal(CANCELLED, reason));
+                self.wind_down(cx, RunOutcome::Cancelled);
+            }
+            RunState::Ending(_) | RunState::RollingBack(_) | RunState::Ended(_) => {}
+        }
+    }
+
+    /// Stops every attempt and sub-run, and takes back what only waits.
+    pub(crate) fn stop_everything(&mut self, cx: &mut Cx<'_>) {
+        let keys: Vec<Key> = self.keys().filter(|&key| self.task(key).is_some()).collect();
+        for key in keys {
+            if self.state(key) != Some(TaskState::Open) {
+                self.cancel_instance(cx, key);
+            }
+        }
+    }
+
+    /// Cancels a task that has begun and has no branches of its own.
+    pub(crate) fn cancel_instance(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let Some(task) = self.task(key) else { return };
+        let (seq, child) = (task.seq, task.child);
+        match task.state {
+            TaskState::Running { .. } | TaskState::Stopping { .. } => {
+                self.stop_attempt(cx, key, StopCause::Cancel);
+            }
+            TaskState::Waiting { .. } if child.is_some() => {
+                let child = child.expect("just looked at");
+                cx.agenda
+                    .push_back(Todo::CancelRun(child, "the task that waits for it was cancelled".to_owned()));
+            }
+            TaskState::Ready | TaskState::Backoff { .. } | TaskState::Waiting { .. } => {
+                cx.admission.withdraw(TaskKey { run: self.id(), task: seq });
+                let record = self.record(key);
+                self.cancelled(cx, key, record);
+            }
+            TaskState::Blocked | TaskState::Open | TaskState::Ended(_) => {}
+        }
+    }
+
+    /// Sets the timer of the whole run, counted from now.
+    pub(crate) fn set_run_deadline(&self, cx: &mut Cx<'_>) {
+        if let Some(limit) = self.program.definition.timeout {
+            let from = if self.rec.generation == 0 { self.rec.created } else { cx.now };
+            let at = from + limit;
+            cx.timers.set(Timer { at, run: self.id(), task: None, generation: self.rec.generation });
+        }
+    }
+
+    /// The run has taken as long as it may.
+    pub(crate) fn run_deadline(&mut self, cx: &mut Cx<'_>) {
+        match self.rec.state {
+            RunState::Running | RunState::Paused => {
+                let limit = unit::format_duration(self.program.definition.timeout.unwrap_or_default());
+                self.rec.error =
+                    Some(TaskError::terminal("timeout", format!("the run took longer than {limit}")));
+                self.wind_down(cx, RunOutcome::TimedOut);
+            }
+            RunState::Ending(_) | RunState::RollingBack(_) | RunState::Ended(_) => {}
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! Sub-runs: a task whose work is another run. What ends, cancels or revives one side reaches the other.
+
+use partitur_model::event::EventKind;
+use partitur_model::record::{
+    Parent, RunOptions, RunOutcome, RunRecord, RunState, TaskError, TaskOutcome, TaskRecord, TaskState,
+    UndoState,
+};
+use partitur_model::{Payload, RunId, Timestamp};
+
+use crate::cx::{Cx, Todo};
+use crate::program::Program;
+use crate::ready::CANCELLED;
+use crate::retry::mix;
+use crate::run::{Key, Run};
+
+/// Between the names of nested flows in [`RunRecord::flow`].
+const FLOW_SEPARATOR: char = '\n';
+
+/// Sub-runs may not be nested deeper: a flow that calls itself without end is refused here.
+const NESTING_MAX: usize = 64;
+
+impl Run {
+    pub(crate) fn begin_sub_run(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        mut record: TaskRecord,
+        program: &Program,
+        flow: &str,
+        input: Payload,
+    ) {
+        let nested = self.rec.flow.split(FLOW_SEPARATOR).count();
+        if !program.flows.contains_key(flow) || nested > NESTING_MAX {
+            let message = format!("the flow `{flow}` is unknown or nested deeper than {NESTING_MAX}");
+            return self.fail_task(cx, key, record, TaskError::terminal("bad-flow", message));
+        }
+        let random = mix(self.id().random() ^ u64::from(record.seq.0) ^ (u64::from(record.generation) << 32));
+        let child = cx.new_run_id(random);
+        record.generation += 1;
+        record.attempt += 1;
+        record.started.get_or_insert(cx.now);
+        record.child = Some(child);
+        let limit = self.node(key).spec.timeouts.attempt;
+        record.state = TaskState::Waiting { until: limit.map_or(Timestamp::MAX, |limit| cx.now + limit) };
+        let parent = Parent { run: self.id(), task: record.seq, generation: record.generation };
+        let name = program.flows[flow].definition.name.clone();
+        cx.agenda.push_back(Todo::StartChild(Box::new(RunRecord {
+            id: child,
+            definition: self.rec.definition,
+            flow: nested_flow(&self.rec.flow, flow),
+            name,
+            parent: Some(parent),
+            state: RunState::Running,
+            generation: 0,
+            input,
+            variables: Payload::Null,
+            output: None,
+            error: None,
+            options: RunOptions {
+                on_failure: self.rec.options.on_failure,
+                labels: self.rec.options.labels.clone(),
+                ..RunOptions::default()
+            },
+            created: cx.now,
+            ended: None,
+        })));
+        self.put(cx, key, record);
+    }
+
+    /// The task that waits for this child, if it still does.
+    fn waiting_for(&self, parent: &Parent, child: RunId) -> Option<Key> {
+        let key = self.key_of(parent.task)?;
+        let task = self.task(key)?;
+        (task.generation == parent.generation && task.child == Some(child)).then_some(key)
+    }
+
+    /// A sub-run has ended: so has the task that waits for it.
+    pub(crate) fn child_ended(
+        &mut self,
+        cx: &mut Cx<'_>,
+        parent: &Parent,
+        child: RunId,
+        outcome: RunOutcome,
+        output: Payload,
+        error: Option<TaskError>,
+    ) {
+        let Some(key) = self.waiting_for(parent, child) else { return };
+        let mut record = self.record(key);
+        if let UndoState::Running { .. } = record.undo {
+            return self.child_undone(cx, key, record, outcome, error);
+        }
+        if !matches!(record.state, TaskState::Waiting { .. }) {
+            return;
+        }
+        let timed_out = record.error.as_ref().is_some_and(|error| error.code == "timeout");
+        let cause = error.map_or(String::new(), |error| format!(": {}", error.message));
+        match outcome {
+            RunOutcome::Succeeded => self.succeed(cx, key, record, output),
+            RunOutcome::Cancelled if timed_out => self.end_task(cx, key, record, TaskOutcome::TimedOut),
+            RunOutcome::Cancelled => {
+                let message = format!("its run {} was cancelled", child.number());
+                record.error = Some(TaskError::terminal(CANCELLED, message));
+                self.end_task(cx, key, record, TaskOutcome::Cancelled);
+            }
+            RunOutcome::TimedOut => {
+                let message = format!("its run {} took too long", child.number());
+                record.error = Some(TaskError::new("timeout", message));
+                self.end_task(cx, key, record, TaskOutcome::TimedOut);
+            }
+            RunOutcome::Failed | RunOutcome::RolledBack | RunOutcome::RollbackFailed => {
+                let message = format!("its run {} failed{cause}", child.number());
+                self.fail_task(cx, key, record, TaskError::terminal("sub-run", message));
+            }
+        }
+    }
+
+    /// A sub-run lives again: the task waits for it again, and with it every container around and every run above.
+    pub(crate) fn revive(&mut self, cx: &mut Cx<'_>, parent: &Parent, child: RunId) {
+        let Some(key) = self.waiting_for(parent, child) else { return };
+        if !matches!(self.state(key), Some(TaskState::Ended(_))) {
+            return;
+        }
+        self.begin_again(cx);
+        let mut record = self.record(key);
+        record.state = TaskState::Waiting { until: Timestamp::MAX };
+        record.ended = None;
+        record.error = None;
+        record.output = None;
+        self.put(cx, key, record);
+        self.reset_after(cx, &[key]);
+    }
+
+    /// An ended run is alive again, and so are the runs above it.
+    pub(crate) fn begin_again(&mut self, cx: &mut Cx<'_>) {
+        if !self.rec.state.is_ended() {
+            return;
+        }
+        self.rec.state = RunState::Running;
+        self.rec.generation += 1;
+        self.rec.ended = None;
+        self.rec.error = None;
+        self.rec.output = None;
+        self.undoing = None;
+        self.write(cx);
+        self.set_run_deadline(cx);
+        cx.event(self.id(), EventKind::Run { state: self.rec.state });
+        if let Some(parent) = self.rec.parent {
+            cx.agenda.push_back(Todo::Revive { parent, child: self.id() });
+        }
+    }
+}
+
+fn nested_flow(outer: &str, flow: &str) -> String {
+    if outer.is_empty() { flow.to_owned() } else { format!("{outer}{FLOW_SEPARATOR}{flow}") }
+}
+
+/// The names of nested flows, outermost first.
+pub(crate) fn flow_names(flow: &str) -> impl Iterator<Item = &str> {
+    flow.split(FLOW_SEPARATOR).filter(|name| !name.is_empty())
+}

@@ -1,0 +1,222 @@
+//! A definition, compiled once and shared by all of its runs: graphs as arrays, templates and conditions parsed.
+//!
+//! Nothing in a program changes while runs are alive, and rows never name its indices: a newer binary may compile the
+//! same definition into other ones.
+
+mod compile;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use partitur_expr::{Expression, Rules, Template, Tree};
+use partitur_graph::Csr;
+use partitur_model::definition::{ClaimMode, Definition, Guard, Join, Node, Retry};
+use partitur_model::record::RunOutcome;
+
+pub use compile::compile;
+pub(crate) use compile::{EXPECTED_DEFAULT, levels};
+
+/// A compiled definition.
+#[derive(Debug)]
+pub struct Program {
+    /// What it was compiled from.
+    pub definition: Arc<Definition>,
+    /// The graphs: the root first, then the bodies of containers.
+    pub(crate) bodies: Vec<Body>,
+    pub(crate) outputs: Vec<(Arc<str>, Template)>,
+    pub(crate) env: Vec<(String, Template)>,
+    pub(crate) dedup_key: Option<Template>,
+    /// Sub-flows by name. All flows of a document are known in its root program.
+    pub(crate) flows: BTreeMap<String, Arc<Program>>,
+}
+
+/// Which of a program's graphs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct BodyIx(pub u32);
+
+impl BodyIx {
+    pub(crate) const ROOT: BodyIx = BodyIx(0);
+}
+
+/// A graph of tasks.
+#[derive(Debug)]
+pub(crate) struct Body {
+    pub nodes: Vec<ProgramNode>,
+    pub names: BTreeMap<Box<str>, u32>,
+    /// Out-edges; the edge ids index `guards`.
+    pub successors: Csr,
+    /// In-edges; the edge ids index `guards`.
+    pub predecessors: Csr,
+    pub guards: Vec<Guard>,
+    /// Longest remaining path in seconds, the node itself included.
+    pub levels: Vec<f32>,
+}
+
+/// A task, compiled.
+#[derive(Debug)]
+pub(crate) struct ProgramNode {
+    /// As declared; bodies are emptied, they are compiled apart.
+    pub spec: Node,
+    pub name: Arc<str>,
+    pub action: Action,
+    pub when: Option<Expression>,
+    pub claims: Vec<ClaimTemplate>,
+    pub reads: Vec<Template>,
+    pub writes: Vec<Template>,
+    pub cache_key: Option<Template>,
+    pub agent: Option<Template>,
+    pub retry: Option<RetryRule>,
+    pub undo: Option<UndoAction>,
+}
+
+/// What a task does, compiled.
+#[derive(Debug)]
+pub(crate) enum Action {
+    Attempt(WorkTemplate),
+    Wait(WaitTemplate),
+    Evaluate(Computation),
+    SubRun { flow: String, input: Tree },
+    Each(EachAction),
+    Loop(LoopAction),
+    Switch { value: Computation, cases: Vec<String> },
+    Join(Join),
+    Terminate { outcome: RunOutcome, output: Tree, reason: Template },
+    SetVariables(Tree),
+    Noop,
+}
+
+/// What an attempt will do, before its values are filled in.
+#[derive(Debug)]
+pub(crate) enum WorkTemplate {
+    Direct { argv: Vec<Template>, command: CommandTemplate },
+    Shell { shell: Vec<String>, script: String, vars: Vec<(String, Template)>, command: CommandTemplate },
+    Http { method: String, url: Template, headers: Vec<(String, Template)>, body: Option<Tree> },
+    Remote { task_type: String, input: Tree },
+    AwaitFile { path: Template },
+}
+
+/// The common part of commands.
+#[derive(Debug)]
+pub(crate) struct CommandTemplate {
+    pub env: Vec<(String, Template)>,
+    pub dir: Option<Template>,
+    pub stdin: Option<Template>,
+    pub output: partitur_model::definition::OutputMode,
+    pub clean_env: bool,
+}
+
+/// What ends a wait inside the engine.
+#[derive(Debug)]
+pub(crate) enum WaitTemplate {
+    Duration(Template),
+    Until(Template),
+    Signal,
+    Approval,
+}
+
+/// How a value is computed.
+#[derive(Debug)]
+pub(crate) enum Computation {
+    Expression(Expression),
+    Tree(Tree),
+    Rules(Rules),
+    Script { language: String, source: String, input: Tree },
+}
+
+/// `for-each` and `matrix`.
+#[derive(Debug)]
+pub(crate) struct EachAction {
+    pub items: ItemsTemplate,
+    pub key: Option<Template>,
+    pub max_parallel: Option<u32>,
+    pub batch: Option<u32>,
+    pub body: BodyIx,
+    pub fail_fast: bool,
+}
+
+/// Where the elements come from.
+#[derive(Debug)]
+pub(crate) enum ItemsTemplate {
+    List(Tree),
+    Matrix(Vec<(Arc<str>, Tree)>),
+}
+
+/// A loop.
+#[derive(Debug)]
+pub(crate) struct LoopAction {
+    pub body: BodyIx,
+    pub condition: Option<Computation>,
+    pub items: Option<Tree>,
+    pub keep_last: Option<u32>,
+    pub iterations_max: u32,
+}
+
+/// A claim, before its name is filled in.
+#[derive(Debug)]
+pub(crate) struct ClaimTemplate {
+    pub resource: Template,
+    pub mode: ClaimMode,
+    pub units: u32,
+    pub expires: Option<Duration>,
+}
+
+/// A retry with its conditions compiled.
+#[derive(Debug)]
+pub(crate) struct RetryRule {
+    pub policy: Retry,
+    pub condition: Option<Expression>,
+    pub until: Option<Expression>,
+}
+
+/// A compensation, compiled.
+#[derive(Debug)]
+pub(crate) struct UndoAction {
+    pub work: WorkTemplate,
+    pub retry: Option<RetryRule>,
+    pub timeout: Option<Duration>,
+}
+
+impl Program {
+    pub(crate) fn body(&self, body: BodyIx) -> &Body {
+        &self.bodies[body.0 as usize]
+    }
+
+    pub(crate) fn node(&self, body: BodyIx, node: u32) -> &ProgramNode {
+        &self.body(body).nodes[node as usize]
+    }
+
+    /// The program of a run's flow: this one for the document itself, else the sub-flow of that name. A flow that its
+    /// own document does not know is looked for in the outermost one.
+    pub(crate) fn flow(self: &Arc<Self>, flow: &str) -> Option<Arc<Program>> {
+        let mut program = self.clone();
+        for name in crate::family::flow_names(flow) {
+            program = program.flows.get(name).or_else(|| self.flows.get(name))?.clone();
+        }
+        Some(program)
+    }
+}
+
+impl ProgramNode {
+    /// The body of a container.
+    pub(crate) fn body(&self) -> Option<BodyIx> {
+        match &self.action {
+            Action::Each(each) => Some(each.body),
+            Action::Loop(repeat) => Some(repeat.body),
+            Action::Attempt(_)
+            | Action::Wait(_)
+            | Action::Evaluate(_)
+            | Action::SubRun { .. }
+            | Action::Switch { .. }
+            | Action::Join(_)
+            | Action::Terminate { .. }
+            | Action::SetVariables(_)
+            | Action::Noop => None,
+        }
+    }
+
+    /// Whether the task leaves no process behind and takes no slot: it only waits for something outside.
+    pub(crate) fn is_watch(&self) -> bool {
+        matches!(&self.action, Action::Attempt(WorkTemplate::AwaitFile { .. }))
+    }
+}

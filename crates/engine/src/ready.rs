@@ -1,0 +1,361 @@
+//! A task's predecessors have all been heard: it is skipped, or it begins.
+
+use partitur_model::definition::{OnFailure, Otherwise};
+use partitur_model::event::EventKind;
+use partitur_model::record::{RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::{Payload, Timestamp, unit};
+
+use crate::cx::{Cx, Todo};
+use crate::effect::Effect;
+use crate::program::{Action, Computation, Program, ProgramNode, WaitTemplate};
+use crate::run::{Key, Run, Verdict, View};
+
+/// A condition did not hold or could not be evaluated.
+pub(crate) const CONDITION: &str = "condition";
+/// The task's predecessors ended such that it is not executed.
+const SKIPPED: &str = "skipped";
+/// Somebody cancelled it.
+pub(crate) const CANCELLED: &str = "cancelled";
+
+impl Run {
+    /// Looks whether a task may begin, and begins it.
+    pub(crate) fn consider(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let is_there = self.scopes.get(key.scope as usize).is_some_and(Option::is_some);
+        if !is_there || !self.is_running() {
+            return;
+        }
+        match self.verdict(key) {
+            Verdict::Wait => {}
+            Verdict::Skip | Verdict::Begin if self.closing(key.scope).is_some() => {
+                let record = self.record(key);
+                self.cancelled(cx, key, record);
+            }
+            Verdict::Skip => self.skip(cx, key),
+            Verdict::Begin => self.begin(cx, key),
+        }
+    }
+
+    fn skip(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let mut record = self.record(key);
+        record.error = Some(TaskError::terminal(SKIPPED, self.why_skipped(key)));
+        self.end_task(cx, key, record, TaskOutcome::Skipped);
+    }
+
+    /// Names the first predecessor that kept the task from being executed.
+    fn why_skipped(&self, key: Key) -> String {
+        let body = self.program.body(self.scope(key.scope).body);
+        let culprit = body.predecessors.successors(key.node).iter().find_map(|&node| {
+            let task = self.task(Key { scope: key.scope, node })?;
+            match task.state {
+                TaskState::Ended(TaskOutcome::Succeeded) => None,
+                TaskState::Ended(outcome) => {
+                    Some(format!("`{}` ended as {}", task.path, crate::run::outcome_name(outcome)))
+                }
+                _ => None,
+            }
+        });
+        culprit.unwrap_or_else(|| "no edge to it was taken".to_owned())
+    }
+
+    fn begin(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let program = self.program.clone();
+        let node = program.node(self.scope(key.scope).body, key.node);
+        match self.condition_holds(key, node) {
+            Ok(true) => self.begin_action(cx, key, &program, node),
+            Ok(false) => self.condition_fails(cx, key, node),
+            Err(error) => {
+                let record = self.record(key);
+                self.fail_task(cx, key, record, error);
+            }
+        }
+    }
+
+    fn condition_holds(&self, key: Key, node: &ProgramNode) -> Result<bool, TaskError> {
+        match &node.when {
+            None => Ok(true),
+            Some(when) => when
+                .truth(&View::inside(self, key.scope))
+                .map_err(|error| TaskError::terminal(CONDITION, error.to_string())),
+        }
+    }
+
+    fn condition_fails(&mut self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode) {
+        let when = node.spec.when.as_ref().expect("only a declared condition fails");
+        let mut record = self.record(key);
+        let message = format!("its condition does not hold: {}", when.condition.0);
+        match when.otherwise {
+            Otherwise::Fail => {
+                return self.fail_task(cx, key, record, TaskError::terminal(CONDITION, message));
+            }
+            Otherwise::Notify => {
+                let path = record.path.clone();
+                cx.event(self.id(), EventKind::Notice { path, message: message.clone() });
+            }
+            Otherwise::Skip => {}
+        }
+        record.error = Some(TaskError::terminal(CONDITION, message));
+        self.end_task(cx, key, record, TaskOutcome::Skipped);
+    }
+
+    fn begin_action(&mut self, cx: &mut Cx<'_>, key: Key, program: &Program, node: &ProgramNode) {
+        let mut record = self.record(key);
+        record.ready = self.instance(key).since.max(record.ready);
+        match &node.action {
+            Action::Attempt(_) => self.become_ready(cx, key, record),
+            Action::Wait(wait) => self.begin_wait(cx, key, record, wait),
+            Action::Evaluate(computation) => match self.compute(key, &record, computation) {
+                Computed::Value(value) => self.succeed(cx, key, record, value),
+                Computed::Failed(error) => self.fail_task(cx, key, record, error),
+                Computed::Elsewhere(effect) => self.await_evaluation(cx, key, record, effect),
+            },
+            Action::SubRun { flow, input } => {
+                let input = input.resolve(&View::inside(self, key.scope));
+                self.begin_sub_run(cx, key, record, program, flow, input);
+            }
+            Action::Each(each) => self.begin_each(cx, key, record, each),
+            Action::Loop(repeat) => self.begin_loop(cx, key, record, repeat),
+            Action::Switch { value, .. } => match self.compute(key, &record, value) {
+                Computed::Value(value) => {
+                    self.succeed(cx, key, record, case_of(&value));
+                }
+                Computed::Failed(error) => self.fail_task(cx, key, record, error),
+                Computed::Elsewhere(effect) => self.await_evaluation(cx, key, record, effect),
+            },
+            Action::Join(_) => self.join(cx, key, record),
+            Action::Terminate { outcome, output, reason } => {
+                let view = View::inside(self, key.scope);
+                let (output, reason) = (output.resolve(&view), reason.resolve_text(&view));
+                self.succeed(cx, key, record, output.clone());
+                self.terminate(cx, *outcome, output, reason);
+            }
+            Action::SetVariables(tree) => {
+                let values = tree.resolve(&View::inside(self, key.scope));
+                self.set_variables(cx, &values);
+                self.succeed(cx, key, record, Payload::Null);
+            }
+            Action::Noop => self.succeed(cx, key, record, Payload::Null),
+        }
+    }
+
+    fn begin_wait(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, wait: &WaitTemplate) {
+        record.started = Some(cx.now);
+        record.generation += 1;
+        match self.wait_target(key, &record, wait) {
+            Ok(target) => {
+                let limit = self.wait_limit(key).map_or(Timestamp::MAX, |limit| cx.now + limit);
+                record.state = TaskState::Waiting { until: target.min(limit) };
+                let reason = match wait {
+                    WaitTemplate::Duration(_) | WaitTemplate::Until(_) => {
+                        format!("waits until {}", unit::format_timestamp(target))
+                    }
+                    WaitTemplate::Signal => "waits for a signal".to_owned(),
+                    WaitTemplate::Approval => "waits for approval".to_owned(),
+                };
+                let (task, path) = (record.seq, record.path.clone());
+                cx.event(self.id(), EventKind::TaskWaits { task, path, reason });
+                self.put(cx, key, record);
+            }
+            Err(error) => self.fail_task(cx, key, record, error),
+        }
+    }
+
+    fn wait_limit(&self, key: Key) -> Option<std::time::Duration> {
+        match &self.node(key).spec.kind {
+            partitur_model::definition::Kind::Wait(wait) => wait.at_most,
+            _ => None,
+        }
+    }
+
+    /// When a wait for time is over; never for one that a signal ends.
+    pub(crate) fn wait_target(
+        &self,
+        key: Key,
+        record: &TaskRecord,
+        wait: &WaitTemplate,
+    ) -> Result<Timestamp, TaskError> {
+        let view = View::inside(self, key.scope);
+        let bad = |error: unit::BadTime| TaskError::terminal("bad-time", error.to_string());
+        match wait {
+            WaitTemplate::Duration(text) => {
+                let pause = unit::parse_duration(&text.resolve_text(&view)).map_err(bad)?;
+                Ok(record.started.unwrap_or(record.ready) + pause)
+            }
+            WaitTemplate::Until(text) => unit::parse_timestamp(&text.resolve_text(&view)).map_err(bad),
+            WaitTemplate::Signal | WaitTemplate::Approval => Ok(Timestamp::MAX),
+        }
+    }
+
+    fn join(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
+        if !self.instance(key).failed_early {
+            return self.succeed(cx, key, record, Payload::Null);
+        }
+        let body = self.program.body(self.scope(key.scope).body);
+        let reasons: Vec<String> = body
+            .predecessors
+            .successors(key.node)
+            .iter()
+            .filter_map(|&node| self.task(Key { scope: key.scope, node })?.error.as_ref())
+            .map(|error| error.message.clone())
+            .collect();
+        self.fail_task(cx, key, record, TaskError::terminal("join", reasons.join("; ")));
+    }
+
+    fn set_variables(&mut self, cx: &mut Cx<'_>, values: &Payload) {
+        let mut variables = self.rec.variables.entries().unwrap_or_default();
+        for (name, value) in values.entries().unwrap_or_default() {
+            match variables.iter_mut().find(|(known, _)| *known == name) {
+                Some(entry) => entry.1 = value,
+                None => variables.push((name, value)),
+            }
+        }
+        self.rec.variables = Payload::object(variables);
+        self.write(cx);
+    }
+
+    /// Computes a value here if that is quick, else says how to have it computed.
+    fn compute(&self, key: Key, record: &TaskRecord, computation: &Computation) -> Computed {
+        self.compute_in(&View::with(self, key, record), record, computation)
+    }
+
+    /// [`Run::compute`] where names are looked up from `view`.
+    pub(crate) fn compute_in(
+        &self,
+        view: &View<'_>,
+        record: &TaskRecord,
+        computation: &Computation,
+    ) -> Computed {
+        match computation {
+            Computation::Expression(expression) => match expression.value(view) {
+                Ok(value) => Computed::Value(Payload::object([("result", value)])),
+                Err(error) => Computed::Failed(TaskError::terminal("expression", error.to_string())),
+            },
+            Computation::Tree(tree) => Computed::Value(tree.resolve(view)),
+            Computation::Rules(rules) => match rules.apply(view) {
+                Ok(value) => Computed::Value(value),
+                Err(failure) => Computed::Failed(TaskError::terminal("rule", failure.to_string())),
+            },
+            Computation::Script { language, source, input } => Computed::Elsewhere(Effect::Evaluate {
+                run: self.id(),
+                task: record.seq,
+                generation: record.generation + 1,
+                language: language.clone(),
+                source: source.clone(),
+                input: input.resolve(view),
+            }),
+        }
+    }
+
+    /// The task waits for an evaluation outside the engine.
+    fn await_evaluation(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, effect: Effect) {
+        record.generation += 1;
+        record.started = Some(cx.now);
+        let limit = self.node(key).spec.timeouts.attempt;
+        record.state = TaskState::Waiting { until: limit.map_or(Timestamp::MAX, |limit| cx.now + limit) };
+        cx.batch.effect(effect);
+        self.put(cx, key, record);
+    }
+
+    /// The task has succeeded with this output.
+    pub(crate) fn succeed(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, output: Payload) {
+        record.output = (!output.is_null()).then_some(output);
+        record.error = None;
+        self.end_task(cx, key, record, TaskOutcome::Succeeded);
+    }
+
+    /// The task has failed for good.
+    pub(crate) fn fail_task(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, error: TaskError) {
+        record.error = Some(error);
+        self.end_task(cx, key, record, TaskOutcome::Failed);
+    }
+
+    /// The task is over.
+    pub(crate) fn end_task(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        mut record: TaskRecord,
+        outcome: TaskOutcome,
+    ) {
+        record.state = TaskState::Ended(outcome);
+        record.ended = Some(cx.now);
+        cx.event(
+            self.id(),
+            EventKind::TaskEnded {
+                task: record.seq,
+                path: record.path.clone(),
+                outcome,
+                error: record.error.clone(),
+                cached: record.cached,
+            },
+        );
+        let error = record.error.clone();
+        let path = record.path.clone();
+        self.put(cx, key, record);
+        if outcome.is_failure() {
+            let error = error.unwrap_or_else(|| TaskError::new("failed", "it failed"));
+            self.spread_failure(cx, key, &path, error);
+        }
+    }
+
+    /// A failure may end the other branches of its container, or the run.
+    fn spread_failure(&mut self, cx: &mut Cx<'_>, key: Key, path: &str, error: TaskError) {
+        if !self.is_running() || self.closing(key.scope).is_some() || self.node(key).spec.optional {
+            return;
+        }
+        let mut scope = key.scope;
+        while let Some((container, _)) = self.scope(scope).container {
+            if let Action::Each(each) = &self.node(container).action
+                && each.fail_fast
+            {
+                return self.close_container(cx, container, error);
+            }
+            if self.node(container).spec.optional {
+                return;
+            }
+            scope = container.scope;
+        }
+        if self.on_failure() != OnFailure::Continue {
+            let error = TaskError { message: format!("`{path}`: {}", error.message), ..error };
+            cx.agenda.push_back(Todo::Fatal(self.id(), error));
+        }
+    }
+
+    /// What a failure means for the run: the submitter's word, else the document's.
+    pub(crate) fn on_failure(&self) -> OnFailure {
+        self.rec.options.on_failure.unwrap_or(self.program.definition.on_failure)
+    }
+
+    fn terminate(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome, output: Payload, reason: String) {
+        self.rec.output = Some(output);
+        if outcome != RunOutcome::Succeeded {
+            self.rec.error = Some(TaskError::terminal("terminated", reason));
+        }
+        self.wind_down(cx, outcome);
+    }
+
+    /// The run is to end so: nothing new starts, and what lives is stopped.
+    pub(crate) fn wind_down(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome) {
+        self.rec.state = RunState::Ending(outcome);
+        self.write(cx);
+        cx.event(self.id(), EventKind::Run { state: self.rec.state });
+        self.stop_everything(cx);
+        cx.agenda.push_back(Todo::MayEnd(self.id()));
+    }
+}
+
+/// What came of a computation.
+pub(crate) enum Computed {
+    Value(Payload),
+    Failed(TaskError),
+    Elsewhere(Effect),
+}
+
+/// The output of a switch with this value. As a case, strings stand bare and everything else as JSON.
+pub(crate) fn case_of(value: &Payload) -> Payload {
+    let value = value.member("result").unwrap_or_else(|| value.clone());
+    let case = match value.to_value() {
+        serde_json::Value::String(text) => text,
+        _ => value.render(),
+    };
+    Payload::object([("case", Payload::string(&case))])
+}

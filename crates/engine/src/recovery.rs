@@ -1,0 +1,192 @@
+//! A run comes back into memory from its rows. Everything that is not in a row follows from those that are.
+
+use std::sync::Arc;
+
+use partitur_model::RunId;
+use partitur_model::record::{RunState, TaskRecord, TaskState, UndoState};
+
+use crate::admission::TaskKey;
+use crate::cx::{Agenda, Cx, Todo};
+use crate::effect::Effect;
+use crate::input::StoredRun;
+use crate::program::{Action, Program};
+use crate::ready::Computed;
+use crate::run::{Key, ROOT, Run, View};
+use crate::timers::Timers;
+
+/// The rows of a run do not fit together or do not fit its definition.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("run {}: task {task}: {problem}", .run.number())]
+pub struct BadRows {
+    /// The run.
+    pub run: RunId,
+    /// The path of the first row that does not fit.
+    pub task: String,
+    /// What is wrong with it.
+    pub problem: String,
+}
+
+impl Run {
+    /// Builds the run from its rows. What its tasks' ends lead to goes onto the agenda, and what has been followed
+    /// already is recognised there by its rows.
+    pub(crate) fn from_rows(
+        stored: StoredRun,
+        program: Arc<Program>,
+        timers: &mut Timers,
+        agenda: &mut Agenda,
+    ) -> Result<Run, BadRows> {
+        let mut run = Run::new(stored.run, program);
+        run.open_root(agenda);
+        for task in stored.tasks {
+            run.place(task, timers, agenda)?;
+        }
+        Ok(run)
+    }
+
+    fn place(&mut self, task: TaskRecord, timers: &mut Timers, agenda: &mut Agenda) -> Result<(), BadRows> {
+        let bad = |problem: &str| BadRows {
+            run: task.run,
+            task: task.path.to_string(),
+            problem: problem.to_owned(),
+        };
+        let scope = match task.scope {
+            None => ROOT,
+            Some(place) => {
+                let container =
+                    self.key_of(place.container).ok_or_else(|| bad("its container has no row"))?;
+                self.node(container).body().ok_or_else(|| bad("its container is none"))?;
+                self.scope_of(container, place.index, agenda)
+            }
+        };
+        let body = self.program.body(self.scope(scope).body);
+        let node = *body.names.get(&*task.node).ok_or_else(|| bad("the definition has no such task"))?;
+        let key = Key { scope, node };
+        let state = task.state;
+        self.apply(key, task, timers, agenda);
+        match &self.node(key).action {
+            Action::Each(_) if state != TaskState::Blocked => self.open_branches(key, agenda),
+            Action::Loop(_) if state == TaskState::Open => {
+                let iteration = self.task(key).map_or(1, |task| task.iteration);
+                self.open_iteration(key, iteration, agenda);
+            }
+            Action::Each(_)
+            | Action::Loop(_)
+            | Action::Attempt(_)
+            | Action::Wait(_)
+            | Action::Evaluate(_)
+            | Action::SubRun { .. }
+            | Action::Switch { .. }
+            | Action::Join(_)
+            | Action::Terminate { .. }
+            | Action::SetVariables(_)
+            | Action::Noop => {}
+        }
+        Ok(())
+    }
+
+    fn scope_of(&mut self, container: Key, index: u32, agenda: &mut Agenda) -> u32 {
+        if let Some(&scope) = self.children.get(&container).and_then(|branches| branches.scopes.get(&index)) {
+            return scope;
+        }
+        self.open_iteration(container, index, agenda);
+        self.children[&container].scopes[&index]
+    }
+
+    /// After recovery: puts before admission what waits and what holds, and emits again what is open.
+    pub(crate) fn take_up(&mut self, cx: &mut Cx<'_>) {
+        self.limit_slots(cx);
+        self.set_run_deadline(cx);
+        if let RunState::RollingBack(_) = self.rec.state {
+            self.plan_rollback();
+            cx.agenda.push_back(Todo::UndoNext(self.id()));
+        }
+        let keys: Vec<Key> = self.keys().filter(|&key| self.task(key).is_some()).collect();
+        for key in keys {
+            self.take_up_task(cx, key);
+        }
+        cx.agenda.push_back(Todo::MayEnd(self.id()));
+    }
+
+    fn take_up_task(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let task = self.task(key).expect("only tasks with a record are looked at");
+        let task_key = TaskKey { run: self.id(), task: task.seq };
+        let known = cx.admission.is_waiting(task_key) || cx.admission.holds(task_key);
+        let undoes = matches!(task.undo, UndoState::Running { token } if token.0 > 0);
+        match task.state {
+            _ if known => {}
+            TaskState::Running { .. } | TaskState::Stopping { .. } => {
+                let ticket = self.ticket(cx, key);
+                cx.admission.adopt(ticket);
+            }
+            TaskState::Ready if self.is_running() => self.offer(cx, key),
+            TaskState::Waiting { .. } => self.evaluate_again(cx, key),
+            TaskState::Ended(_) if undoes => {
+                let ticket = self.ticket(cx, key);
+                cx.admission.adopt(ticket);
+            }
+            TaskState::Ready
+            | TaskState::Blocked
+            | TaskState::Backoff { .. }
+            | TaskState::Open
+            | TaskState::Ended(_) => {}
+        }
+    }
+
+    /// An evaluation outside the engine that was in flight is asked for again, under its generation.
+    fn evaluate_again(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let task = self.task(key).expect("only tasks with a record are looked at");
+        let computation = match &self.node(key).action {
+            Action::Evaluate(computation) | Action::Switch { value: computation, .. } => computation,
+            Action::Attempt(_)
+            | Action::Wait(_)
+            | Action::SubRun { .. }
+            | Action::Each(_)
+            | Action::Loop(_)
+            | Action::Join(_)
+            | Action::Terminate { .. }
+            | Action::SetVariables(_)
+            | Action::Noop => return,
+        };
+        if let Computed::Elsewhere(Effect::Evaluate { run, task: seq, language, source, input, .. }) =
+            self.compute_in(&View::with(self, key, task), task, computation)
+        {
+            let generation = task.generation;
+            cx.batch.effect(Effect::Evaluate { run, task: seq, generation, language, source, input });
+        }
+    }
+
+    /// Tells admission how many attempts the run and its containers let live at once.
+    pub(crate) fn limit_slots(&self, cx: &mut Cx<'_>) {
+        if let Some(limit) = self.concurrency() {
+            cx.admission.set_capacity(&crate::work::run_slots(self.id()), limit.max(1));
+        }
+        for resource in &self.program.definition.resources {
+            cx.admission.set_capacity(&resource.name, resource.units);
+        }
+        for breaker in &self.program.definition.breakers {
+            cx.admission.declare_breaker(breaker);
+        }
+        for key in self.keys() {
+            if let (Some(limit), Some(task)) = (self.max_parallel(key), self.task(key)) {
+                cx.admission.set_capacity(&crate::work::container_slots(self.id(), task.seq), limit);
+            }
+        }
+    }
+
+    /// How many branches of a container may have attempts at once, if it says so.
+    pub(crate) fn max_parallel(&self, container: Key) -> Option<u32> {
+        match &self.node(container).action {
+            Action::Each(each) => each.max_parallel,
+            Action::Attempt(_)
+            | Action::Wait(_)
+            | Action::Evaluate(_)
+            | Action::SubRun { .. }
+            | Action::Loop(_)
+            | Action::Switch { .. }
+            | Action::Join(_)
+            | Action::Terminate { .. }
+            | Action::SetVariables(_)
+            | Action::Noop => None,
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Going back: an ended run goes on from its failures, from any task, or from the beginning.
+//!
+//! The target and everything that depends on it are reset in place, with a higher generation; containers around them
+//! open again; then the edges are counted afresh. Rows never move, and nothing that did not depend on the target is
+//! touched.
+
+use std::collections::BTreeSet;
+
+use partitur_model::Payload;
+use partitur_model::definition::Trigger;
+use partitur_model::record::{RunOutcome, RunState, StopCause, TaskRecord, TaskState, UndoState, Usage};
+
+use crate::admission::TaskKey;
+use crate::cx::{Cx, Todo};
+use crate::effect::Refusal;
+use crate::program::Action;
+use crate::run::{Key, ROOT, Run};
+
+impl Run {
+    /// Goes on from the failures.
+    pub(crate) fn retry(&mut self, cx: &mut Cx<'_>, resume_sub_runs: bool) -> Result<(), Refusal> {
+        match self.rec.state {
+            RunState::Ended(RunOutcome::RollbackFailed) => return self.rollback_again(cx),
+            RunState::Ended(RunOutcome::Succeeded) => {
+                return Err(Refusal::NothingToDo("the run succeeded: nothing in it failed".to_owned()));
+            }
+            RunState::Ended(_) => {}
+            RunState::Running | RunState::Paused | RunState::Ending(_) | RunState::RollingBack(_) => {
+                return Err(self.not_ended());
+            }
+        }
+        let mut targets = Vec::new();
+        let mut children = Vec::new();
+        for key in self.keys() {
+            match self.failed_part(key) {
+                FailedPart::No => {}
+                FailedPart::Child if resume_sub_runs => children.push(key),
+                FailedPart::Task | FailedPart::Child => targets.push(key),
+            }
+        }
+        self.begin_again(cx);
+        self.reset(cx, &targets);
+        for key in children {
+            // Its own revival reopens this task and everything after it.
+            if let Some(child) = self.task(key).and_then(|task| task.child) {
+                cx.agenda.push_back(Todo::RetryRun(child));
+            }
+        }
+        self.consider_all(cx);
+        cx.agenda.push_back(Todo::MayEnd(self.id()));
+        Ok(())
+    }
+
+    fn failed_part(&self, key: Key) -> FailedPart {
+        let Some(task) = self.task(key) else { return FailedPart::No };
+        let again = match task.state {
+            TaskState::Ended(outcome) => outcome.is_failure() || task.undo == UndoState::Done,
+            _ => false,
+        };
+        let inner_failed =
+            self.branches(key).any(|scope| self.scope(scope).failed > 0 || self.scope(scope).open > 0);
+        if !again {
+            FailedPart::No
+        } else if inner_failed {
+            // Its branches are looked at themselves; resetting one opens the container again.
+            self.failed_container(key)
+        } else if task.child.is_some() && task.undo != UndoState::Done {
+            FailedPart::Child
+        } else {
+            FailedPart::Task
+        }
+    }
+
+    /// A container whose branches are open but of which none failed cannot be reached through them.
+    fn failed_container(&self, key: Key) -> FailedPart {
+        let reachable = self.scopes_below(key).iter().any(|&scope| {
+            (0..self.scope(scope).instances.len() as u32)
+                .any(|node| self.failed_part(Key { scope, node }) != FailedPart::No)
+        });
+        if reachable { FailedPart::No } else { FailedPart::Task }
+    }
+
+    /// Goes on from one task.
+    pub(crate) fn rerun(&mut self, cx: &mut Cx<'_>, path: &str) -> Result<(), Refusal> {
+        if !self.rec.state.is_ended() {
+            return Err(self.not_ended());
+        }
+        let key = self.find(path).ok_or_else(|| Refusal::UnknownTask(path.to_owned()))?;
+        self.begin_again(cx);
+        self.reset(cx, &[key]);
+        self.consider_all(cx);
+        Ok(())
+    }
+
+    /// Starts from the beginning, under the same id.
+    pub(crate) fn restart(&mut self, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        if !self.rec.state.is_ended() {
+            return Err(self.not_ended());
+        }
+        let rows: Vec<_> = self.tasks().map(|task| task.seq).collect();
+        for seq in rows {
+            cx.batch.remove_task(self.id(), seq);
+        }
+        let mut fresh = Run::new(self.rec.clone(), self.program.clone());
+        fresh.levels = self.levels.take();
+        *self = fresh;
+        self.rec.variables = Payload::Null;
+        self.begin_again(cx);
+        self.open_root(cx.agenda);
+        Ok(())
+    }
+
+    /// Undoes an ended run's completed tasks, again if compensations failed.
+    pub(crate) fn rollback_again(&mut self, cx: &mut Cx<'_>) -> Result<(), Refusal> {
+        let RunState::Ended(outcome) = self.rec.state else { return Err(self.not_ended()) };
+        if outcome == RunOutcome::RolledBack {
+            return Err(Refusal::NothingToDo("the run is rolled back already".to_owned()));
+        }
+        let failed: Vec<Key> = self
+            .keys()
+            .filter(|&key| self.task(key).is_some_and(|task| task.undo == UndoState::Failed))
+            .collect();
+        for key in failed {
+            let mut record = self.record(key);
+            record.undo = UndoState::None;
+            self.put(cx, key, record);
+        }
+        self.rec.generation += 1;
+        self.start_rollback(cx, outcome);
+        Ok(())
+    }
+
+    fn not_ended(&self) -> Refusal {
+        Refusal::WrongState {
+            state: state_name(self.rec.state).to_owned(),
+            remedy: "this needs a run that has ended; cancel it first".to_owned(),
+        }
+    }
+
+    /// Resets tasks and everything that depends on them.
+    fn reset(&mut self, cx: &mut Cx<'_>, targets: &[Key]) {
+        let mut set: BTreeSet<Key> = BTreeSet::new();
+        let mut containers: BTreeSet<Key> = BTreeSet::new();
+        for &target in targets {
+            self.gather(target, true, &mut set, &mut containers);
+        }
+        self.reset_set(cx, set, containers);
+    }
+
+    /// Resets everything that depends on these tasks, which live again themselves.
+    pub(crate) fn reset_after(&mut self, cx: &mut Cx<'_>, revived: &[Key]) {
+        let mut set = BTreeSet::new();
+        let mut containers = BTreeSet::new();
+        for &key in revived {
+            self.gather(key, false, &mut set, &mut containers);
+        }
+        self.reset_set(cx, set, containers);
+    }
+
+    /// The dependents of a task in its scope, and of every container around it.
+    fn gather(&self, from: Key, with_itself: bool, set: &mut BTreeSet<Key>, containers: &mut BTreeSet<Key>) {
+        let mut at = from;
+        let mut include = with_itself;
+        loop {
+            let body = self.program.body(self.scope(at.scope).body);
+            let mut todo = if include { vec![at.node] } else { body.successors.successors(at.node).to_vec() };
+            while let Some(node) = todo.pop() {
+                let key = Key { scope: at.scope, node };
+                if (key != from || with_itself) && !set.insert(key) {
+                    continue;
+                }
+                todo.extend_from_slice(body.successors.successors(node));
+            }
+            let Some((container, _)) = self.scope(at.scope).container else { return };
+            containers.insert(container);
+            at = container;
+            include = false;
+        }
+    }
+
+    fn reset_set(&mut self, cx: &mut Cx<'_>, set: BTreeSet<Key>, containers: BTreeSet<Key>) {
+        // A container that is itself reset takes its branches with it: what is reset inside them is gone then.
+        for &container in containers.iter().filter(|container| !set.contains(container)) {
+            self.reopen(cx, container, &set);
+        }
+        for &key in &set {
+            if self.scopes[key.scope as usize].is_some() {
+                self.reset_instance(cx, key);
+            }
+        }
+        for &key in set.iter().filter(|key| self.scopes[key.scope as usize].is_some()).collect::<Vec<_>>() {
+            self.recount(key);
+            cx.agenda.push_back(Todo::Consider(self.id(), key));
+        }
+    }
+
+    /// A container whose branch lives again is open again; of a loop, later iterations are gone.
+    fn reopen(&mut self, cx: &mut Cx<'_>, key: Key, set: &BTreeSet<Key>) {
+        let mut record = self.record(key);
+        if matches!(self.node(key).action, Action::Loop(_)) {
+            let touched = self.children[&key]
+                .scopes
+                .iter()
+                .find(|(_, scope)| set.iter().any(|key| key.scope == **scope));
+            if let Some((&iteration, _)) = touched {
+                record.iteration = iteration;
+                let later: Vec<u32> =
+                    self.children[&key].scopes.range(iteration + 1..).map(|(_, &scope)| scope).collect();
+                for scope in later {
+                    self.remove_scope(cx, scope);
+                }
+            }
+        }
+        if record.state != TaskState::Open || record.error.is_some() {
+            record.state = TaskState::Open;
+            record.generation += 1;
+            record.ended = None;
+            record.error = None;
+            record.undo = UndoState::None;
+            self.put(cx, key, record);
+        }
+    }
+
+    fn reset_instance(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let Some(task) = self.task(key) else { return };
+        if task.state.token().is_some() {
+            return self.stop_attempt(cx, key, StopCause::Reset);
+        }
+        let task_key = TaskKey { run: self.id(), task: task.seq };
+        if let (TaskState::Waiting { .. }, Some(child)) = (task.state, task.child) {
+            cx.agenda.push_back(Todo::CancelRun(child, "the task that waited for it was reset".to_owned()));
+        }
+        cx.admission.withdraw(task_key);
+        let scopes: Vec<u32> = self.branches(key).collect();
+        for scope in scopes {
+            self.remove_scope(cx, scope);
+        }
+        let record = blank(self.record(key));
+        self.put(cx, key, record);
+    }
+
+    /// A living attempt of a task that was reset meanwhile is dead: the task begins anew when its time comes.
+    pub(crate) fn reset_after_stop(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
+        self.put(cx, key, blank(record));
+        self.recount(key);
+        cx.agenda.push_back(Todo::Consider(self.id(), key));
+    }
+
+    /// Looks at every task that has not begun: after a pause, a cancel or a crash nobody else would.
+    pub(crate) fn consider_all(&self, cx: &mut Cx<'_>) {
+        for key in self.keys() {
+            let begun = self.state(key).is_some_and(|state| state != TaskState::Blocked);
+            let instance = self.instance(key);
+            let may_begin = instance.missing == 0
+                || (instance.taken && self.node(key).spec.trigger == Trigger::Any)
+                || instance.failed_early;
+            if !begun && may_begin {
+                cx.agenda.push_back(Todo::Consider(self.id(), key));
+            }
+        }
+        if self.scope(ROOT).open == 0 {
+            cx.agenda.push_back(Todo::MayEnd(self.id()));
+        }
+    }
+}
+
+/// Where retrying has to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum FailedPart {
+    No,
+    Task,
+    Child,
+}
+
+/// A record as if the task had done nothing, but under a higher generation.
+fn blank(record: TaskRecord) -> TaskRecord {
+    TaskRecord {
+        state: TaskState::Blocked,
+        generation: record.generation + 1,
+        attempt: 0,
+        losses: 0,
+        started: None,
+        ended: None,
+        output: None,
+        error: None,
+        items: None,
+        iteration: 0,
+        child: None,
+        undo: UndoState::None,
+        cached: false,
+        usage: Usage::default(),
+        run: record.run,
+        seq: record.seq,
+        node: record.node,
+        scope: record.scope,
+        path: record.path,
+        ready: record.ready,
+        log: record.log,
+    }
+}
+
+/// The name of a run's state, for people.
+pub fn state_name(state: RunState) -> &'static str {
+    match state {
+        RunState::Running => "running",
+        RunState::Paused => "paused",
+        RunState::Ending(_) => "ending",
+        RunState::RollingBack(_) => "rolling back",
+        RunState::Ended(RunOutcome::Succeeded) => "succeeded",
+        RunState::Ended(RunOutcome::Failed) => "failed",
+        RunState::Ended(RunOutcome::Cancelled) => "cancelled",
+        RunState::Ended(RunOutcome::TimedOut) => "timed out",
+        RunState::Ended(RunOutcome::RolledBack) => "rolled back",
+        RunState::Ended(RunOutcome::RollbackFailed) => "rollback failed",
+    }
+}

@@ -1,0 +1,467 @@
+//! A run in memory: its scopes, its task instances, and the counts that follow from their records.
+//!
+//! [`Run::apply`] is the one way in which a task's state changes, for steps and for recovery alike; it keeps every
+//! derived count. What a record does not say is not kept.
+
+mod scope;
+mod view;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use partitur_model::definition::{Guard, Trigger};
+use partitur_model::record::{
+    RunRecord, RunState, ScopeRef, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
+};
+use partitur_model::{RunId, TaskSeq, Timestamp};
+
+use crate::cx::{Agenda, Cx, Todo};
+use crate::program::{Action, BodyIx, Program, ProgramNode};
+use crate::rollback::Undoing;
+use crate::timers::{Timer, Timers};
+
+pub(crate) use scope::ScopeState;
+pub(crate) use view::{View, outcome_name};
+
+/// The branch or iteration at the root of a run.
+pub(crate) const ROOT: u32 = 0;
+
+/// A task instance: a node in one branch or iteration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub scope: u32,
+    pub node: u32,
+}
+
+/// What is known of a task instance.
+#[derive(Debug, Default)]
+pub(crate) struct Instance {
+    /// Edges that have neither been taken nor died.
+    pub missing: u32,
+    /// An edge has died.
+    pub dead: bool,
+    /// An edge has been taken.
+    pub taken: bool,
+    /// A predecessor has failed (for joins that do not wait).
+    pub failed_early: bool,
+    /// Not among the targets of the run or what they need.
+    pub excluded: bool,
+    /// When the last edge was decided.
+    pub since: Timestamp,
+    /// Its record, once it has done anything.
+    pub task: Option<Box<TaskRecord>>,
+    /// When a living attempt at undoing it must have ended. Such an attempt does not outlive this process.
+    pub undo_deadline: Timestamp,
+}
+
+/// A run in memory.
+#[derive(Debug)]
+pub(crate) struct Run {
+    pub rec: RunRecord,
+    pub program: Arc<Program>,
+    pub scopes: Vec<Option<Box<ScopeState>>>,
+    /// Where the task with a number is; numbers start at 1.
+    by_seq: Vec<Option<Key>>,
+    /// The branches or iterations of each container.
+    pub children: BTreeMap<Key, Branches>,
+    /// The newest scope of each body: what a name means outside of it.
+    latest: BTreeMap<BodyIx, u32>,
+    /// Tasks that keep the run from ending: attempts and sub-runs that live.
+    pub live: u32,
+    /// The rollback in progress.
+    pub undoing: Option<Undoing>,
+    /// Bottom levels of the root's tasks from history, instead of the program's.
+    pub levels: Option<Vec<f32>>,
+}
+
+/// The branches or iterations of a container.
+#[derive(Debug, Default)]
+pub(crate) struct Branches {
+    /// Their scopes, by branch or iteration.
+    pub scopes: BTreeMap<u32, u32>,
+    /// How many have tasks that have not ended.
+    pub open: u32,
+    /// How many have ended with a failure.
+    pub failed: u32,
+}
+
+impl Run {
+    /// A run whose tasks have done nothing yet; [`Run::open_scope`] of the root is up to the caller.
+    pub(crate) fn new(rec: RunRecord, program: Arc<Program>) -> Run {
+        Run {
+            rec,
+            program,
+            scopes: Vec::new(),
+            by_seq: Vec::new(),
+            children: BTreeMap::new(),
+            latest: BTreeMap::new(),
+            live: 0,
+            undoing: None,
+            levels: None,
+        }
+    }
+
+    pub(crate) fn id(&self) -> RunId {
+        self.rec.id
+    }
+
+    pub(crate) fn scope(&self, scope: u32) -> &ScopeState {
+        self.scopes[scope as usize].as_deref().expect("keys are only made for scopes that are there")
+    }
+
+    pub(crate) fn scope_mut(&mut self, scope: u32) -> &mut ScopeState {
+        self.scopes[scope as usize].as_deref_mut().expect("keys are only made for scopes that are there")
+    }
+
+    pub(crate) fn instance(&self, key: Key) -> &Instance {
+        &self.scope(key.scope).instances[key.node as usize]
+    }
+
+    pub(crate) fn instance_mut(&mut self, key: Key) -> &mut Instance {
+        &mut self.scope_mut(key.scope).instances[key.node as usize]
+    }
+
+    pub(crate) fn node(&self, key: Key) -> &ProgramNode {
+        self.program.node(self.scope(key.scope).body, key.node)
+    }
+
+    /// The record of a task that has done something.
+    pub(crate) fn task(&self, key: Key) -> Option<&TaskRecord> {
+        self.instance(key).task.as_deref()
+    }
+
+    pub(crate) fn state(&self, key: Key) -> Option<TaskState> {
+        self.task(key).map(|task| task.state)
+    }
+
+    /// Where the task with this number is.
+    pub(crate) fn key_of(&self, seq: TaskSeq) -> Option<Key> {
+        *self.by_seq.get((seq.0 as usize).checked_sub(1)?)?
+    }
+
+    /// All instances of all scopes, in order of creation.
+    pub(crate) fn keys(&self) -> impl Iterator<Item = Key> + '_ {
+        self.scopes.iter().zip(0..).flat_map(|(scope, index)| {
+            let count = scope.as_ref().map_or(0, |scope| scope.instances.len() as u32);
+            (0..count).map(move |node| Key { scope: index, node })
+        })
+    }
+
+    /// All records, by number.
+    pub(crate) fn tasks(&self) -> impl Iterator<Item = &TaskRecord> + '_ {
+        self.by_seq.iter().flatten().filter_map(|&key| self.task(key))
+    }
+
+    /// The task with this path, if it has begun.
+    pub(crate) fn find(&self, path: &str) -> Option<Key> {
+        self.by_seq
+            .iter()
+            .flatten()
+            .copied()
+            .find(|&key| self.task(key).is_some_and(|task| &*task.path == path))
+    }
+
+    /// The task's record, or a new one with the next number.
+    pub(crate) fn record(&mut self, key: Key) -> TaskRecord {
+        if let Some(task) = self.task(key) {
+            return task.clone();
+        }
+        let scope = self.scope(key.scope).container.map(|(container, index)| ScopeRef {
+            container: self.task(container).expect("a container has begun before its body").seq,
+            index,
+        });
+        self.by_seq.push(Some(key));
+        TaskRecord {
+            run: self.id(),
+            seq: TaskSeq(self.by_seq.len() as u32),
+            node: self.node(key).name.clone(),
+            scope,
+            path: self.path_of(key),
+            state: TaskState::Blocked,
+            generation: 0,
+            attempt: 0,
+            losses: 0,
+            ready: self.instance(key).since,
+            started: None,
+            ended: None,
+            output: None,
+            error: None,
+            items: None,
+            iteration: 0,
+            child: None,
+            undo: UndoState::None,
+            cached: false,
+            log: None,
+            usage: Usage::default(),
+        }
+    }
+
+    /// Writes the run's own row.
+    pub(crate) fn write(&self, cx: &mut Cx<'_>) {
+        cx.batch.run(&self.rec);
+    }
+
+    /// A transition: the record goes into the batch and into memory.
+    pub(crate) fn put(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
+        cx.batch.task(&record);
+        self.apply(key, record, cx.timers, cx.agenda);
+    }
+
+    /// A transition that follows from the rows of others and needs none of its own: a task becomes ready.
+    pub(crate) fn put_derived(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
+        self.apply(key, record, cx.timers, cx.agenda);
+    }
+
+    /// The task's record is now this one: every count that follows from it is brought up to date, and what may follow
+    /// goes onto the agenda.
+    pub(crate) fn apply(&mut self, key: Key, record: TaskRecord, timers: &mut Timers, agenda: &mut Agenda) {
+        self.index(record.seq, key);
+        let node = self.node(key);
+        let optional = node.spec.optional;
+        let due = due(&record, node, self.instance(key).undo_deadline);
+        timers.set(Timer { at: due, run: self.id(), task: Some(record.seq), generation: record.generation });
+
+        let run = self.id();
+        let before = self.instance_mut(key).task.replace(Box::new(record));
+        let before = before.as_deref();
+        // A record that counts as failed or live twice would leak a slot or hang its scope: the counts below move only
+        // by the difference between the two.
+        let (was_ended, was_failed, was_live) =
+            before.map_or((false, false, false), |task| facts(task, optional));
+        let (is_ended, is_failed, is_live) = facts(self.task(key).expect("it was just put there"), optional);
+
+        self.live = self.live + u32::from(is_live) - u32::from(was_live);
+        if was_live && !is_live {
+            agenda.push_back(Todo::MayEnd(run));
+        }
+        let scope = self.scope_mut(key.scope);
+        let scope_was = (scope.open == 0, scope.open == 0 && scope.failed > 0);
+        scope.failed = scope.failed + u32::from(is_failed) - u32::from(was_failed);
+        scope.open = scope.open + u32::from(was_ended) - u32::from(is_ended);
+        let scope_is = (scope.open == 0, scope.open == 0 && scope.failed > 0);
+        let open = scope.open;
+        if let Some((container, _)) = scope.container
+            && let Some(branches) = self.children.get_mut(&container)
+        {
+            branches.open = branches.open + u32::from(scope_was.0) - u32::from(scope_is.0);
+            branches.failed = branches.failed + u32::from(scope_is.1) - u32::from(scope_was.1);
+        }
+        if is_ended && !was_ended {
+            if open == 0 {
+                agenda.push_back(scope_done(run, key.scope));
+            }
+            self.arrive(key, agenda);
+        }
+    }
+
+    /// The task has ended: each of its edges is taken or dies.
+    fn arrive(&mut self, key: Key, agenda: &mut Agenda) {
+        let program = self.program.clone();
+        let body = program.body(self.scope(key.scope).body);
+        let node = &body.nodes[key.node as usize];
+        let task = self.task(key).expect("a task that ends has a record").clone();
+        for (edge, target) in body.successors.out_edges(key.node) {
+            let taken = is_taken(&body.guards[edge as usize], &task, node);
+            let failed = task_failed(&task) && !node.spec.optional;
+            let target = Key { scope: key.scope, node: target };
+            let waits = self.instance_mut(target).arrive(taken, failed, task.ended.unwrap_or_default());
+            if !waits || self.hurries(target) {
+                agenda.push_back(Todo::Consider(self.id(), target));
+            }
+        }
+    }
+
+    /// Whether the task may be ready although edges are missing.
+    fn hurries(&self, key: Key) -> bool {
+        let instance = self.instance(key);
+        let node = self.node(key);
+        match &node.action {
+            Action::Join(join) => instance.failed_early && !join.permissive,
+            Action::Attempt(_)
+            | Action::Wait(_)
+            | Action::Evaluate(_)
+            | Action::SubRun { .. }
+            | Action::Each(_)
+            | Action::Loop(_)
+            | Action::Switch { .. }
+            | Action::Terminate { .. }
+            | Action::SetVariables(_)
+            | Action::Noop => node.spec.trigger == Trigger::Any && instance.taken,
+        }
+    }
+
+    /// What the arrivals so far mean for a task that has not begun.
+    pub(crate) fn verdict(&self, key: Key) -> Verdict {
+        let instance = self.instance(key);
+        let begun = instance.task.as_ref().is_some_and(|task| task.state != TaskState::Blocked);
+        if begun || instance.excluded {
+            return Verdict::Wait;
+        }
+        if self.hurries(key) {
+            return Verdict::Begin;
+        }
+        if instance.missing > 0 {
+            return Verdict::Wait;
+        }
+        let joins = matches!(self.node(key).action, Action::Join(_));
+        let dies = match self.node(key).spec.trigger {
+            Trigger::All => instance.dead && !joins,
+            Trigger::Any => !instance.taken && instance.dead,
+        };
+        if dies { Verdict::Skip } else { Verdict::Begin }
+    }
+
+    /// Counts the edges of a task afresh, after it or its predecessors were reset.
+    pub(crate) fn recount(&mut self, key: Key) {
+        let program = self.program.clone();
+        let body = program.body(self.scope(key.scope).body);
+        let mut fresh = Instance { missing: 0, ..Instance::default() };
+        for (edge, source) in body.predecessors.out_edges(key.node) {
+            fresh.missing += 1;
+            let source_key = Key { scope: key.scope, node: source };
+            if let Some(task) = self.task(source_key).filter(|task| task.state.is_ended()) {
+                let node = &body.nodes[source as usize];
+                let taken = is_taken(&body.guards[edge as usize], task, node);
+                let failed = task_failed(task) && !node.spec.optional;
+                fresh.arrive(taken, failed, task.ended.unwrap_or_default());
+            }
+        }
+        let created = self.rec.created;
+        let instance = self.instance_mut(key);
+        instance.missing = fresh.missing;
+        instance.dead = fresh.dead;
+        instance.taken = fresh.taken;
+        instance.failed_early = fresh.failed_early;
+        instance.since = fresh.since.max(created);
+    }
+
+    fn index(&mut self, seq: TaskSeq, key: Key) {
+        let place = seq.0 as usize - 1;
+        if self.by_seq.len() <= place {
+            self.by_seq.resize(place + 1, None);
+        }
+        self.by_seq[place] = Some(key);
+    }
+
+    /// Forgets a task whose row was removed.
+    pub(crate) fn forget(&mut self, seq: TaskSeq) {
+        if let Some(place) = self.by_seq.get_mut(seq.0 as usize - 1) {
+            *place = None;
+        }
+    }
+
+    /// Whether new attempts may start.
+    pub(crate) fn is_running(&self) -> bool {
+        self.rec.state == RunState::Running
+    }
+
+    /// Why the containers around a scope are closing, if they are.
+    pub(crate) fn closing(&self, mut scope: u32) -> Option<TaskError> {
+        while let Some((container, _)) = self.scope(scope).container {
+            let task = self.task(container)?;
+            if let Some(error) = &task.error {
+                return Some(error.clone());
+            }
+            scope = container.scope;
+        }
+        None
+    }
+}
+
+/// What arrivals mean for a task.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Wait,
+    Begin,
+    Skip,
+}
+
+impl Instance {
+    /// An edge is decided. Says whether edges are still missing.
+    fn arrive(&mut self, taken: bool, failed: bool, at: Timestamp) -> bool {
+        self.missing = self.missing.saturating_sub(1);
+        self.dead |= !taken;
+        self.taken |= taken;
+        self.failed_early |= failed;
+        self.since = self.since.max(at);
+        self.missing > 0
+    }
+}
+
+/// Whether the task has ended, has failed its scope, and keeps its run from ending.
+fn facts(task: &TaskRecord, optional: bool) -> (bool, bool, bool) {
+    let waits_for_child = matches!(task.state, TaskState::Waiting { .. }) && task.child.is_some();
+    let undoes = matches!(task.undo, UndoState::Running { .. });
+    let live = task.state.token().is_some() || waits_for_child || undoes;
+    (task.state.is_ended(), task_failed(task) && !optional, live)
+}
+
+fn task_failed(task: &TaskRecord) -> bool {
+    match task.state {
+        TaskState::Ended(outcome) => outcome.is_failure(),
+        TaskState::Blocked
+        | TaskState::Ready
+        | TaskState::Running { .. }
+        | TaskState::Stopping { .. }
+        | TaskState::Backoff { .. }
+        | TaskState::Waiting { .. }
+        | TaskState::Open => false,
+    }
+}
+
+/// Whether an edge with this guard is taken at the end of `task`.
+fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode) -> bool {
+    let TaskState::Ended(outcome) = task.state else { return false };
+    let passes = outcome == TaskOutcome::Succeeded || (outcome.is_failure() && node.spec.optional);
+    match guard {
+        Guard::Success => passes,
+        Guard::Failure => outcome.is_failure(),
+        Guard::Any => true,
+        Guard::Continue => passes || outcome == TaskOutcome::Skipped,
+        Guard::Case(case) => chosen_case(task).as_deref() == Some(case),
+        Guard::DefaultCase => chosen_case(task).is_some_and(|case| !knows_case(node, &case)),
+    }
+}
+
+fn chosen_case(task: &TaskRecord) -> Option<String> {
+    let case = task.output.as_ref()?.member("case")?;
+    case.to_value().as_str().map(str::to_owned)
+}
+
+fn knows_case(node: &ProgramNode, case: &str) -> bool {
+    match &node.action {
+        Action::Switch { cases, .. } => cases.iter().any(|known| known == case),
+        Action::Attempt(_)
+        | Action::Wait(_)
+        | Action::Evaluate(_)
+        | Action::SubRun { .. }
+        | Action::Each(_)
+        | Action::Loop(_)
+        | Action::Join(_)
+        | Action::Terminate { .. }
+        | Action::SetVariables(_)
+        | Action::Noop => false,
+    }
+}
+
+/// When a record needs looking at without anything having happened.
+fn due(task: &TaskRecord, node: &ProgramNode, undo_deadline: Timestamp) -> Timestamp {
+    let undo = match task.undo {
+        UndoState::Backoff { until, .. } => until,
+        UndoState::Running { .. } => undo_deadline,
+        UndoState::None | UndoState::Done | UndoState::Failed => Timestamp::MAX,
+    };
+    let state = match task.state {
+        TaskState::Running { deadline, lease, .. } => deadline.min(lease),
+        TaskState::Backoff { until } | TaskState::Waiting { until } => until,
+        TaskState::Ready => node.spec.timeouts.queue.map_or(Timestamp::MAX, |queue| task.ready + queue),
+        TaskState::Blocked | TaskState::Stopping { .. } | TaskState::Open | TaskState::Ended(_) => {
+            Timestamp::MAX
+        }
+    };
+    state.min(undo)
+}
+
+fn scope_done(run: RunId, scope: u32) -> Todo {
+    if scope == ROOT { Todo::MayEnd(run) } else { Todo::ScopeDone(run, scope) }
+}

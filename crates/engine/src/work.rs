@@ -1,0 +1,208 @@
+//! Fills in the values of an attempt: from templates to a dispatch.
+
+use partitur_expr::{Lookup, Template};
+use partitur_model::dispatch::{CacheRequest, Dispatch, GrantedClaim, HttpCall, Process, Work};
+use partitur_model::record::{TaskError, TaskRecord};
+use partitur_model::{AttemptId, RunId, TaskSeq};
+
+use crate::attempt::lease;
+use crate::program::{Action, CommandTemplate, ProgramNode, WorkTemplate};
+use crate::run::{Key, Run, View};
+
+/// Everything that an attempt needs to know.
+pub(crate) fn dispatch(
+    run: &Run,
+    key: Key,
+    record: &TaskRecord,
+    attempt: AttemptId,
+    number: u32,
+    undo: bool,
+) -> Result<Dispatch, TaskError> {
+    let node = run.node(key);
+    let seen = TaskRecord { output: if undo { Some(run.output_of(key)) } else { None }, ..record.clone() };
+    let view = View::with(run, key, &seen);
+    let template = template_of(node, undo)?;
+    let mut env = texts(&run.program.env, &view);
+    let work = fill(template, &view, &mut env)?;
+    let cache = if undo { None } else { cache_request(run, key, node, &work, &env, &view) };
+    let declared = declared_claims(run, node, &view);
+    Ok(Dispatch {
+        attempt,
+        number,
+        path: record.path.clone(),
+        work,
+        undo,
+        claims: declared,
+        secrets: node.spec.secrets.clone(),
+        env,
+        cache,
+        reads: node.reads.iter().map(|path| path.resolve_text(&view)).collect(),
+        writes: node.writes.iter().map(|path| path.resolve_text(&view)).collect(),
+        heartbeat: if undo { None } else { lease(node) },
+        heartbeat_by_child: node.spec.timeouts.heartbeat.is_some(),
+        agent: node.agent.as_ref().map(|agent| agent.resolve_text(&view)),
+    })
+}
+
+fn template_of(node: &ProgramNode, undo: bool) -> Result<&WorkTemplate, TaskError> {
+    let missing = || TaskError::terminal("internal", "there is nothing to execute");
+    if undo {
+        return node.undo.as_ref().map(|undo| &undo.work).ok_or_else(missing);
+    }
+    match &node.action {
+        Action::Attempt(work) => Ok(work),
+        Action::Wait(_)
+        | Action::Evaluate(_)
+        | Action::SubRun { .. }
+        | Action::Each(_)
+        | Action::Loop(_)
+        | Action::Switch { .. }
+        | Action::Join(_)
+        | Action::Terminate { .. }
+        | Action::SetVariables(_)
+        | Action::Noop => Err(missing()),
+    }
+}
+
+fn fill(
+    template: &WorkTemplate,
+    view: &View<'_>,
+    env: &mut Vec<(String, String)>,
+) -> Result<Work, TaskError> {
+    Ok(match template {
+        WorkTemplate::Direct { argv, command } => {
+            let argv = argv.iter().map(|word| word.resolve_text(view)).collect();
+            Work::Process(process(argv, command, view, env)?)
+        }
+        WorkTemplate::Shell { shell, script, vars, command } => {
+            let argv = shell.iter().cloned().chain([script.clone()]).collect();
+            let process = process(argv, command, view, env)?;
+            env.extend(texts(vars, view));
+            Work::Process(process)
+        }
+        WorkTemplate::Http { method, url, headers, body } => Work::Http(HttpCall {
+            method: method.clone(),
+            url: url.resolve_text(view),
+            headers: texts(headers, view),
+            body: body.as_ref().map(|body| body.resolve(view)),
+        }),
+        WorkTemplate::Remote { task_type, input } => {
+            Work::Remote { task_type: task_type.clone(), input: input.resolve(view) }
+        }
+        WorkTemplate::AwaitFile { path } => Work::AwaitFile { path: path.resolve_text(view) },
+    })
+}
+
+fn process(
+    argv: Vec<String>,
+    command: &CommandTemplate,
+    view: &View<'_>,
+    env: &mut Vec<(String, String)>,
+) -> Result<Process, TaskError> {
+    env.extend(texts(&command.env, view));
+    // The kernel ends strings at a NUL: what follows it would be lost without a word.
+    if let Some(word) = argv.iter().find(|word| word.contains('\0')) {
+        let message = format!("an argument contains a NUL byte: {word:?}");
+        return Err(TaskError::terminal("bad-argument", message));
+    }
+    Ok(Process {
+        argv,
+        dir: command.dir.as_ref().map(|dir| dir.resolve_text(view)),
+        stdin: command.stdin.as_ref().map(|stdin| stdin.resolve_text(view)),
+        output: command.output,
+        clean_env: command.clean_env,
+    })
+}
+
+fn texts(templates: &[(String, Template)], view: &dyn Lookup) -> Vec<(String, String)> {
+    templates.iter().map(|(name, value)| (name.clone(), value.resolve_text(view))).collect()
+}
+
+fn declared_claims(run: &Run, node: &ProgramNode, view: &View<'_>) -> Vec<GrantedClaim> {
+    let dir = run.rec.options.labels.iter().find(|(name, _)| name == "dir").map_or("/", |(_, dir)| dir);
+    node.claims
+        .iter()
+        .map(|claim| GrantedClaim {
+            resource: resource_name(&claim.resource.resolve_text(view), dir),
+            mode: claim.mode,
+            units: claim.units,
+        })
+        .collect()
+}
+
+/// The declared key, or all that the result can depend on beside the files read: what is executed, the declared
+/// environment, and the results of the predecessors.
+fn cache_request(
+    run: &Run,
+    key: Key,
+    node: &ProgramNode,
+    work: &Work,
+    env: &[(String, String)],
+    view: &View<'_>,
+) -> Option<CacheRequest> {
+    let cache = node.spec.cache.as_ref()?;
+    let material = match &node.cache_key {
+        Some(declared) => format!("key {}", declared.resolve_text(view)),
+        None => {
+            let body = run.program.body(run.scope(key.scope).body);
+            let results: Vec<String> = body
+                .predecessors
+                .successors(key.node)
+                .iter()
+                .map(|&source| run.output_of(Key { scope: key.scope, node: source }).render())
+                .collect();
+            format!("work {work:?} env {env:?} results {results:?}")
+        }
+    };
+    Some(CacheRequest { ttl: cache.ttl, material })
+}
+
+/// The name under which a resource is known to all runs: paths become absolute and free of `.` and `..`.
+///
+/// Links are not followed: that would take a look at the disk.
+pub(crate) fn resource_name(declared: &str, dir: &str) -> String {
+    for kind in ["file:", "dir:"] {
+        if let Some(path) = declared.strip_prefix(kind) {
+            return format!("{kind}{}", absolute(path, dir));
+        }
+    }
+    declared.to_owned()
+}
+
+fn absolute(path: &str, dir: &str) -> String {
+    let joined = if path.starts_with('/') { path.to_owned() } else { format!("{dir}/{path}") };
+    let mut parts: Vec<&str> = Vec::new();
+    for part in joined.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            name => parts.push(name),
+        }
+    }
+    format!("/{}", parts.join("/"))
+}
+
+/// The resource that bounds the attempts of one run.
+pub(crate) fn run_slots(run: RunId) -> String {
+    format!("slots/{}", run.number())
+}
+
+/// The resource that bounds the branches of one container.
+pub(crate) fn container_slots(run: RunId, container: TaskSeq) -> String {
+    format!("slots/{}/{}", run.number(), container.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_of_resources_are_absolute_and_plain() {
+        assert_eq!(resource_name("file:a/../b/./c", "/home/x"), "file:/home/x/b/c");
+        assert_eq!(resource_name("dir:/srv//data/", "/home/x"), "dir:/srv/data");
+        assert_eq!(resource_name("file:../../../../etc", "/home/x"), "file:/etc");
+        assert_eq!(resource_name("service:billing", "/home/x"), "service:billing");
+    }
+}

@@ -1,0 +1,374 @@
+//! An engine over rows in memory, driven by text.
+//!
+//! After each input the rows are committed, and a second engine is built from them: it must describe itself like the
+//! first. So every test here is a test of recovery from every prefix, too.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use partitur_engine::{
+    Answer, Batch, BatchNo, Boot, Command, Effect, Engine, Input, Options, StoredRun, Submission,
+};
+use partitur_engine::{ReplyTo, compile};
+use partitur_model::change::Change;
+use partitur_model::definition::Definition;
+use partitur_model::dispatch::{Ending, Report, ReportKind};
+use partitur_model::event::EventKind;
+use partitur_model::record::{
+    BreakerRecord, DefinitionRecord, NodeRecord, RunOptions, RunRecord, SourceFormat, TaskError, TaskRecord,
+};
+use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq, Timestamp};
+
+/// The rows that have been committed.
+#[derive(Clone, Default)]
+pub struct Rows {
+    pub node: NodeRecord,
+    pub runs: BTreeMap<RunId, RunRecord>,
+    pub tasks: BTreeMap<(RunId, TaskSeq), TaskRecord>,
+    pub breakers: BTreeMap<String, BreakerRecord>,
+}
+
+impl Rows {
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Node(record) => self.node = *record,
+            Change::Definition(_) => {}
+            Change::Run(record) => {
+                self.runs.insert(record.id, (**record).clone());
+            }
+            Change::Task(record) => {
+                self.tasks.insert((record.run, record.seq), (**record).clone());
+            }
+            Change::RemoveTask(run, task) => {
+                self.tasks.remove(&(*run, *task));
+            }
+            Change::RemoveRun(run) => {
+                self.runs.remove(run);
+                self.tasks.retain(|(of, _), _| of != run);
+            }
+            Change::Breaker(record) => {
+                self.breakers.insert(record.name.clone(), record.clone());
+            }
+        }
+    }
+
+    pub fn stored(&self, run: RunId) -> Option<StoredRun> {
+        let tasks =
+            self.tasks.range((run, TaskSeq(0))..=(run, TaskSeq(u32::MAX))).map(|(_, task)| task.clone());
+        Some(StoredRun { run: self.runs.get(&run)?.clone(), tasks: tasks.collect() })
+    }
+}
+
+pub struct Lab {
+    pub engine: Engine,
+    pub rows: Rows,
+    pub now: Timestamp,
+    number: BatchNo,
+    definitions: Vec<Arc<Definition>>,
+    concurrency: u32,
+    /// Living attempts by run and path; a compensation is `undo path`.
+    pub live: BTreeMap<(u64, String), AttemptId>,
+    pub answers: Vec<Answer>,
+    /// Every run leaves memory after every input.
+    pub evicts: bool,
+    /// A second engine is built from the rows after every input.
+    pub recovers: bool,
+}
+
+impl Lab {
+    pub fn new() -> Lab {
+        Lab::with_concurrency(1000)
+    }
+
+    pub fn with_concurrency(concurrency: u32) -> Lab {
+        let mut batch = Batch::new(BatchNo(1));
+        let options = Options { concurrency, ..Options::default() };
+        let (engine, bad) = Engine::new(options, Boot::default(), Timestamp::ZERO, &mut batch);
+        assert!(bad.is_empty());
+        let mut lab = Lab {
+            engine,
+            rows: Rows::default(),
+            now: Timestamp::ZERO,
+            number: BatchNo(1),
+            definitions: Vec::new(),
+            concurrency,
+            live: BTreeMap::new(),
+            answers: Vec::new(),
+            evicts: false,
+            recovers: true,
+        };
+        lab.commit(batch);
+        lab
+    }
+
+    /// Starts a run of a definition; its number is its place among all runs.
+    pub fn submit(&mut self, definition: Definition) -> Vec<String> {
+        self.submit_with(definition, Payload::object::<&str>([]), RunOptions::default())
+    }
+
+    pub fn submit_with(
+        &mut self,
+        definition: Definition,
+        input: Payload,
+        options: RunOptions,
+    ) -> Vec<String> {
+        let definition = Arc::new(definition);
+        let id = DefinitionId(self.definitions.len() as u128 + 1);
+        self.definitions.push(definition.clone());
+        let program = compile(&definition).expect("definitions of tests are sound");
+        let record = DefinitionRecord {
+            id,
+            name: definition.name.clone(),
+            format: SourceFormat::Yaml,
+            files: Vec::new(),
+        };
+        self.input(Input::Submit(Box::new(Submission {
+            program,
+            definition: Arc::new(record),
+            input,
+            options,
+            random: 7,
+            expected: Vec::new(),
+            reply: Some(ReplyTo(1)),
+        })))
+    }
+
+    /// One input, committed at once; what it had done, as text.
+    pub fn input(&mut self, input: Input) -> Vec<String> {
+        let mut told = Vec::new();
+        self.step(input, &mut told);
+        while let Some(run) = self.loads_wanted(&told) {
+            told.retain(|line| !line.starts_with("load "));
+            let answer = match self.rows.stored(run) {
+                Some(stored) => Input::Loaded(Box::new(stored)),
+                None => Input::NotFound(run),
+            };
+            self.step(answer, &mut told);
+        }
+        if self.evicts {
+            self.evict_all();
+        } else if self.recovers {
+            self.compare_with_recovered();
+        }
+        told
+    }
+
+    fn loads_wanted(&self, told: &[String]) -> Option<RunId> {
+        let number: u64 = told.iter().find_map(|line| line.strip_prefix("load ")?.parse().ok())?;
+        Some(self.run_id(number))
+    }
+
+    fn step(&mut self, input: Input, told: &mut Vec<String>) {
+        self.number = self.number.next();
+        let mut batch = Batch::new(self.number);
+        self.engine.step(self.now, input, &mut batch);
+        told.extend(self.commit(batch));
+        self.number = self.number.next();
+        let mut batch = Batch::new(self.number);
+        self.engine.step(self.now, Input::Durable(BatchNo(self.number.0 - 1)), &mut batch);
+        told.extend(self.commit(batch));
+    }
+
+    fn commit(&mut self, batch: Batch) -> Vec<String> {
+        let (changes, effects) = batch.into_parts();
+        for change in &changes {
+            self.rows.apply(change);
+        }
+        effects.into_iter().filter_map(|effect| self.release(effect)).collect()
+    }
+
+    fn release(&mut self, effect: Effect) -> Option<String> {
+        match effect {
+            Effect::Dispatch { dispatch, .. } => {
+                let run = dispatch.attempt.run.number();
+                let name =
+                    if dispatch.undo { format!("undo {}", dispatch.path) } else { dispatch.path.to_string() };
+                let line = format!("dispatch {}{name}#{}", prefix(run), dispatch.number);
+                self.live.insert((run, name), dispatch.attempt);
+                Some(line)
+            }
+            Effect::Stop(attempt) => {
+                let name =
+                    self.live.iter().find(|(_, live)| **live == attempt).map(|((_, name), _)| name.clone());
+                Some(format!("stop {}{}", prefix(attempt.run.number()), name.unwrap_or_else(|| "?".into())))
+            }
+            Effect::Evaluate { run, task, generation, source, .. } => {
+                let path = self.engine.path(run, task).unwrap_or("?").to_owned();
+                Some(format!("evaluate {}{path} g{generation} {source}", prefix(run.number())))
+            }
+            Effect::Load(run) => Some(format!("load {}", run.number())),
+            Effect::Reply { answer, .. } => {
+                let refused = match &answer {
+                    Answer::Refused(refusal) => Some(format!("refused: {refusal}")),
+                    Answer::Accepted { .. } | Answer::Done => None,
+                };
+                self.answers.push(answer);
+                refused
+            }
+            Effect::Event(event) => {
+                let run = prefix(event.run.number());
+                match event.what {
+                    EventKind::Run { state } if state.is_ended() => {
+                        Some(format!("run {}{}", run, partitur_engine::state_name(state)))
+                    }
+                    EventKind::TaskEnded { path, outcome, .. } => {
+                        Some(format!("{run}{path} {}", format!("{outcome:?}").to_lowercase()))
+                    }
+                    EventKind::Notice { path, .. } => Some(format!("notice {run}{path}")),
+                    EventKind::UndoEnded { path, error: Some(_), .. } => {
+                        Some(format!("{run}{path} undo failed"))
+                    }
+                    EventKind::Run { .. }
+                    | EventKind::TaskReady { .. }
+                    | EventKind::TaskWaits { .. }
+                    | EventKind::TaskStarted { .. }
+                    | EventKind::TaskProgress { .. }
+                    | EventKind::TaskRetries { .. }
+                    | EventKind::UndoEnded { .. } => None,
+                }
+            }
+        }
+    }
+
+    fn evict_all(&mut self) {
+        let runs: Vec<RunId> = self.engine.resident().collect();
+        for run in runs {
+            let mut told = Vec::new();
+            self.step(Input::Evict(run), &mut told);
+            assert!(told.is_empty(), "leaving memory does nothing else: {told:?}");
+        }
+        assert_eq!(self.engine.resident().count(), 0);
+    }
+
+    /// A second engine over the rows must be in the same state.
+    fn compare_with_recovered(&mut self) {
+        let mut batch = Batch::new(BatchNo(1));
+        let recovered = self.recover(&mut batch);
+        let effects: Vec<&Effect> =
+            batch.effects().iter().filter(|effect| matches!(effect, Effect::Dispatch { .. })).collect();
+        if effects.is_empty() {
+            assert_eq!(recovered.describe(), self.engine.describe(), "after recovery / before");
+        }
+    }
+
+    /// An engine built from the rows.
+    pub fn recover(&self, batch: &mut Batch) -> Engine {
+        let programs = self.definitions.iter().zip(1..).map(|(definition, id)| {
+            (DefinitionId(id), compile(definition).expect("definitions of tests are sound"))
+        });
+        let live: Vec<StoredRun> = self.rows.runs.keys().filter_map(|&run| self.rows.stored(run)).collect();
+        let boot = Boot {
+            node: self.rows.node,
+            breakers: self.rows.breakers.values().cloned().collect(),
+            programs: programs.collect(),
+            runs: live,
+        };
+        let options = Options { concurrency: self.concurrency, ..Options::default() };
+        let (engine, bad) = Engine::new(options, boot, self.now, batch);
+        assert_eq!(bad, []);
+        engine
+    }
+
+    /// The process dies; a new one finds the rows, and the attempts of the old one are dead.
+    pub fn crash(&mut self) -> Vec<String> {
+        let mut batch = Batch::new(BatchNo(1));
+        self.engine = self.recover(&mut batch);
+        self.number = BatchNo(1);
+        let mut told = self.commit(batch);
+        self.live.clear();
+        told.extend(self.input(Input::AttemptsLost));
+        told
+    }
+
+    pub fn run_id(&self, number: u64) -> RunId {
+        self.rows.runs.keys().copied().find(|run| run.number() == number).expect("the run was submitted")
+    }
+
+    pub fn command(&mut self, run: u64, command: Command) -> Vec<String> {
+        let run = self.run_id(run);
+        self.input(Input::Command { run, command, reply: Some(ReplyTo(2)) })
+    }
+
+    pub fn end(&mut self, run: u64, name: &str, ending: Ending) -> Vec<String> {
+        let attempt = self.live.remove(&(run, name.to_owned()));
+        let attempt = attempt.unwrap_or_else(|| panic!("no living attempt of `{name}`: {:?}", self.live));
+        self.input(Input::Report(Report { attempt, what: ReportKind::Ended(Box::new(ending)) }))
+    }
+
+    /// Runs a script: `time input => what it does`, a line each. Inputs: `TASK ok [JSON]`, `TASK fail [CODE]`, `tick`,
+    /// `crash`, `cancel`, `cancel TASK`, `pause`, `unpause`, `retry`, `rerun TASK`, `restart`, `rollback`,
+    /// `signal TASK [JSON]`, `value TASK GENERATION JSON`. A leading `N:` names a run other than 1.
+    pub fn script(&mut self, script: &str) {
+        for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
+            let (left, expected) = line.split_once("=>").expect("a line is `time input => effects`");
+            let (time, input) = left.trim().split_once(' ').expect("a line begins with a time");
+            let seconds: u64 = time.trim_end_matches('s').parse().expect("a time is `12s`");
+            self.now = self.now.max(Timestamp::ZERO + Duration::from_secs(seconds));
+            let told = self.text_input(input.trim()).join(", ");
+            assert_eq!(told, expected.trim(), "in `{line}`");
+        }
+    }
+
+    pub fn text_input(&mut self, text: &str) -> Vec<String> {
+        let (run, text) = match text.split_once(": ") {
+            Some((run, rest)) if run.parse::<u64>().is_ok() => (run.parse().expect("just parsed"), rest),
+            _ => (1, text),
+        };
+        let words: Vec<&str> = text.splitn(3, ' ').collect();
+        match words[..] {
+            ["tick"] => self.input(Input::Tick),
+            ["crash"] => self.crash(),
+            ["cancel"] => self.command(run, Command::Cancel { reason: "by hand".into() }),
+            ["cancel", task] => self.command(run, Command::CancelTask { task: task.into() }),
+            ["agent", agent] => self.command(run, Command::CancelAgent { agent: agent.into() }),
+            ["pause"] => self.command(run, Command::Pause),
+            ["unpause"] => self.command(run, Command::Unpause),
+            ["retry"] => self.command(run, Command::Retry { resume_sub_runs: true }),
+            ["retry", "fresh"] => self.command(run, Command::Retry { resume_sub_runs: false }),
+            ["rerun", task] => self.command(run, Command::Rerun { task: task.into() }),
+            ["restart"] => self.command(run, Command::Restart),
+            ["rollback"] => self.command(run, Command::Rollback),
+            ["signal", task] => {
+                self.command(run, Command::Signal { task: task.into(), result: Ok(Payload::Null) })
+            }
+            ["signal", task, json] => {
+                let result = Ok(Payload::parse(json).expect("JSON"));
+                self.command(run, Command::Signal { task: task.into(), result })
+            }
+            ["undo", task, "ok"] => self.end(run, &format!("undo {task}"), Ending::success(None)),
+            ["undo", task, "fail"] => self.end(run, &format!("undo {task}"), failure("exit-1")),
+            [task, "ok"] => self.end(run, task, Ending::success(None)),
+            [task, "ok", json] => {
+                self.end(run, task, Ending::success(Some(Payload::parse(json).expect("JSON"))))
+            }
+            [task, "fail"] => self.end(run, task, failure("exit-1")),
+            [task, "fail", code] => self.end(run, task, failure(code)),
+            ["value", task, rest] => self.value(run, task, rest),
+            _ => panic!("not an input: `{text}`"),
+        }
+    }
+
+    fn value(&mut self, run: u64, path: &str, rest: &str) -> Vec<String> {
+        let (generation, json) = rest.split_once(' ').expect("`value TASK GENERATION JSON`");
+        let run = self.run_id(run);
+        let task = self.rows.tasks.values().find(|task| task.run == run && &*task.path == path);
+        let task = task.expect("the task has a row").seq;
+        let generation = generation.trim_start_matches('g').parse().expect("a number");
+        let result = Ok(Payload::parse(json).expect("JSON"));
+        self.input(Input::Evaluated { run, task, generation, result })
+    }
+
+    pub fn output(&self, run: u64) -> String {
+        let run = &self.rows.runs[&self.run_id(run)];
+        run.output.clone().unwrap_or_default().render()
+    }
+}
+
+fn failure(code: &str) -> Ending {
+    Ending::failure(TaskError::new(code, format!("it said {code}")))
+}
+
+fn prefix(run: u64) -> String {
+    if run == 1 { String::new() } else { format!("{run}:") }
+}

@@ -1,0 +1,4 @@
+//! The engine as its callers see it: inputs in, batches out, and the rows in between.
+
+mod lab;
+mod runs;
