@@ -14,7 +14,7 @@ pub use partitur_model as model;
 /// What most programs need.
 pub mod prelude {
     pub use crate::flow::{
-        Failure, Flow, Handle, OnFailure, Options, Outcome, Priority, Progress, Retry, Task, TaskContext,
-        TaskId, TaskOutcome, TaskResult,
+        Failure, Flow, Handle, Lock, OnFailure, Options, Outcome, Priority, Progress, Retry, Task,
+        TaskContext, TaskId, TaskOutcome, TaskResult,
     };
 }

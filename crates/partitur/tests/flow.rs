@@ -298,7 +298,7 @@ fn urgent_tasks_and_long_ways_start_first() {
     let handle = flow.start_paused(threads(1)).unwrap();
     handle.resume();
     assert!(handle.join().is_success());
-    assert_eq!(*order.lock().unwrap(), ["critical", "long", "low", "short"]);
+    assert_eq!(*order.lock().unwrap(), ["critical", "long", "short", "low"]);
 }
 
 fn agents() -> Flow {
@@ -546,4 +546,91 @@ fn waiting_with_a_timeout_does_not_need_a_thread() {
         assert!(handle.wait_all_async(Duration::from_secs(30)).await);
         assert!(handle.outcome().await.is_success());
     });
+}
+
+/// Runs tasks of which each counts itself in while it holds its locks; `check` sees the counts by task.
+fn with_locks(
+    locks: &[Vec<Lock>],
+    capacity: u32,
+    options: Options,
+    check: impl Fn(&[usize]) + Send + Sync + 'static,
+) {
+    let check = Arc::new(check);
+    let inside = Arc::new(Mutex::new(vec![0usize; locks.len()]));
+    let mut flow = Flow::new();
+    flow.capacity("gpu", capacity);
+    for (at, locks) in locks.iter().enumerate() {
+        let (inside, check) = (Arc::clone(&inside), Arc::clone(&check));
+        let task = flow.task("", move |ctx| async move {
+            {
+                let mut inside = inside.lock().unwrap();
+                inside[at] += 1;
+                check(&inside);
+            }
+            ctx.sleep(MS).await;
+            inside.lock().unwrap()[at] -= 1;
+            if ctx.attempt() == 1 { Err(Failure::new("again", "again")) } else { Ok(()) }
+        });
+        task.locks(locks.clone()).retry(quick_retry(2));
+    }
+    let outcome = flow.block_on_with(options).unwrap();
+    assert!(outcome.is_success(), "{:?}", outcome.failures().collect::<Vec<_>>());
+}
+
+#[test]
+fn holders_of_a_lock_never_conflict_over_retries_too() {
+    let files =
+        [Lock::exclusive("file:a/b"), Lock::shared("dir:a"), Lock::shared("dir:a"), Lock::exclusive("dir:a")];
+    let locks: Vec<Vec<Lock>> = (0..40).map(|at| vec![files[at % 4].clone()]).collect();
+    with_locks(&locks, 1, threads(4), |inside| {
+        let count = |kind: usize| inside.iter().skip(kind).step_by(4).sum::<usize>();
+        let (writers, readers) = (count(0) + count(3), count(1) + count(2));
+        assert!(writers <= 1 && (writers == 0 || readers == 0), "{inside:?}");
+    });
+}
+
+#[test]
+fn units_in_use_never_exceed_what_there_is() {
+    let units = |at: usize| at as u32 % 3 + 1;
+    let locks: Vec<Vec<Lock>> = (0..40).map(|at| vec![Lock::units("gpu", units(at))]).collect();
+    for concurrency in [None, Some(2)] {
+        with_locks(&locks, 4, Options { concurrency, ..threads(4) }, move |inside| {
+            let used: u32 = inside.iter().enumerate().map(|(at, &count)| count as u32 * units(at)).sum();
+            assert!(used <= 4, "{inside:?}");
+        });
+    }
+}
+
+#[test]
+fn a_task_that_waits_for_a_lock_is_seen_and_can_be_cancelled() {
+    let mut flow = Flow::new();
+    let hold = |ctx: TaskContext| async move {
+        ctx.sleep(Duration::from_secs(60)).await;
+        Ok(())
+    };
+    flow.task("holder", hold).agent("a").locks([Lock::exclusive("service:billing")]);
+    let waiter = flow.task("waiter", hold).agent("b").locks([Lock::exclusive("service:billing")]).handle();
+    let free = flow.task("free", |_| async { Ok(()) }).handle();
+    let handle = flow.start(threads(2)).unwrap();
+    until(&handle, |handle| handle.status().succeeded == 1 && handle.status().running == 1);
+    let locks = handle.resource_locks();
+    assert_eq!(locks.len(), 1);
+    assert_eq!((locks[0].resource.as_str(), locks[0].locked_by.as_str()), ("service:billing", "a#1"));
+    assert_eq!(handle.cancel_tasks(&["b"]), 1);
+    until(&handle, |handle| handle.status().failed == 1);
+    handle.cancel();
+    let outcome = handle.join();
+    assert_eq!((outcome.result(waiter).attempts, outcome.result(free).is_success()), (0, true));
+}
+
+#[test]
+fn a_claim_that_can_never_be_met_is_refused() {
+    let mut flow = Flow::new();
+    flow.capacity("gpu", 4);
+    flow.task("train", |_| async { Ok(()) }).locks([Lock::units("gpu", 5)]);
+    let error = flow.block_on().unwrap_err().to_string();
+    assert_eq!(
+        error,
+        "the flow cannot run: task `train` can never start: 5 units of `gpu` are wanted, and there are only 4"
+    );
 }

@@ -9,6 +9,7 @@ use super::Flow;
 use super::body::{BoxedBody, Repeating, Stage};
 use super::context::TaskContext;
 use super::failure::Failure;
+use super::locks::Lock;
 use super::task::{Predecessors, Task, TaskId};
 
 /// A task of a flow, added when the draft is gone: at the end of the statement, or with [`Draft::handle`].
@@ -61,6 +62,12 @@ where
     /// Its weight against other ready tasks.
     pub fn priority(self, priority: Priority) -> Self {
         self.flow.special(self.task).priority = priority;
+        self
+    }
+
+    /// What each attempt holds from its start to its end: all of it, or the task waits.
+    pub fn locks(self, locks: impl IntoIterator<Item = Lock>) -> Self {
+        self.flow.special(self.task).locks.extend(locks);
         self
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
+use super::locks::ResourceLock;
 use super::outcome::Outcome;
 use super::run::Run;
 use super::status::{Instance, Metrics, Progress, Status};
@@ -36,6 +37,11 @@ impl Handle {
     /// The tasks in flight.
     pub fn running_instances(&self) -> Vec<Instance> {
         self.run().running_instances()
+    }
+
+    /// The locks that are held.
+    pub fn resource_locks(&self) -> Vec<ResourceLock> {
+        self.run().resource_locks()
     }
 
     /// How many tasks are where.

@@ -46,6 +46,9 @@
 //! itself (an agent, a priority, a timeout, …), ready tasks start in exact order: by priority class in shares of
 //! 1000/100/10/1, then the one with the longest way to the end, then the oldest. A flow whose tasks say nothing is
 //! run for throughput: idle threads steal from busy ones, in no particular order.
+//!
+//! Tasks with [`Draft::locks`] start when they get all of their locks at once. Who may start is decided by the same
+//! admission that serves the runs of documents; while wide claims wait too long, what they need is kept free.
 
 mod batch;
 mod body;
@@ -53,6 +56,7 @@ mod context;
 mod draft;
 mod failure;
 mod handle;
+mod locks;
 mod options;
 mod outcome;
 mod plan;
@@ -68,6 +72,7 @@ use partitur_graph::Csr;
 
 use self::body::{BoxedBody, Stage};
 use self::plan::{Names, Plan, Special, Specials};
+use self::run::gate::Gate;
 use self::run::word::MISSING_MAX;
 use self::run::{Listener, Run};
 
@@ -75,6 +80,7 @@ pub use self::context::TaskContext;
 pub use self::draft::Draft;
 pub use self::failure::{CODE_CANCELLED, CODE_FAILED, CODE_PANIC, CODE_TIMEOUT, Failure};
 pub use self::handle::Handle;
+pub use self::locks::{Lock, ResourceLock};
 pub use self::options::{OnFailure, Options, Within};
 pub use self::outcome::{Outcome, TaskResult};
 pub use self::status::{Figures, Instance, Metrics, Progress, Status};
@@ -91,6 +97,8 @@ pub struct Flow {
     bodies: Vec<BoxedBody>,
     edges: Vec<(u32, u32)>,
     specials: Specials,
+    /// Units of counted resources.
+    capacities: Vec<(String, u32)>,
     /// Whether an edge leads from a newer task to an older one: without such edges there is no cycle.
     leads_back: bool,
     listeners: Vec<Listener>,
@@ -120,6 +128,9 @@ pub enum FlowFault {
     /// Expressions are for documents: a closure decides itself.
     #[error("the retry of task `{0}` has a condition: return a terminal failure instead")]
     RetryCondition(String),
+    /// More of a resource than there is.
+    #[error("task `{0}` can never start: {1}")]
+    Impossible(String, String),
     /// More than fit the counter.
     #[error("task `{0}` waits for more than {MISSING_MAX} tasks")]
     TooManyPredecessors(String),
@@ -145,6 +156,7 @@ impl Flow {
             bodies: Vec::new(),
             edges: Vec::new(),
             specials: Specials::default(),
+            capacities: Vec::new(),
             leads_back: false,
             listeners: Vec::new(),
             faults: Vec::new(),
@@ -210,6 +222,12 @@ impl Flow {
         self.listeners.push(Arc::new(listener));
     }
 
+    /// Declares how many units there are of a resource, or, if the name ends in `*`, of each resource with that
+    /// prefix. Undeclared ones have one.
+    pub fn capacity(&mut self, resource: impl Into<String>, units: u32) {
+        self.capacities.push((resource.into(), units));
+    }
+
     /// How many tasks there are.
     pub fn len(&self) -> usize {
         self.names.len() as usize
@@ -269,15 +287,16 @@ impl Flow {
     }
 
     fn launch(self, options: Options, paused: bool) -> Result<Handle, FlowError> {
-        let Flow { id, names, bodies, edges, specials, leads_back, listeners, mut faults } = self;
+        let Flow { id, names, bodies, edges, specials, capacities, leads_back, listeners, mut faults } = self;
         let graph = Csr::build(names.len(), &edges);
         drop(edges);
         check(&graph, &names, &specials, leads_back, &mut faults);
+        let gate = specials.are_exact().then(|| gate(&names, &specials, &capacities, &mut faults));
         if !faults.is_empty() {
             return Err(FlowError::Invalid(faults));
         }
         let plan = Plan::new(id, graph, names, specials);
-        Ok(Handle::new(Run::start(plan, bodies, listeners, options, paused)?))
+        Ok(Handle::new(Run::start(plan, gate, bodies, listeners, options, paused)?))
     }
 
     /// The id of a task whose body comes next.
@@ -312,6 +331,22 @@ fn check(graph: &Csr, names: &Names, specials: &Specials, leads_back: bool, faul
             faults.push(FlowFault::RetryCondition(name(node)));
         }
     }
+}
+
+/// The admission of a flow, with the locks of all its tasks.
+fn gate(
+    names: &Names,
+    specials: &Specials,
+    capacities: &[(String, u32)],
+    faults: &mut Vec<FlowFault>,
+) -> Gate {
+    let mut gate = Gate::new(capacities);
+    for (node, special) in specials.iter().filter(|(_, special)| !special.locks.is_empty()) {
+        if let Err(why) = gate.declare(node, &special.locks) {
+            faults.push(FlowFault::Impossible(names.get(node).to_owned(), why));
+        }
+    }
+    gate
 }
 
 impl std::fmt::Debug for Flow {

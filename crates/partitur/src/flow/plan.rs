@@ -6,7 +6,8 @@ use std::time::Duration;
 use partitur_graph::{Csr, Waves};
 use partitur_model::definition::{Priority, Retry};
 
-use super::run::order::Rank;
+use super::locks::Lock;
+use super::run::gate::Rank;
 use super::run::word::{ALWAYS, SPECIAL, Word};
 
 /// What a task says about itself beyond its name and its place in the graph.
@@ -20,6 +21,7 @@ pub(super) struct Special {
     pub(super) timeout: Option<Duration>,
     pub(super) retry: Option<Retry>,
     pub(super) always: bool,
+    pub(super) locks: Vec<Lock>,
 }
 
 /// Names one after the other: 4 bytes a task beside its text.
@@ -67,6 +69,11 @@ impl Specials {
         &mut self.0.last_mut().expect("pushed if there was none").1
     }
 
+    /// Whether the order of ready tasks matters: as soon as a task says something about itself.
+    pub(super) fn are_exact(&self) -> bool {
+        !self.0.is_empty()
+    }
+
     /// Numbers the tasks of each agent.
     fn count_instances(&mut self) {
         let mut instances: HashMap<&str, u32> = HashMap::new();
@@ -101,13 +108,8 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) fn new(flow: u32, graph: Csr, names: Names, mut specials: Specials) -> Plan {
         specials.count_instances();
-        let exact = !specials.0.is_empty();
-        let bottom_levels = if exact { bottom_levels(&graph, &specials) } else { Vec::new() };
+        let bottom_levels = if specials.are_exact() { bottom_levels(&graph, &specials) } else { Vec::new() };
         Plan { flow, graph, names, specials, bottom_levels }
-    }
-
-    pub(super) fn is_exact(&self) -> bool {
-        !self.bottom_levels.is_empty()
     }
 
     /// The words of all tasks as they are before the start.
@@ -148,7 +150,7 @@ impl Plan {
     /// Its class, and its place inside the class.
     pub(super) fn rank(&self, node: u32) -> Rank {
         let priority = self.special(node).map_or(Priority::Normal, |special| special.priority);
-        Rank { priority, bottom_level: self.bottom_levels[node as usize] }
+        Rank { priority, bottom_level: self.bottom_levels[node as usize] as f32 / 1e6 }
     }
 
     /// `backend_specialist#2`; the name of a task without an agent; `#17` if it has no name either.

@@ -6,7 +6,9 @@ use std::time::Duration;
 use partitur_model::record::TaskOutcome;
 
 use super::context::remaining;
+use super::locks::ResourceLock;
 use super::run::Run;
+use super::run::gate::Held;
 use super::run::word::Phase;
 
 /// A task reports how far it is.
@@ -140,6 +142,18 @@ impl Run {
     pub(super) fn running_instances(&self) -> Vec<Instance> {
         let running = (0..self.nodes()).filter(|&node| self.phase(node) == Phase::Running);
         running.map(|node| self.instance(node)).collect()
+    }
+
+    pub(super) fn resource_locks(&self) -> Vec<ResourceLock> {
+        let held = self.queues.gate.iter().flat_map(|gate| gate.held());
+        let view = |held: Held| ResourceLock {
+            resource: held.lock.resource,
+            mode: held.lock.mode,
+            units: held.lock.units,
+            locked_by: self.plan.instance(held.node),
+            held_for: held.since,
+        };
+        held.map(view).collect()
     }
 
     fn instance(&self, node: u32) -> Instance {

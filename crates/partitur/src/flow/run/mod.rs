@@ -3,8 +3,8 @@
 //! `word` is the state of a task and the reasoning about memory orderings, `queues` says who gets what, `worker` is
 //! the loop. No thread waits for a task: what is pending lies in its slot until its waker puts it into a queue.
 
+pub(super) mod gate;
 pub(super) mod notes;
-pub(super) mod order;
 mod queues;
 mod sleepers;
 pub(super) mod timer;
@@ -21,11 +21,12 @@ use std::time::{Duration, Instant};
 use crossbeam_deque::Worker as Deque;
 use crossbeam_utils::CachePadded;
 
+use self::gate::Gate;
 use self::notes::Notes;
 use self::queues::Queues;
 use self::timer::Timer;
 use self::times::Times;
-use self::word::{Phase, STOP, Word};
+use self::word::{ALWAYS, BLOCKED, Phase, STOP, Word};
 use self::worker::Worker;
 use super::body::BoxedBody;
 use super::options::{OnFailure, Options};
@@ -56,6 +57,7 @@ impl Run {
     /// Starts the workers.
     pub(super) fn start(
         plan: Plan,
+        gate: Option<Gate>,
         bodies: Vec<BoxedBody>,
         listeners: Vec<Listener>,
         options: Options,
@@ -65,7 +67,7 @@ impl Run {
         let deques: Vec<Deque<u32>> = (0..threads).map(|_| Deque::new_lifo()).collect();
         let words: Box<[Word]> = plan.words();
         let run = Arc::new(Run {
-            queues: Queues::new(&deques, options.concurrency_max(), plan.is_exact()),
+            queues: Queues::new(&deques, options.concurrency_max(), gate),
             unfinished: CachePadded::new(AtomicUsize::new(words.len())),
             times: Times::new(if options.timed { words.len() } else { 0 }),
             words,
@@ -93,10 +95,33 @@ impl Run {
 
     /// A ready task goes where every worker finds it.
     fn offer(&self, node: u32) {
-        if self.queues.is_exact() {
-            self.queues.push_exact(node, self.plan.rank(node));
-        } else {
-            self.queues.push_root(node);
+        let gated = self.queues.gate.as_ref().is_some_and(|gate| {
+            let rank = self.plan.rank(node);
+            gate.offer(node, rank, || self.will_not_run(node))
+        });
+        if !gated {
+            self.queues.push_common(node);
+        }
+    }
+
+    /// Whether the task is over before it starts.
+    fn will_not_run(&self, node: u32) -> bool {
+        let word = self.words[node as usize].look();
+        self.is_stopping() || word.has(STOP) || (word.has(BLOCKED) && !word.has(ALWAYS))
+    }
+
+    /// Cancelled tasks wait for no lock and no turn.
+    fn hurry(&self, nodes: impl IntoIterator<Item = u32>) {
+        let count = nodes.into_iter().map(|node| self.queues.push_common(node)).count();
+        self.queues.sleepers.notify(count);
+    }
+
+    /// Gives back what an attempt held.
+    fn release(&self, node: u32) {
+        if let Some(gate) = &self.queues.gate
+            && gate.release(node)
+        {
+            self.queues.sleepers.notify(1);
         }
     }
 
@@ -170,6 +195,9 @@ impl Run {
         for wakeup in self.notes.wakeups() {
             Waker::from(wakeup).wake();
         }
+        if let Some(gate) = &self.queues.gate {
+            self.hurry(gate.withdraw_all());
+        }
     }
 
     /// Cancels one task; `false` if it has ended or was cancelled before.
@@ -177,6 +205,9 @@ impl Run {
         let asked = self.words[node as usize].request_stop();
         if asked && let Some(Some(wakeup)) = self.notes.edit_existing(node, |note| note.wakeup.clone()) {
             Waker::from(wakeup).wake();
+        }
+        if asked && self.queues.gate.as_ref().is_some_and(|gate| gate.withdraw(node)) {
+            self.hurry([node]);
         }
         asked
     }

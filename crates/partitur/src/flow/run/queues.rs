@@ -1,24 +1,21 @@
 //! Where ready and woken tasks wait for a worker, and how many may be in flight.
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
 
 use crossbeam_deque::{Injector, Steal, Stealer, Worker as Deque};
 use crossbeam_utils::CachePadded;
 
-use super::lock;
-use super::order::{Order, Rank};
+use super::gate::Gate;
 use super::sleepers::Sleepers;
 
 /// What the workers of a run share.
 pub(in crate::flow) struct Queues {
-    /// Ready tasks for whoever comes first.
+    /// Ready tasks for whoever comes first; in exact order only those that need nothing, because they do not run.
     common: Injector<u32>,
     /// The other ends of the workers' own deques.
     deques: Vec<Stealer<u32>>,
-    /// Ready tasks in exact order, if the flow asks for it; then the two above stay empty.
-    exact: Option<Mutex<Order>>,
-    exact_len: AtomicUsize,
+    /// Ready tasks in exact order, if the flow asks for it; then the deques stay empty.
+    pub(in crate::flow) gate: Option<Gate>,
     /// Pending tasks whose future can go on.
     woken: Injector<u32>,
     /// How many more tasks may be in flight. Sleeping workers hold none of them.
@@ -29,12 +26,11 @@ pub(in crate::flow) struct Queues {
 }
 
 impl Queues {
-    pub(super) fn new(deques: &[Deque<u32>], concurrency: usize, exact: bool) -> Queues {
+    pub(super) fn new(deques: &[Deque<u32>], concurrency: usize, gate: Option<Gate>) -> Queues {
         Queues {
             common: Injector::new(),
             deques: deques.iter().map(Deque::stealer).collect(),
-            exact: exact.then(Mutex::default),
-            exact_len: AtomicUsize::new(0),
+            gate,
             woken: Injector::new(),
             permits: CachePadded::new(AtomicUsize::new(concurrency)),
             paused: AtomicBool::new(false),
@@ -42,19 +38,9 @@ impl Queues {
         }
     }
 
-    pub(super) fn is_exact(&self) -> bool {
-        self.exact.is_some()
-    }
-
-    /// A task without predecessors.
-    pub(super) fn push_root(&self, node: u32) {
+    /// A task that every worker may take.
+    pub(super) fn push_common(&self, node: u32) {
         self.common.push(node);
-    }
-
-    pub(super) fn push_exact(&self, node: u32, rank: Rank) {
-        let order = self.exact.as_ref().expect("only called for flows in exact order");
-        lock(order).push(node, rank);
-        self.exact_len.fetch_add(1, Ordering::Release);
     }
 
     /// The future of a task that is in flight can go on.
@@ -69,14 +55,15 @@ impl Queues {
 
     /// A ready task that is not in the worker's own deque.
     pub(super) fn pop_ready(&self, own: &Deque<u32>) -> Option<u32> {
-        match &self.exact {
-            None => insist(|| self.common.steal_batch_and_pop(own)).or_else(|| self.steal(own)),
-            Some(order) => {
-                let node = lock(order).pop()?;
-                self.exact_len.fetch_sub(1, Ordering::Release);
-                Some(node)
-            }
+        let Some(gate) = &self.gate else {
+            return insist(|| self.common.steal_batch_and_pop(own)).or_else(|| self.steal(own));
+        };
+        let node = insist(|| self.common.steal()).or_else(|| gate.pop())?;
+        if gate.is_worth_a_look() {
+            // Where one could start, another one may.
+            self.sleepers.notify(1);
         }
+        Some(node)
     }
 
     /// Half of what another worker has.
@@ -120,7 +107,7 @@ impl Queues {
     }
 
     fn has_ready(&self) -> bool {
-        self.exact_len.load(Ordering::Acquire) > 0
+        self.gate.as_ref().is_some_and(Gate::is_worth_a_look)
             || !self.common.is_empty()
             || self.deques.iter().any(|deque| !deque.is_empty())
     }

@@ -324,6 +324,7 @@ impl Worker {
     fn rest(&mut self, node: u32, pause: Duration, failure: Failure) -> Left {
         let until = Instant::now().checked_add(pause).unwrap_or_else(Instant::now);
         let fresh = Wakeup::polling(&self.run, node);
+        self.run.release(node);
         self.run.words[node as usize].rest();
         let wakeup = self.run.notes.edit(node, |note| {
             note.close_attempt();
@@ -357,6 +358,7 @@ impl Worker {
         if word.look().has(SPECIAL) {
             self.run.notes.edit(node, |note| note.close(succeeded));
         }
+        self.run.release(node);
         word.end(outcome);
         if outcome.is_failure() && self.run.on_failure == OnFailure::FailFast {
             self.run.stop();
@@ -379,7 +381,7 @@ impl Worker {
             if !self.run.words[next as usize].arrive(succeeded) {
                 continue;
             }
-            if self.run.queues.is_exact() {
+            if self.run.queues.gate.is_some() {
                 self.run.offer(next);
                 offered += 1;
             } else if self.in_hand.is_none() {
