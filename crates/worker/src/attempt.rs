@@ -7,6 +7,7 @@ use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind};
 use partitur_model::{AttemptId, Timestamp};
 
 use crate::await_file::AwaitFile;
+use crate::cache::Key;
 use crate::executor::{Options, WorkerEvent};
 use crate::platform::Poller;
 use crate::process::Process;
@@ -18,8 +19,7 @@ pub(crate) struct Attempt {
     pub id: AttemptId,
     pub started: Timestamp,
     pub doing: Doing,
-    /// Told to stop.
-    pub stopped: bool,
+    pub keep: Option<Keep>,
     beat: Option<Beat>,
     /// The wake-up that is already ordered.
     pub wake: Option<Instant>,
@@ -29,6 +29,17 @@ pub(crate) struct Attempt {
 pub(crate) enum Doing {
     Process(Box<Process>),
     AwaitFile(AwaitFile),
+    /// A call, on the thread for calls.
+    Http,
+    /// An earlier result is looked for, on the thread of the cache.
+    Searching,
+}
+
+/// How its success is kept for later.
+pub(crate) struct Keep {
+    pub key: Key,
+    pub ttl: Duration,
+    pub writes: Vec<String>,
 }
 
 /// Signs of life that we send for it.
@@ -44,24 +55,26 @@ pub(crate) struct Desk<'a> {
     pub run: &'a mut Run,
     pub events: &'a mut Vec<WorkerEvent>,
     pub scratch: &'a mut [u8],
-    /// When the processes that live were born, by attempt.
-    pub births: &'a HashMap<u64, u64>,
+    pub births: &'a Births,
 }
 
-impl Desk<'_> {
-    /// The births of all living processes but one.
-    pub fn other_births(&self, serial: u64) -> Vec<u64> {
-        self.births.iter().filter(|(other, _)| **other != serial).map(|(_, born)| *born).collect()
-    }
-}
+/// When the processes that live were born, by attempt.
+pub(crate) type Births = HashMap<u64, u64>;
 
 impl Attempt {
-    pub fn new(dispatch: &Dispatch, doing: Doing) -> Attempt {
+    pub fn new(dispatch: &Dispatch) -> Attempt {
         let beat = dispatch.heartbeat.filter(|_| !dispatch.heartbeat_by_child).map(|due| {
             let every = (due / 3).max(Duration::from_millis(1));
             Beat { every, next: Instant::now() + every }
         });
-        Attempt { id: dispatch.attempt, started: crate::sink::now(), doing, stopped: false, beat, wake: None }
+        Attempt {
+            id: dispatch.attempt,
+            started: crate::sink::now(),
+            doing: Doing::Searching,
+            keep: None,
+            beat,
+            wake: None,
+        }
     }
 
     /// When it wants to be looked at again, whatever happens.
@@ -71,6 +84,7 @@ impl Attempt {
                 process.next_wake().into_iter().chain(process.sink.throttle.due()).min()
             }
             Doing::AwaitFile(wait) => Some(wait.next_look()),
+            Doing::Http | Doing::Searching => None,
         };
         doing.into_iter().chain(self.beat.as_ref().map(|beat| beat.next)).min()
     }
@@ -84,6 +98,7 @@ impl Attempt {
         let ending = match &mut self.doing {
             Doing::Process(process) => process.on_time(now, desk),
             Doing::AwaitFile(wait) => wait.on_time(now),
+            Doing::Http | Doing::Searching => None,
         };
         self.pass_on_words(now, desk.events);
         ending
@@ -93,7 +108,7 @@ impl Attempt {
     pub fn pass_on_words(&mut self, now: Instant, events: &mut Vec<WorkerEvent>) {
         let word = match &mut self.doing {
             Doing::Process(process) => process.sink.throttle.pop(now),
-            Doing::AwaitFile(_) => None,
+            Doing::AwaitFile(_) | Doing::Http | Doing::Searching => None,
         };
         match word {
             Some(Word::Progress(fraction, message)) => {

@@ -4,20 +4,25 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use partitur_model::definition::OutputMode;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::record::TaskError;
-use partitur_model::{AttemptId, RunId};
+use partitur_model::{AttemptId, Payload, RunId};
 
-use crate::attempt::{Attempt, Desk, Doing};
+use crate::attempt::{Attempt, Desk, Doing, Keep};
 use crate::await_file::AwaitFile;
+use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Inputs, Lookup, Success};
+use crate::http::HttpThread;
+use crate::inbox::{Inbox, Letter};
 use crate::log::Stream;
 use crate::platform::{DirWatch, Poller, Ready, Spawner, Waker};
 use crate::private::progress_token;
 use crate::process::{Process, Source};
 use crate::run::{Run, RunContext};
-use crate::sink::now;
+use crate::sink::{Outlets, Sink, now};
 
 /// What may be chosen about an executor.
 #[derive(Clone, Debug)]
@@ -28,6 +33,8 @@ pub struct Options {
     pub grace: Duration,
     /// After a process has exited, so long somebody else may still write to its output.
     pub drain: Duration,
+    /// Where results are cached; nowhere if `None`, and then nothing is taken from a cache.
+    pub cache: Option<CacheOptions>,
 }
 
 impl Default for Options {
@@ -36,6 +43,7 @@ impl Default for Options {
             output_bytes_max: 64 << 20,
             grace: Duration::from_secs(5),
             drain: Duration::from_millis(100),
+            cache: None,
         }
     }
 }
@@ -78,6 +86,15 @@ pub struct LocalExecutor {
     watched: HashMap<u64, Watched>,
     /// The private directories of the runs, where attempts write how far they are.
     dirs: DirWatch,
+    /// What helper threads have to say.
+    inbox: Inbox,
+    /// Started by the first call.
+    http: Option<HttpThread>,
+    /// Started by the first task that may be cached.
+    cache: Option<CacheThread>,
+    cache_counters: Arc<Counters>,
+    /// Attempts for which an earlier result is looked for.
+    searching: HashMap<u64, Dispatch>,
     /// What will be handed out next.
     events: Vec<WorkerEvent>,
     ready: Vec<Ready>,
@@ -97,6 +114,7 @@ const SCRATCH_BYTES: usize = 64 << 10;
 /// Serial numbers that no attempt has.
 const WAKER: u64 = 0;
 const DIRS: u64 = 1;
+const INBOX: u64 = 2;
 
 impl LocalExecutor {
     /// An executor without work.
@@ -107,9 +125,10 @@ impl LocalExecutor {
         // Orphans of our children become ours, so that none escapes. Without it they are found by a longer search.
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         let (poller, waker) = (Poller::new()?, Waker::new()?);
-        let dirs = DirWatch::new()?;
+        let (dirs, inbox) = (DirWatch::new()?, Inbox::new()?);
         poller.add(&waker, Source::Exit.tag(WAKER))?;
         poller.add(&dirs, Source::Exit.tag(DIRS))?;
+        poller.add(inbox.bell(), Source::Exit.tag(INBOX))?;
         Ok(LocalExecutor {
             options,
             poller,
@@ -119,10 +138,15 @@ impl LocalExecutor {
             attempts: HashMap::new(),
             serials: HashMap::new(),
             births: HashMap::new(),
-            last_serial: DIRS,
+            last_serial: INBOX,
             timers: BinaryHeap::new(),
             watched: HashMap::new(),
             dirs,
+            inbox,
+            http: None,
+            cache: None,
+            cache_counters: Arc::default(),
+            searching: HashMap::new(),
             events: Vec::new(),
             ready: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
@@ -163,41 +187,87 @@ impl LocalExecutor {
     /// Starts an attempt. If that fails, its end is reported like any other, with a code that begins with `start-`.
     pub fn start(&mut self, dispatch: Dispatch) {
         let id = dispatch.attempt;
+        let Some(run) = self.runs.get_mut(&id.run) else {
+            let error = TaskError::terminal("start-run", "the run is not known to this worker");
+            return self.report(id, ReportKind::Ended(Box::new(Ending::failure(error))));
+        };
+        run.live += 1;
         self.last_serial += 1;
         let serial = self.last_serial;
-        match self.begin(&dispatch, serial) {
+        self.attempts.insert(serial, Attempt::new(&dispatch));
+        self.serials.insert(id, serial);
+        match self.may_be_cached(&dispatch) {
+            true => self.search(serial, dispatch),
+            false => self.begin(serial, &dispatch),
+        }
+    }
+
+    fn may_be_cached(&self, dispatch: &Dispatch) -> bool {
+        self.options.cache.is_some() && dispatch.cache.is_some() && !dispatch.undo
+    }
+
+    /// Looks for an earlier result first. Without a cache that works, the attempt begins at once.
+    fn search(&mut self, serial: u64, dispatch: Dispatch) {
+        if let (None, Some(options)) = (&self.cache, &self.options.cache) {
+            let (counters, mailbox) = (self.cache_counters.clone(), self.inbox.mailbox.clone());
+            self.cache = CacheThread::start(options.clone(), counters, mailbox).ok();
+        }
+        let run = self.runs.get(&dispatch.attempt.run).expect("a run outlives its attempts");
+        match (&self.cache, &dispatch.cache) {
+            (Some(cache), Some(request)) => {
+                let inputs = Inputs {
+                    material: request.material.clone(),
+                    dir: run.dir.clone(),
+                    reads: dispatch.reads.clone(),
+                    writes: dispatch.writes.clone(),
+                };
+                cache.search(serial, inputs);
+                self.searching.insert(serial, dispatch);
+            }
+            (None, _) | (_, None) => self.begin(serial, &dispatch),
+        }
+    }
+
+    /// Begins with the work itself.
+    fn begin(&mut self, serial: u64, dispatch: &Dispatch) {
+        match self.doing(serial, dispatch) {
             Ok(doing) => {
                 if let Doing::Process(process) = &doing {
                     self.births.insert(serial, process.born());
                 }
-                self.attempts.insert(serial, Attempt::new(&dispatch, doing));
-                self.serials.insert(id, serial);
-                self.runs.get_mut(&id.run).expect("it was there to begin").live += 1;
+                self.attempts.get_mut(&serial).expect("inserted by `start`").doing = doing;
                 self.order_wake(serial);
             }
-            Err(error) => self.report(id, ReportKind::Ended(Box::new(Ending::failure(error)))),
+            Err(error) => self.end(serial, Ending::failure(error)),
         }
     }
 
-    fn begin(&mut self, dispatch: &Dispatch, serial: u64) -> Result<Doing, TaskError> {
-        let Some(run) = self.runs.get_mut(&dispatch.attempt.run) else {
-            return Err(TaskError::terminal("start-run", "the run is not known to this worker"));
-        };
-        let mut desk = Desk {
-            options: &self.options,
-            poller: &self.poller,
-            run,
-            events: &mut self.events,
-            scratch: &mut self.scratch,
-            births: &self.births,
-        };
+    fn doing(&mut self, serial: u64, dispatch: &Dispatch) -> Result<Doing, TaskError> {
+        let run = self.runs.get_mut(&dispatch.attempt.run).expect("a run outlives its attempts");
         match &dispatch.work {
             Work::Process(work) => {
+                let mut desk = Desk {
+                    options: &self.options,
+                    poller: &self.poller,
+                    run,
+                    events: &mut self.events,
+                    scratch: &mut self.scratch,
+                    births: &self.births,
+                };
                 let process = Process::start(dispatch, work, serial, &mut self.spawner, &mut desk)?;
                 Ok(Doing::Process(Box::new(process)))
             }
-            Work::AwaitFile { path } => Ok(Doing::AwaitFile(AwaitFile::new(desk.run.dir.join(path)))),
-            Work::Http(_) => Err(TaskError::terminal("start-unsupported", "this worker makes no HTTP calls")),
+            Work::AwaitFile { path } => Ok(Doing::AwaitFile(AwaitFile::new(run.dir.join(path)))),
+            Work::Http(call) => {
+                if self.http.is_none() {
+                    let thread = HttpThread::start(self.inbox.mailbox.clone());
+                    self.http =
+                        Some(thread.map_err(|error| TaskError::new("http-client", error.to_string()))?);
+                }
+                let http = self.http.as_ref().expect("started above");
+                http.make(serial, dispatch.attempt, call.clone());
+                Ok(Doing::Http)
+            }
             Work::Remote { task_type, .. } => {
                 let message = format!("no worker on this machine does tasks of type `{task_type}`");
                 Err(TaskError::terminal("start-unsupported", message))
@@ -222,18 +292,25 @@ impl LocalExecutor {
     }
 
     fn stop_serial(&mut self, serial: u64, grace: Duration) {
-        self.with(serial, |attempt, desk| {
-            attempt.stopped = true;
-            match &mut attempt.doing {
-                Doing::Process(process) => {
-                    process.stop(grace, desk);
-                    None
-                }
-                Doing::AwaitFile(_) => {
-                    Some(Ending::failure(TaskError::new("stopped", "stopped while it waited")))
-                }
+        self.searching.remove(&serial);
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let stopped = |message: &str| Some(Ending::failure(TaskError::new("stopped", message)));
+        let ending = match &mut attempt.doing {
+            Doing::Process(process) => {
+                process.stop(grace, &self.births);
+                None
             }
-        });
+            Doing::AwaitFile(_) => stopped("stopped while it waited for a file"),
+            Doing::Searching => stopped("stopped before it began"),
+            Doing::Http => {
+                self.http.iter().for_each(|http| http.abort(serial));
+                stopped("stopped while the call was under way: whether it had an effect is not known")
+            }
+        };
+        match ending {
+            Some(ending) => self.end(serial, ending),
+            None => self.order_wake(serial),
+        }
     }
 
     /// Waits until something happens, at most `timeout` (for ever if `None`), and appends what it was to `out`.
@@ -291,6 +368,11 @@ impl LocalExecutor {
         });
     }
 
+    /// How the cache has served so far.
+    pub fn cache_stats(&self) -> CacheStats {
+        self.cache_counters.read()
+    }
+
     /// How many attempts live.
     pub fn live(&self) -> usize {
         self.attempts.len()
@@ -314,18 +396,81 @@ impl LocalExecutor {
             self.events.push(WorkerEvent::Woken);
         } else if serial == DIRS {
             self.on_written();
+        } else if serial == INBOX {
+            self.inbox.take().into_iter().for_each(|letter| self.on_letter(letter));
         } else if let Some(watched) = self.watched.get(&serial) {
             self.events.push(WorkerEvent::Readable(watched.tag));
         } else {
             self.with(serial, |attempt, desk| {
                 let ending = match &mut attempt.doing {
                     Doing::Process(process) => process.on_ready(source, desk),
-                    Doing::AwaitFile(_) => None,
+                    Doing::AwaitFile(_) | Doing::Http | Doing::Searching => None,
                 };
                 attempt.pass_on_words(Instant::now(), desk.events);
                 ending
             });
         }
+    }
+
+    /// A helper thread has something to say; of attempts that are over by now nobody wants to know.
+    fn on_letter(&mut self, letter: Letter) {
+        match letter {
+            Letter::Called { serial, ending } => {
+                if self.attempts.contains_key(&serial) {
+                    self.end(serial, *ending);
+                }
+            }
+            Letter::Searched { serial, found } => {
+                let Some(dispatch) = self.searching.remove(&serial) else { return };
+                match found {
+                    Lookup::Hit(entry) => self.replay(serial, &dispatch, *entry),
+                    Lookup::Miss(key) => {
+                        let ttl = dispatch.cache.as_ref().map_or(Duration::ZERO, |cache| cache.ttl);
+                        let keep = key.map(|key| Keep { key, ttl, writes: dispatch.writes.clone() });
+                        self.attempts.get_mut(&serial).expect("searched for it").keep = keep;
+                        self.begin(serial, &dispatch);
+                    }
+                }
+            }
+        }
+    }
+
+    /// An earlier success serves: its output is logged once more, its result is the result.
+    fn replay(&mut self, serial: u64, dispatch: &Dispatch, entry: Entry) {
+        let run = self.runs.get_mut(&dispatch.attempt.run).expect("a run outlives its attempts");
+        let mut sink = Sink::new(dispatch.attempt, dispatch.number, None, OutputMode::None, u64::MAX);
+        let mut outlets = Outlets { log: &mut run.log, events: &mut self.events };
+        for (stream, bytes) in entry.output {
+            sink.emit(stream, bytes, &mut outlets);
+        }
+        let ending =
+            Ending { cached: true, log: sink.span(), ..Ending::success(entry.result.map(Payload::from)) };
+        self.end(serial, ending);
+    }
+
+    /// Keeps a success for later.
+    fn keep(&mut self, attempt: &Attempt, ending: &Ending) {
+        let (Some(keep), Some(cache), Ok(result)) = (&attempt.keep, &self.cache, &ending.result) else {
+            return;
+        };
+        let truncated = match &attempt.doing {
+            Doing::Process(process) => process.sink.is_truncated(),
+            Doing::AwaitFile(_) | Doing::Http | Doing::Searching => false,
+        };
+        let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
+        if truncated || run.log.flush().is_err() {
+            return;
+        }
+        cache.keep(Success {
+            key: keep.key,
+            ttl: keep.ttl,
+            result: result.as_ref().map(Payload::to_raw),
+            dir: run.dir.clone(),
+            writes: keep.writes.clone(),
+            log: run.log.path().to_owned(),
+            span: ending.log,
+            token: attempt.id.token,
+        });
     }
 
     /// Attempts have written files; those of progress are for us.
@@ -396,6 +541,7 @@ impl LocalExecutor {
         let attempt = self.attempts.remove(&serial).expect("only a living attempt ends");
         self.serials.remove(&attempt.id);
         self.births.remove(&serial);
+        self.keep(&attempt, &ending);
         let ending = Ending { span: Some((attempt.started, now())), ..ending };
         self.report(attempt.id, ReportKind::Ended(Box::new(ending)));
         let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");

@@ -11,9 +11,12 @@
 
 mod attempt;
 mod await_file;
+mod cache;
 mod capture;
 mod environment;
 mod executor;
+mod http;
+mod inbox;
 pub mod log;
 mod mask;
 mod platform;
@@ -29,6 +32,7 @@ use std::time::Duration;
 
 use partitur_model::RunId;
 
+pub use cache::{CacheOptions, CacheStats};
 pub use executor::{LocalExecutor, Options, WorkerEvent};
 pub use platform::Waker;
 pub use run::RunContext;

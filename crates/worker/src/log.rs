@@ -32,7 +32,7 @@ pub enum Stream {
 }
 
 impl Stream {
-    fn code(self) -> u8 {
+    pub(crate) fn code(self) -> u8 {
         match self {
             Stream::Stdout => 1,
             Stream::Stderr => 2,
@@ -40,7 +40,7 @@ impl Stream {
         }
     }
 
-    fn from_code(code: u8) -> Option<Stream> {
+    pub(crate) fn from_code(code: u8) -> Option<Stream> {
         [Stream::Stdout, Stream::Stderr, Stream::Note].into_iter().find(|stream| stream.code() == code)
     }
 }
@@ -119,6 +119,11 @@ impl Writer {
             writer.open()?;
         }
         Ok(writer)
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// Where the next frame will begin.

@@ -16,7 +16,7 @@ use partitur_model::dispatch::{self, Dispatch, Ending};
 use partitur_model::record::TaskError;
 use rustix::process::Signal;
 
-use crate::attempt::Desk;
+use crate::attempt::{Births, Desk};
 use crate::capture::{self, Capture, RESULT_BYTES_MAX};
 use crate::environment::{Environment, find_program};
 use crate::log::Stream;
@@ -168,7 +168,7 @@ impl Process {
     pub fn on_time(&mut self, now: Instant, desk: &mut Desk<'_>) -> Option<Ending> {
         if self.stopping.as_ref().is_some_and(|stopping| stopping.kill_at <= now) {
             self.stopping = None;
-            self.tree.signal(Signal::KILL, &desk.other_births(self.serial));
+            self.tree.signal(Signal::KILL, &self.others(desk.births));
         }
         match self.phase {
             Phase::Young { until } if until <= now => {
@@ -190,8 +190,8 @@ impl Process {
     }
 
     /// Asks the whole tree to end, and kills what lives after `grace`.
-    pub fn stop(&mut self, grace: Duration, desk: &Desk<'_>) {
-        let others = desk.other_births(self.serial);
+    pub fn stop(&mut self, grace: Duration, births: &Births) {
+        let others = self.others(births);
         if grace.is_zero() {
             return self.tree.signal(Signal::KILL, &others);
         }
@@ -201,6 +201,11 @@ impl Process {
             self.tree.signal(Signal::CONT, &others);
             self.stopping = Some(Stopping { kill_at: Instant::now() + grace });
         }
+    }
+
+    /// The births of all living processes but this.
+    fn others(&self, births: &Births) -> Vec<u64> {
+        births.iter().filter(|(serial, _)| **serial != self.serial).map(|(_, born)| *born).collect()
     }
 
     fn watch(&mut self, desk: &Desk<'_>) {
@@ -290,9 +295,9 @@ impl Process {
 
     /// The end, if nothing lives any more; else what lives is killed and looked at again.
     fn sweep(&mut self, exit: Exit, desk: &mut Desk<'_>) -> Option<Ending> {
-        let others = desk.other_births(self.serial);
+        let others = self.others(desk.births);
         if self.tree.is_gone(&others) || self.tree.members(&others).is_empty() {
-            return Some(self.ending(exit, desk));
+            return Some(self.ending(exit));
         }
         if self.stopping.is_none() {
             self.tree.signal(Signal::KILL, &others);
@@ -301,7 +306,7 @@ impl Process {
         None
     }
 
-    fn ending(&mut self, exit: Exit, desk: &mut Desk<'_>) -> Ending {
+    fn ending(&mut self, exit: Exit) -> Ending {
         let capture = std::mem::replace(&mut self.sink.capture, Capture::Nothing);
         let file = match capture.reads_file() {
             true => self.take_output_file(),
@@ -315,8 +320,7 @@ impl Process {
                 Err(self.explain(format!("signal-{signal}"), format!("killed by {}", signal_name(signal))))
             }
         };
-        let _ = desk;
-        Ending { log: self.sink.span(), usage: exit.usage, ..Ending { result, ..Ending::success(None) } }
+        Ending { log: self.sink.span(), usage: exit.usage, result, ..Ending::success(None) }
     }
 
     fn take_output_file(&self) -> Result<Option<Vec<u8>>, TaskError> {

@@ -103,6 +103,11 @@ impl Sink {
         });
     }
 
+    /// Whether the log lacks something of its output.
+    pub fn is_truncated(&self) -> bool {
+        self.truncated
+    }
+
     /// Where its output stands in the log.
     pub fn span(&self) -> Option<LogSpan> {
         self.span
@@ -141,7 +146,8 @@ impl Sink {
         }
     }
 
-    fn emit(&mut self, stream: Stream, bytes: Vec<u8>, outlets: &mut Outlets<'_>) {
+    /// Logs and shows bytes as they are.
+    pub fn emit(&mut self, stream: Stream, bytes: Vec<u8>, outlets: &mut Outlets<'_>) {
         if bytes.is_empty() {
             return;
         }

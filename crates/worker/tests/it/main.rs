@@ -1,5 +1,7 @@
 //! The executor on real processes, files and sockets.
 
+mod cache;
 mod harness;
 mod hostile;
+mod http;
 mod process;

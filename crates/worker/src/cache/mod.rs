@@ -1,0 +1,17 @@
+//! The result cache: a task whose command, declared reads and predecessors' results are those of an earlier success
+//! takes that one's result instead of being executed.
+//!
+//! Entries are files in one directory, named by their key, complete by renaming and checked by a hash, so that several
+//! processes may share it and a torn file is nothing but a miss. Which entry was used last is its modification time;
+//! the oldest go when there are too many. [`key`] says what makes two executions equal, [`entry`] what is kept.
+
+mod entry;
+mod key;
+mod store;
+mod thread;
+
+pub use store::{CacheOptions, CacheStats};
+
+pub(crate) use entry::Entry;
+pub(crate) use key::Key;
+pub(crate) use thread::{CacheThread, Counters, Inputs, Lookup, Success};
