@@ -107,7 +107,7 @@ class Step:
             print(f"{fraction:4.0%} {self.name}: {message}", file=sys.stderr)
 
     def file_papers(self, started, cpu):
-        """Leaves metrics, audit entries and the handover document; these also for steps that cannot do it themselves."""
+        """Leaves metrics, audit entries and the handover document."""
         title, category, receivers = COMPONENTS[self.name]
         ended = time.time()
         self.change(f"metrics/{self.name}.json", as_json({
@@ -133,6 +133,7 @@ def component(name):
         yield step
         step.file_papers(started, time.process_time() - cpu)
         inject_failure(name)
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # From here on it has succeeded: too late to be told to stop.
         journal.commit(name)
     except BaseException:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
@@ -154,7 +155,7 @@ def transaction(step):
     step.shares("data/erp.db")
     (WORK / "data").mkdir(parents=True, exist_ok=True)
     with contextlib.closing(sqlite3.connect(WORK / "data/erp.db", isolation_level=None)) as db:
-        db.execute("PRAGMA synchronous = OFF")  # The before-image is the safety; a crash of the machine repeats the run.
+        db.execute("PRAGMA synchronous = OFF")  # After a power cut the run is repeated from its sources.
         db.execute("BEGIN IMMEDIATE")
         yield db
         db.execute("COMMIT")

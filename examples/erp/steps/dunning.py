@@ -19,7 +19,8 @@ LATE = """
     WHERE open > 0 AND late > :grace"""
 BEYOND = """
     INSERT INTO blocked
-    SELECT customers.id, sum(total_cents - CASE WHEN paid_on <> '' AND paid_on <= :day THEN paid_cents ELSE 0 END) AS open
+    SELECT customers.id,
+           sum(total_cents - CASE WHEN paid_on <> '' AND paid_on <= :day THEN paid_cents ELSE 0 END) AS open
     FROM customers JOIN orders ON customer = customers.id JOIN invoices ON order_id = orders.id
     WHERE :block AND invoices.date <= :day
     GROUP BY customers.id HAVING open > credit_limit_cents"""

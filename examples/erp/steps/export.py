@@ -24,7 +24,8 @@ OPEN_ITEMS = """
     FROM invoices JOIN orders ON orders.id = order_id JOIN customers ON customers.id = customer
     WHERE region = :region AND invoices.date <= :day AND open > 0 ORDER BY invoices.id"""
 VISITORS = """
-    SELECT user, ip, count(*), count(refusals.request) FROM requests LEFT JOIN refusals ON refusals.request = requests.id
+    SELECT user, ip, count(*), count(refusals.request)
+    FROM requests LEFT JOIN refusals ON refusals.request = requests.id
     GROUP BY user, ip ORDER BY user, ip"""
 
 

@@ -32,10 +32,10 @@ def main(month):
         sheet = {"success_permille": success, "response_ms": response, "active_users": users,
                  "refused_requests": refused, "regions": regions}
         step.write_json("reports/kpis.json", sheet)
-        sheets = {f"kpis-{region}": (f"/archive/kpis-{region}", as_json(figures)) for region, figures in regions.items()}
-        archive.send_all({"kpis": ("/archive/kpis", as_json(sheet)), **sheets},
+        sheets = {"kpis": sheet, **{f"kpis-{region}": figures for region, figures in regions.items()}}
+        archive.send_all({name: (f"/archive/{name}", as_json(figures)) for name, figures in sheets.items()},
                          lambda done, of: step.progress(done / of, f"{done} of {of} sheets archived"))
-        step.metrics = {"sheets": 1 + len(sheets), "refused": archive.refused, "archived": len(archive.received())}
+        step.metrics = {"sheets": len(sheets), "refused": archive.refused, "archived": len(archive.received())}
         step.log("INFO", "KPIs computed", month=month)
         step.output = {"success_permille": success, "response_ms": response, "active_users": users}
 

@@ -13,7 +13,8 @@ def main():
     with component("notify") as step, sender(width=3) as partner:
         step.receive("audit")
         report = json.loads((WORK / "reports/month-end.json").read_text("utf-8"))
-        messages = {f"{report['month']}-{key}": ("/callbacks", json.dumps(body)) for key, body in callbacks(report).items()}
+        messages = {f"{report['month']}-{key}": ("/callbacks", json.dumps(body))
+                    for key, body in callbacks(report).items()}
         sent = partner.send_all(messages, lambda done, of: step.progress(done / of, f"{done} of {of} callbacks"))
         received = partner.received()
         if set(received) != set(messages):

@@ -37,7 +37,8 @@ def refusals(requests):
     """The first limit that each request breaks, in the order of the log."""
     seen = Counter()
     for request in requests:
-        keys = [(rule, int(request["second"]) // window, request[whom] if whom else "") for rule, window, _, whom in LIMITS]
+        keys = [(rule, int(request["second"]) // window, request[whom] if whom else "")
+                for rule, window, _, whom in LIMITS]
         seen.update(keys)
         for key, (rule, _, allowed, _) in zip(keys, LIMITS):
             if seen[key] > allowed:
