@@ -61,9 +61,14 @@ impl Batch {
         (self.changes, self.effects)
     }
 
-    /// Takes the effects that have gathered.
-    pub fn take_effects(&mut self) -> Vec<Effect> {
-        std::mem::take(&mut self.effects)
+    /// Takes the effects from the one at `from` on.
+    pub fn take_effects(&mut self, from: usize) -> Vec<Effect> {
+        self.effects.split_off(from)
+    }
+
+    /// Puts back an effect that was taken and may not be carried out yet.
+    pub fn keep(&mut self, effect: Effect) {
+        self.effects.push(effect);
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {

@@ -632,6 +632,16 @@ impl Engine {
         self.quarantined.iter().copied()
     }
 
+    /// Whether the program of this definition is known.
+    pub fn knows(&self, definition: DefinitionId) -> bool {
+        self.programs.contains_key(&definition)
+    }
+
+    /// The program of a definition whose runs may be loaded.
+    pub fn learn(&mut self, definition: DefinitionId, program: Arc<Program>) {
+        self.programs.insert(definition, program);
+    }
+
     /// How often this node was started, this start included.
     pub fn epoch(&self) -> u32 {
         self.node.epoch

@@ -1,0 +1,13 @@
+//! The native wire: what terminals, hosts and scripts say to each other, as JSON, one message a line.
+//!
+//! Not here: sockets, and what the messages lead to. Begin with [`Request`], [`Response`] and [`Event`].
+//!
+//! The event stream is versioned by [`Event::v`]: fields are added, never changed or removed, within a version.
+
+mod event;
+mod message;
+mod status;
+
+pub use event::{Event, EventKind, Failure, Stream};
+pub use message::{Command, Definition, OnFailure, Request, Response, SourceFile, Submit};
+pub use status::{Breaker, Cache, Holder, Status, Waiter};

@@ -1,0 +1,336 @@
+//! The loop of a node, one turn at a time.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use partitur_engine::{BadRows, Batch, BatchNo, Boot, Effect, Engine, Input, Program, StoredRun};
+use partitur_model::change::Change;
+use partitur_model::record::DefinitionRecord;
+use partitur_model::{DefinitionId, RunId, Timestamp};
+use partitur_store::{Commit, Completion, Quarantined, Store, StoreError};
+
+/// Turns the stored sources of a definition into a program; the message of what is wrong with them otherwise.
+pub type Compile = dyn Fn(&DefinitionRecord) -> Result<Arc<Program>, String> + Send;
+
+/// How a shard is set up.
+#[derive(Debug, Default)]
+pub struct Options {
+    /// The engine's part.
+    pub engine: partitur_engine::Options,
+    /// How long changes may gather that nobody waits for. Zero commits what is there at once, as a server should;
+    /// a few milliseconds suit a machine whose every processor is wanted by the tasks themselves.
+    pub gather: Duration,
+}
+
+/// The shard could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// The shard cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ShardError {
+    /// Nobody knows whether the last commit is on the disk. The process has to end; the next start reads what is there.
+    #[error("the outcome of a commit is unknown, and nothing may be decided on a guess: {0}")]
+    Poisoned(StoreError),
+}
+
+/// What a start found.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The runs that go on.
+    pub runs: Vec<RunId>,
+    /// Rows that could not be read.
+    pub quarantined: Vec<Quarantined>,
+    /// Runs whose rows do not fit together, or whose definition can no longer be read.
+    pub bad: Vec<BadRows>,
+}
+
+/// An engine and its store.
+pub struct Shard<S> {
+    engine: Engine,
+    store: S,
+    compile: Box<Compile>,
+    gather: Duration,
+    /// What has changed since the last commit was submitted.
+    batch: Batch,
+    /// When the first change of it was made.
+    since: Option<Timestamp>,
+    /// Somebody waits for what it holds.
+    urgent: bool,
+    /// What is on its way to the disk: at most one batch, so that the next one gathers meanwhile.
+    in_flight: Option<InFlight>,
+    durable: BatchNo,
+    released: Vec<Effect>,
+    /// Since when the disk has refused to write, and why.
+    trouble: Option<(Timestamp, StoreError)>,
+    completions: Vec<Completion>,
+    commits: u64,
+}
+
+/// A batch on its way to the disk.
+struct InFlight {
+    number: BatchNo,
+    changes: Vec<Change>,
+    effects: VecDeque<Effect>,
+    /// When to try again after the disk has refused.
+    again: Option<Timestamp>,
+}
+
+/// After the disk has refused, it is tried again this often.
+const PROBE: Duration = Duration::from_millis(250);
+
+impl<S: Store> Shard<S> {
+    /// Opens the store and takes up what is there. Effects of that, as of everything, come with [`Shard::turn`].
+    ///
+    /// # Errors
+    /// If nothing can be read at all; damaged runs are set aside and reported.
+    pub fn open(
+        options: Options,
+        mut store: S,
+        compile: Box<Compile>,
+        now: Timestamp,
+    ) -> Result<(Shard<S>, Opened), OpenError> {
+        let recovered = store.recover()?;
+        let mut opened = Opened { quarantined: recovered.quarantined, ..Opened::default() };
+        let mut programs = Vec::new();
+        for definition in &recovered.definitions {
+            match compile(definition) {
+                Ok(program) => programs.push((definition.id, program)),
+                Err(problem) => opened.quarantined.push(Quarantined {
+                    run: None,
+                    reason: format!("the definition `{}` can no longer be read: {problem}", definition.name),
+                }),
+            }
+        }
+        let boot = Boot {
+            node: recovered.node,
+            breakers: recovered.breakers,
+            programs,
+            runs: recovered.runs.into_iter().map(stored_run).collect(),
+        };
+        let mut batch = Batch::new(BatchNo(1));
+        let (engine, bad) = Engine::new(options.engine, boot, now, &mut batch);
+        opened.runs = engine.resident().collect();
+        opened.bad = bad;
+        let shard = Shard {
+            engine,
+            store,
+            compile,
+            gather: options.gather,
+            batch,
+            since: Some(now),
+            urgent: true,
+            in_flight: None,
+            durable: BatchNo(0),
+            released: Vec::new(),
+            trouble: None,
+            completions: Vec::new(),
+            commits: 0,
+        };
+        Ok((shard, opened))
+    }
+
+    /// One input.
+    pub fn step(&mut self, now: Timestamp, input: Input) {
+        let before = self.batch.effects().len();
+        self.engine.step(now, input, &mut self.batch);
+        if !self.batch.is_empty() {
+            self.since.get_or_insert(now);
+        }
+        self.release_early(before);
+    }
+
+    /// Takes what the store has completed, does what is due, and submits what has gathered. To be called after inputs,
+    /// when the store wakes its owner, and at [`Shard::wake`].
+    ///
+    /// # Errors
+    /// When nothing may go on.
+    pub fn turn(&mut self, now: Timestamp) -> Result<(), ShardError> {
+        loop {
+            self.take_completions(now)?;
+            if self.engine.wake().is_some_and(|at| at <= now) {
+                self.step(now, Input::Tick);
+            }
+            self.load_what_is_wanted(now)?;
+            if !self.flush(now) {
+                return Ok(());
+            }
+        }
+    }
+
+    /// The effects that may be carried out now.
+    pub fn take_effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.released)
+    }
+
+    /// When [`Shard::turn`] has something to do although nothing happens.
+    pub fn wake(&self) -> Option<Timestamp> {
+        let flush = if self.in_flight.is_none() { self.since.map(|since| since + self.gather) } else { None };
+        let again = self.in_flight.as_ref().and_then(|batch| batch.again);
+        [self.engine.wake(), flush, again].into_iter().flatten().min()
+    }
+
+    /// Whether everything that was decided is durable and nothing waits to be released.
+    pub fn is_quiet(&self) -> bool {
+        self.in_flight.is_none() && self.batch.is_empty() && self.released.is_empty()
+    }
+
+    /// Since when the disk has refused to write, and why.
+    pub fn trouble(&self) -> Option<&(Timestamp, StoreError)> {
+        self.trouble.as_ref()
+    }
+
+    /// The engine, to look at.
+    pub fn engine(&self) -> &Engine {
+        &self.engine
+    }
+
+    /// The store, to read from.
+    pub fn store(&mut self) -> &mut S {
+        &mut self.store
+    }
+
+    /// The program of a definition, compiled as at recovery.
+    ///
+    /// # Errors
+    /// What is wrong with its sources.
+    pub fn compile(&self, definition: &DefinitionRecord) -> Result<Arc<Program>, String> {
+        (self.compile)(definition)
+    }
+
+    /// How many commits were made.
+    pub fn commits(&self) -> u64 {
+        self.commits
+    }
+
+    /// Dispatches that need nothing of their own batch are released at once; whatever else somebody waits for makes
+    /// the batch urgent.
+    fn release_early(&mut self, from: usize) {
+        let durable = self.durable;
+        let may_go = |effect: &Effect| match effect {
+            Effect::Dispatch { after, .. } => *after <= durable,
+            Effect::Load(_) => true,
+            Effect::Stop(_) | Effect::Evaluate { .. } | Effect::Reply { .. } | Effect::Event(_) => false,
+        };
+        for effect in self.batch.take_effects(from) {
+            if may_go(&effect) {
+                self.released.push(effect);
+            } else {
+                self.urgent |= !matches!(effect, Effect::Event(_));
+                self.batch.keep(effect);
+            }
+        }
+    }
+
+    fn take_completions(&mut self, now: Timestamp) -> Result<(), ShardError> {
+        let mut completions = std::mem::take(&mut self.completions);
+        self.store.completions(&mut completions);
+        for completion in completions.drain(..) {
+            match completion {
+                Completion::Durable(number) => self.durable(now, number),
+                Completion::Failed(_, error @ StoreError::Poisoned(_)) => {
+                    return Err(ShardError::Poisoned(error));
+                }
+                Completion::Failed(_, error) => self.refused(now, error),
+            }
+        }
+        self.completions = completions;
+        Ok(())
+    }
+
+    fn durable(&mut self, now: Timestamp, number: BatchNo) {
+        self.trouble = None;
+        self.durable = number;
+        if let Some(batch) = self.in_flight.take() {
+            self.released.extend(batch.effects);
+        }
+        self.step(now, Input::Durable(number));
+    }
+
+    /// The disk has refused the batch. Nothing that it holds was acknowledged; it is kept and tried again, and
+    /// whatever is decided meanwhile waits behind it.
+    fn refused(&mut self, now: Timestamp, error: StoreError) {
+        if let Some(batch) = &mut self.in_flight {
+            batch.again = Some(now + PROBE);
+        }
+        let since = self.trouble.take().map_or(now, |(since, _)| since);
+        self.trouble = Some((since, error));
+    }
+
+    fn load_what_is_wanted(&mut self, now: Timestamp) -> Result<(), ShardError> {
+        let wanted: Vec<RunId> = self
+            .released
+            .extract_if(.., |effect| matches!(effect, Effect::Load(_)))
+            .filter_map(|effect| if let Effect::Load(run) = effect { Some(run) } else { None })
+            .collect();
+        for run in wanted {
+            let input = match self.store.load_run(run) {
+                Ok(Some(stored)) => self.with_program(stored),
+                Ok(None) => Input::NotFound(run),
+                Err(error @ StoreError::Poisoned(_)) => return Err(ShardError::Poisoned(error)),
+                // A run that cannot be read answers like one that is not there; `doctor` tells more.
+                Err(_) => Input::NotFound(run),
+            };
+            self.step(now, input);
+        }
+        Ok(())
+    }
+
+    /// A run that ended before this start comes with a definition that nobody has compiled yet.
+    fn with_program(&mut self, stored: partitur_store::StoredRun) -> Input {
+        let (run, definition) = (stored.run.id, stored.run.definition);
+        if !self.engine.knows(definition) {
+            match self.program(definition) {
+                Some(program) => self.engine.learn(definition, program),
+                None => return Input::NotFound(run),
+            }
+        }
+        Input::Loaded(Box::new(stored_run(stored)))
+    }
+
+    fn program(&mut self, id: DefinitionId) -> Option<Arc<Program>> {
+        let record = self.store.definition(id).ok()??;
+        (self.compile)(&record).ok()
+    }
+
+    /// Submits what has gathered, if it is time. Says whether it did.
+    fn flush(&mut self, now: Timestamp) -> bool {
+        if let Some(batch) = &mut self.in_flight {
+            if batch.again.is_some_and(|again| again <= now) {
+                batch.again = None;
+                self.store.submit(Commit { number: batch.number, changes: batch.changes.clone() });
+                return true;
+            }
+            return false;
+        }
+        let Some(since) = self.since else { return false };
+        if !self.urgent && now < since + self.gather {
+            return false;
+        }
+        let number = self.batch.number();
+        let batch = std::mem::replace(&mut self.batch, Batch::new(number.next()));
+        self.since = None;
+        self.urgent = false;
+        let (changes, effects) = batch.into_parts();
+        if changes.is_empty() {
+            // Effects without changes rest on what is durable already.
+            self.durable = number;
+            self.released.extend(effects);
+            self.step(now, Input::Durable(number));
+            return true;
+        }
+        self.commits += 1;
+        self.store.submit(Commit { number, changes: changes.clone() });
+        self.in_flight = Some(InFlight { number, changes, effects: effects.into(), again: None });
+        true
+    }
+}
+
+fn stored_run(stored: partitur_store::StoredRun) -> StoredRun {
+    StoredRun { run: stored.run, tasks: stored.tasks }
+}
