@@ -1,1 +1,32 @@
-//! Readers of native YAML and JSON documents and of nodes and edges, with spans.
+//! Reads documents: native YAML and JSON, and nodes and edges, into the definitions of `model`, and shows what is
+//! wrong with them where it stands.
+//!
+//! [`read`] takes bytes and gives a [`Document`], or every fault at once; [`render`] prints faults with the line and a
+//! remedy. [`Places`] knows where `tasks.report.needs[0]` stands, also for faults that others find.
+//! [`schema`] is the JSON Schema of native documents, made from the tables that the reader follows.
+//!
+//! Not here: files and directories (bytes come in, sub-flows through a callback), the meaning of expressions and of
+//! graphs: cycles, unknown references in `${…}` and races are found by others.
+//! Begin with `document.rs`; `tree.rs` is the text, `native/` the tables of keys, `shell.rs` the values in scripts.
+
+pub mod codes;
+mod document;
+mod flows;
+mod json;
+mod keys;
+mod native;
+mod nodes_edges;
+mod places;
+mod reader;
+mod render;
+mod scalar;
+mod schema;
+mod shell;
+mod tree;
+mod yaml;
+
+pub use document::{Document, Faults, definition_record, detect, read, read_record, read_within};
+pub use places::{Location, Places};
+pub use render::render;
+pub use schema::schema;
+pub use tree::{Budget, Span};

@@ -1,0 +1,93 @@
+//! `locks`: what an attempt holds while it lives.
+
+use std::time::Duration;
+
+use partitur_model::Fault;
+use partitur_model::definition::{Claim, ClaimMode, Template};
+
+use super::policy::positive;
+use crate::codes;
+use crate::keys::{Block, Key, Shape, texts};
+use crate::reader::{At, Reader};
+use crate::tree::Form;
+
+pub(super) static CLAIM: Block = Block {
+    name: "lock",
+    about: "an entry of `locks`",
+    required: &["resource"],
+    ignored_prefix: None,
+    keys: || texts(CLAIM_KEYS),
+};
+
+struct ClaimDraft {
+    resource: Option<Template>,
+    mode: ClaimMode,
+    units: u32,
+    expires: Option<Duration>,
+}
+
+static CLAIM_KEYS: &[Key<ClaimDraft>] = &[
+    Key {
+        name: "resource",
+        about: "`file:path`, `dir:path`, `service:name`, or the name of a counted resource",
+        shape: Shape::Template,
+        read: |reader, draft, at| draft.resource = read_resource(reader, at),
+    },
+    Key {
+        name: "mode",
+        about: "alone or together with others that share; exclusive",
+        shape: Shape::Word(&["exclusive", "shared"]),
+        read: |reader, draft, at| {
+            let words = [("exclusive", ClaimMode::Exclusive), ("shared", ClaimMode::Shared)];
+            draft.mode = reader.word(at, &words).unwrap_or_default();
+        },
+    },
+    Key {
+        name: "units",
+        about: "how many units of a counted resource; 1",
+        shape: Shape::Count(1),
+        read: |reader, draft, at| draft.units = reader.count(at, 1).unwrap_or(1),
+    },
+    Key {
+        name: "expires",
+        about: "the lock ends if its holder shows no sign of life for so long",
+        shape: Shape::Duration,
+        read: |reader, draft, at| draft.expires = positive(reader, at),
+    },
+];
+
+pub(super) fn read_claim(reader: &mut Reader<'_>, at: At<'_>) -> Option<Claim> {
+    let mut draft = ClaimDraft { resource: None, mode: ClaimMode::Exclusive, units: 1, expires: None };
+    if reader.form(at) == Form::Map {
+        reader.block(at, &CLAIM, CLAIM_KEYS, &mut draft);
+    } else {
+        draft.resource = read_resource(reader, at);
+    }
+    let claim = Claim {
+        resource: draft.resource?,
+        mode: draft.mode,
+        units: draft.units,
+        expires: draft.expires,
+        place: at.place(),
+    };
+    if claim.units > 1 && ["file:", "dir:", "service:"].iter().any(|kind| claim.resource.0.starts_with(kind))
+    {
+        let message = format!("`{}` has no units to take several of", claim.resource.0);
+        let fault =
+            Fault::error(codes::BAD_VALUE, at.place().member("units"), message).label("more than one");
+        reader.fault(
+            fault.hint("files, directories and services are held whole; count a resource with `resources:`"),
+        );
+    }
+    Some(claim)
+}
+
+fn read_resource(reader: &mut Reader<'_>, at: At<'_>) -> Option<Template> {
+    let text = reader.text(at)?;
+    let name = ["file:", "dir:", "service:"].iter().find_map(|kind| text.strip_prefix(kind)).unwrap_or(text);
+    if name.trim().is_empty() || text.contains('\0') {
+        reader.expected(at, "the name of a resource");
+        return None;
+    }
+    Some(Template::from(text))
+}

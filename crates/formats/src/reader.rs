@@ -1,0 +1,520 @@
+//! What all parts of the reader share: where they are, what they found wrong, and how single values are read.
+
+use std::time::Duration;
+
+use partitur_model::definition::{Expression, Template, TemplateTree};
+use partitur_model::fault::did_you_mean;
+use partitur_model::unit::parse_duration;
+use partitur_model::{Fault, Payload, Place, RawJson};
+
+use crate::codes;
+use crate::flows::{FlowUse, resolve_path};
+use crate::keys::{Block, Key};
+use crate::native::Names;
+use crate::scalar::{self, Plain};
+use crate::tree::{Form, Item, Span, Tree};
+
+/// An item together with the way to it. The place is only put into words when somebody asks.
+#[derive(Clone, Copy)]
+pub(crate) struct At<'a> {
+    pub(crate) item: Item,
+    up: Option<&'a At<'a>>,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    /// The whole file; what its places begin with.
+    File(&'a str),
+    Member(&'a str),
+    Element(usize),
+}
+
+impl<'a> At<'a> {
+    pub(crate) fn file(item: Item, prefix: &'a str) -> At<'a> {
+        At { item, up: None, step: Step::File(prefix) }
+    }
+
+    pub(crate) fn member(&'a self, key: &'a str, item: Item) -> At<'a> {
+        At { item, up: Some(self), step: Step::Member(key) }
+    }
+
+    pub(crate) fn element(&'a self, index: usize, item: Item) -> At<'a> {
+        At { item, up: Some(self), step: Step::Element(index) }
+    }
+
+    pub(crate) fn place(&self) -> Place {
+        let mut text = String::with_capacity(32);
+        self.write(&mut text);
+        Place(text)
+    }
+
+    fn write(&self, out: &mut String) {
+        if let Some(up) = self.up {
+            up.write(out);
+        }
+        match self.step {
+            Step::File("") => {}
+            Step::File(prefix) => {
+                out.push_str(prefix);
+                out.push('#');
+            }
+            Step::Member(key) => {
+                if !(out.is_empty() || out.ends_with('#')) {
+                    out.push('.');
+                }
+                out.push_str(key);
+            }
+            Step::Element(index) => {
+                use std::fmt::Write as _;
+                write!(out, "[{index}]").expect("a string takes everything");
+            }
+        }
+    }
+}
+
+/// Which keys of a table were given.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct Given(u64);
+
+impl Given {
+    pub(crate) fn has<T>(self, keys: &'static [Key<T>], name: &str) -> bool {
+        keys.iter().position(|key| key.name == name).is_some_and(|index| self.0 & (1 << index) != 0)
+    }
+}
+
+/// Reads one file.
+pub(crate) struct Reader<'t> {
+    pub(crate) tree: &'t Tree,
+    pub(crate) faults: Vec<Fault>,
+    /// Faults whose text is not the value at their place.
+    pub(crate) marks: Vec<(&'static str, Place, Span)>,
+    pub(crate) names: Names<'t>,
+    /// The sub-flows that the file names.
+    pub(crate) uses: Vec<FlowUse>,
+    /// Relative to the main file's directory.
+    path: &'t str,
+}
+
+impl<'t> Reader<'t> {
+    pub(crate) fn new(tree: &'t Tree, path: &'t str) -> Reader<'t> {
+        Reader {
+            tree,
+            faults: Vec::new(),
+            marks: Vec::new(),
+            names: Names::default(),
+            uses: Vec::new(),
+            path,
+        }
+    }
+
+    /// The path of a sub-flow, relative to the main file's directory.
+    pub(crate) fn flow(&mut self, at: At<'_>) -> Option<String> {
+        let named = self.text(at)?;
+        match resolve_path(self.path, named, at.place()) {
+            Ok(path) => {
+                self.uses.push(FlowUse { path: path.clone(), place: at.place() });
+                Some(path)
+            }
+            Err(fault) => {
+                self.fault(fault);
+                None
+            }
+        }
+    }
+
+    pub(crate) fn fault(&mut self, fault: Fault) {
+        self.faults.push(fault);
+    }
+
+    /// A fault that is shown at `span` instead of at the value.
+    pub(crate) fn fault_at(&mut self, fault: Fault, span: Span) {
+        self.marks.push((fault.code, fault.place.clone(), span));
+        self.faults.push(fault);
+    }
+
+    pub(crate) fn form(&self, at: At<'_>) -> Form {
+        self.tree.form(at.item)
+    }
+
+    pub(crate) fn is_scalar(&self, at: At<'_>) -> bool {
+        match self.form(at) {
+            Form::Plain | Form::Quoted | Form::Literal | Form::Folded => true,
+            Form::List | Form::Map | Form::Alias(_) => false,
+        }
+    }
+
+    pub(crate) fn is_null(&self, at: At<'_>) -> bool {
+        self.form(at) == Form::Plain && scalar::plain(self.tree.text(at.item)) == Plain::Null
+    }
+
+    /// Says what was expected and what stands there.
+    pub(crate) fn expected(&mut self, at: At<'_>, wanted: &str) {
+        let found = if self.is_null(at) { "nothing" } else { self.form(at).noun() };
+        let text = if self.is_scalar(at) && !self.is_null(at) {
+            format!("expected {wanted}, found `{}`", shorten(self.tree.text(at.item)))
+        } else {
+            format!("expected {wanted}, found {found}")
+        };
+        self.fault(Fault::error(codes::WRONG_TYPE, at.place(), text).label(format!("not {wanted}")));
+    }
+
+    /// A scalar's text as it was written; null is none.
+    pub(crate) fn text(&mut self, at: At<'_>) -> Option<&'t str> {
+        if !self.is_scalar(at) || self.is_null(at) {
+            self.expected(at, "a text");
+            return None;
+        }
+        Some(self.tree.text(at.item))
+    }
+
+    pub(crate) fn string(&mut self, at: At<'_>) -> Option<String> {
+        self.text(at).map(str::to_owned)
+    }
+
+    pub(crate) fn template(&mut self, at: At<'_>) -> Option<Template> {
+        self.text(at).map(Template::from)
+    }
+
+    /// An expression; `${…}` around it is a mistake that many will make.
+    pub(crate) fn expression(&mut self, at: At<'_>) -> Option<Expression> {
+        let text = self.text(at)?;
+        let inner = text.trim();
+        if inner.is_empty() {
+            self.expected(at, "an expression");
+            return None;
+        }
+        if inner.starts_with("${") {
+            let bare =
+                inner.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).unwrap_or("a.output.b > 0");
+            let fault =
+                Fault::error(codes::WRAPPED_EXPRESSION, at.place(), "an expression stands without `${…}`")
+                    .label("already an expression")
+                    .hint(format!("write `{}`", shorten(bare)));
+            self.fault(fault);
+            return None;
+        }
+        Some(Expression(text.to_owned()))
+    }
+
+    pub(crate) fn flag(&mut self, at: At<'_>) -> Option<bool> {
+        if self.form(at) == Form::Plain
+            && let Plain::Truth(truth) = scalar::plain(self.tree.text(at.item))
+        {
+            return Some(truth);
+        }
+        self.expected(at, "`true` or `false`");
+        None
+    }
+
+    /// A whole number of at least `min`.
+    pub(crate) fn count(&mut self, at: At<'_>, min: u32) -> Option<u32> {
+        let digits = match self.plain_number(at) {
+            Some(digits) => digits,
+            None => {
+                self.expected(at, "a whole number");
+                return None;
+            }
+        };
+        match digits.parse::<u32>() {
+            Ok(count) if count >= min => Some(count),
+            Ok(_) | Err(_) => {
+                let text = format!("`{}` is no whole number from {min} to {}", shorten(&digits), u32::MAX);
+                self.fault(Fault::error(codes::BAD_VALUE, at.place(), text).label("out of range"));
+                None
+            }
+        }
+    }
+
+    /// A number of at least `min`.
+    pub(crate) fn number(&mut self, at: At<'_>, min: u32) -> Option<f64> {
+        let Some(digits) = self.plain_number(at) else {
+            self.expected(at, "a number");
+            return None;
+        };
+        match digits.parse::<f64>() {
+            Ok(number) if number.is_finite() && number >= f64::from(min) => Some(number),
+            Ok(_) | Err(_) => {
+                let text = format!("`{}` is less than {min} or too large", shorten(&digits));
+                self.fault(Fault::error(codes::BAD_VALUE, at.place(), text).label("out of range"));
+                None
+            }
+        }
+    }
+
+    fn plain_number(&self, at: At<'_>) -> Option<String> {
+        if self.form(at) != Form::Plain {
+            return None;
+        }
+        match scalar::plain(self.tree.text(at.item)) {
+            Plain::Number(digits) => Some(digits),
+            Plain::Null | Plain::Truth(_) | Plain::NoJson | Plain::Text => None,
+        }
+    }
+
+    pub(crate) fn duration(&mut self, at: At<'_>) -> Option<Duration> {
+        let text = self.text(at)?;
+        match parse_duration(text) {
+            Ok(duration) => Some(duration),
+            Err(error) => {
+                self.fault(Fault::error(codes::BAD_TIME, at.place(), error.to_string()).label("no duration"));
+                None
+            }
+        }
+    }
+
+    /// One of the words of a table.
+    pub(crate) fn word<T: Copy>(&mut self, at: At<'_>, words: &[(&'static str, T)]) -> Option<T> {
+        let text = self.text(at)?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        let message = format!("`{}` is none of {}", shorten(text), listed(&known));
+        let fault = Fault::error(codes::BAD_VALUE, at.place(), message).label("unknown word");
+        self.fault(with_meant(fault, text, known));
+        None
+    }
+
+    /// The elements of a list; a single value is a list of one.
+    pub(crate) fn one_or_many<R>(
+        &mut self,
+        at: At<'_>,
+        mut read: impl FnMut(&mut Self, At<'_>) -> Option<R>,
+    ) -> Vec<R> {
+        if self.form(at) == Form::List { self.list(at, read) } else { read(self, at).into_iter().collect() }
+    }
+
+    pub(crate) fn list<R>(
+        &mut self,
+        at: At<'_>,
+        mut read: impl FnMut(&mut Self, At<'_>) -> Option<R>,
+    ) -> Vec<R> {
+        if self.form(at) != Form::List {
+            self.expected(at, "a list");
+            return Vec::new();
+        }
+        let tree = self.tree;
+        tree.parts(at.item)
+            .enumerate()
+            .filter_map(|(index, item)| read(self, at.element(index, item)))
+            .collect()
+    }
+
+    /// The entries of a mapping whose keys the author chose; a key that comes twice is a fault.
+    pub(crate) fn named<R>(
+        &mut self,
+        at: At<'_>,
+        mut read: impl FnMut(&mut Self, &'t str, At<'_>) -> Option<R>,
+    ) -> Vec<R> {
+        self.entries(at)
+            .into_iter()
+            .filter_map(|(name, item)| read(self, name, at.member(name, item)))
+            .collect()
+    }
+
+    /// The keys and values of a mapping; keys that come twice or are no text are faults and are left out.
+    pub(crate) fn entries(&mut self, at: At<'_>) -> Vec<(&'t str, Item)> {
+        if self.form(at) != Form::Map {
+            self.expected(at, "a mapping");
+            return Vec::new();
+        }
+        let tree = self.tree;
+        let mut entries = Vec::new();
+        let mut seen = std::collections::HashSet::new();
+        for (key, value) in tree.members(at.item) {
+            let Some(name) = self.key_text(at, key) else { continue };
+            if seen.insert(name) {
+                entries.push((name, value));
+            } else {
+                self.duplicate_key(at, name, key);
+            }
+        }
+        entries
+    }
+
+    fn key_text(&mut self, at: At<'_>, key: Item) -> Option<&'t str> {
+        let text = self.tree.text(key);
+        match self.tree.form(key) {
+            Form::Plain if text == "<<" => {
+                let message = "merge keys (`<<`) are not part of this format";
+                let fault = Fault::error(codes::UNSUPPORTED_YAML, at.member(text, key).place(), message)
+                    .label("merge key")
+                    .hint("use `defaults:`, or repeat single values with anchors and aliases");
+                self.fault_at(fault, self.tree.span(key));
+                None
+            }
+            Form::Plain | Form::Quoted | Form::Literal | Form::Folded => Some(text),
+            Form::List | Form::Map | Form::Alias(_) => {
+                let message = format!("a key is a text, not {}", self.tree.form(key).noun());
+                let fault = Fault::error(codes::WRONG_TYPE, at.place(), message).label("no key");
+                self.fault_at(fault, self.tree.span(key));
+                None
+            }
+        }
+    }
+
+    fn duplicate_key(&mut self, at: At<'_>, name: &str, key: Item) {
+        let message = format!("the key `{}` is given twice", shorten(name));
+        let fault = Fault::error(codes::DUPLICATE_KEY, at.member(name, key).place(), message)
+            .label("given before")
+            .hint("keep one of the two");
+        self.fault_at(fault, self.tree.span(key));
+    }
+
+    /// Reads a mapping by its table. Unknown, repeated and missing keys are faults.
+    pub(crate) fn block<T>(
+        &mut self,
+        at: At<'_>,
+        block: &Block,
+        keys: &'static [Key<T>],
+        into: &mut T,
+    ) -> Given {
+        debug_assert!(keys.len() <= 64, "one bit for each key");
+        if self.form(at) != Form::Map {
+            self.expected(at, "a mapping");
+            return Given(0);
+        }
+        let tree = self.tree;
+        let mut seen = 0_u64;
+        for (key, value) in tree.members(at.item) {
+            let Some(name) = self.key_text(at, key) else { continue };
+            match keys.iter().position(|known| known.name == name) {
+                Some(index) if seen & (1 << index) != 0 => self.duplicate_key(at, name, key),
+                Some(index) => {
+                    seen |= 1 << index;
+                    (keys[index].read)(self, into, at.member(name, value));
+                }
+                None if block.ignored_prefix.is_some_and(|prefix| name.starts_with(prefix)) => {}
+                None => self.unknown_key(at, block, name, key, keys.iter().map(|known| known.name)),
+            }
+        }
+        for required in block.required {
+            let index =
+                keys.iter().position(|key| key.name == *required).expect("a table has what it requires");
+            if seen & (1 << index) == 0 {
+                let message = format!("{} needs the key `{required}`", block.about);
+                self.fault(
+                    Fault::error(codes::MISSING_KEY, at.place(), message).label(format!("no `{required}`")),
+                );
+            }
+        }
+        Given(seen)
+    }
+
+    fn unknown_key(
+        &mut self,
+        at: At<'_>,
+        block: &Block,
+        name: &str,
+        key: Item,
+        known: impl Iterator<Item = &'static str>,
+    ) {
+        let message = format!("{} has no key `{}`", block.about, shorten(name));
+        let fault =
+            Fault::error(codes::UNKNOWN_KEY, at.member(name, key).place(), message).label("unknown key");
+        let known: Vec<&str> = known.collect();
+        let usual = usual_name(name).filter(|usual| known.contains(usual));
+        let fault = match (usual, did_you_mean(name, known.iter().copied())) {
+            (Some(usual), _) | (None, Some(usual)) => fault.hint(format!("did you mean `{usual}`?")),
+            (None, None) => fault.hint(format!("known keys: {}", known.join(", "))),
+        };
+        self.fault_at(fault, self.tree.span(key));
+    }
+
+    /// Any value as JSON.
+    pub(crate) fn payload(&mut self, at: At<'_>) -> Payload {
+        let mut json = String::new();
+        self.write_json(at, &mut json);
+        Payload::from(RawJson::trusted(json))
+    }
+
+    pub(crate) fn value_tree(&mut self, at: At<'_>) -> TemplateTree {
+        TemplateTree(self.payload(at))
+    }
+
+    fn write_json(&mut self, at: At<'_>, out: &mut String) {
+        match self.form(at) {
+            Form::Plain => match scalar::to_payload(self.tree.text(at.item), false) {
+                Some(value) => value.render_into(out),
+                None => {
+                    self.expected(at, "a value that JSON has");
+                    out.push_str("null");
+                }
+            },
+            Form::Quoted | Form::Literal | Form::Folded | Form::Alias(_) => {
+                Payload::string(self.tree.text(at.item)).render_into(out);
+            }
+            Form::List => {
+                out.push('[');
+                for (index, item) in self.tree.parts(at.item).enumerate() {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    self.write_json(at.element(index, item), out);
+                }
+                out.push(']');
+            }
+            Form::Map => {
+                out.push('{');
+                for (index, (name, item)) in self.entries(at).into_iter().enumerate() {
+                    out.push_str(if index > 0 { "," } else { "" });
+                    Payload::string(name).render_into(out);
+                    out.push(':');
+                    self.write_json(at.member(name, item), out);
+                }
+                out.push('}');
+            }
+        }
+    }
+}
+
+/// Adds the known word that was probably meant.
+pub(crate) fn with_meant<'a>(fault: Fault, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Fault {
+    match did_you_mean(wanted, known) {
+        Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
+        None => fault,
+    }
+}
+
+/// What other tools call our keys.
+fn usual_name(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "command" | "cmd" | "script" | "shell_command" | "exec" => "run",
+        "depends_on" | "dependsOn" | "depends-on" | "deps" | "dependencies" | "after" | "requires" => "needs",
+        "if" | "condition" => "when",
+        "retries" | "maxRetries" | "max_retries" => "retry",
+        "cwd" | "workdir" | "working-directory" | "working_dir" => "dir",
+        "environment" => "env",
+        "jobs" | "steps" | "targets" => "tasks",
+        "parameters" | "params" | "vars" => "inputs",
+        "strategy" => "matrix",
+        "foreach" | "for_each" | "forEach" | "loop-over" => "for-each",
+        "max" | "max_parallel" | "maxParallel" | "parallel" => "max-parallel",
+        "lock" | "mutex" | "semaphore" => "locks",
+        "jobs-max" | "max-concurrency" | "parallelism" => "concurrency",
+        "rollback" | "compensate" | "compensation" => "undo",
+        "enum" | "choices" | "options" => "one-of",
+        _ => return None,
+    })
+}
+
+/// `a`, `b` or `c`, in backticks.
+pub(crate) fn listed(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, [])) => last.clone(),
+        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
+        None => String::new(),
+    }
+}
+
+/// The beginning of a text, for messages.
+pub(crate) fn shorten(text: &str) -> String {
+    const MAX: usize = 60;
+    let line = text.lines().next().unwrap_or("");
+    if line.len() == text.len() && text.chars().count() <= MAX {
+        return text.to_owned();
+    }
+    let mut short: String = line.chars().take(MAX).collect();
+    short.push('…');
+    short
+}

@@ -1,0 +1,5 @@
+//! Documents as their authors write them, and what is told about them.
+
+mod support;
+
+mod documents;
