@@ -3,7 +3,8 @@
 //! A step ends one task and starts the next of its run: two rows. A batch holds so many steps, of as many runs as
 //! there are; one batch is written while the next is filled, as the shard does it.
 //!
-//! `cargo bench -p partitur-store`; the medians of five rounds. `PARTITUR_BENCH_DIR` says on which disk.
+//! `cargo bench -p partitur-store`; the medians of five rounds. `PARTITUR_BENCH_DIR` says on which disk; an argument
+//! such as `Full/64/256` (setting, runs, batch) selects lines.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +18,8 @@ use partitur_store::{Commit, Completion, Options, SqliteStore, Store, Synchronou
 const ROUNDS: usize = 5;
 
 fn main() {
+    let wanted: Vec<String> =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     println!(
         "{:<8}{:>6}{:>7}{:>12}{:>12}{:>10}{:>12}{:>11}{:>10}",
         "sync", "runs", "batch", "steps/s", "writer us", "rows", "written B", "stored B", "commit ms"
@@ -24,6 +27,10 @@ fn main() {
     for synchronous in [Synchronous::Full, Synchronous::Normal] {
         for runs in [64, 256] {
             for batch in [1, 16, 64, 256] {
+                let name = format!("{synchronous:?}/{runs}/{batch}");
+                if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(wanted)) {
+                    continue;
+                }
                 let rounds: Vec<Figures> = (0..ROUNDS).map(|_| round(synchronous, runs, batch)).collect();
                 print(synchronous, runs, batch, &rounds);
             }
