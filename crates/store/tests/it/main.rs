@@ -2,4 +2,8 @@
 
 mod arbitrary;
 mod contract;
+mod crash;
+mod damage;
+mod disk;
+mod reading;
 mod support;
