@@ -20,63 +20,42 @@ fn main() {
     schedules();
 }
 
-/// A document as a reader hands it over: names, and for each task the names that it needs.
+/// A document as a reader hands it over: its text, and where in it the names stand, from top to bottom.
 struct Document {
     text: String,
-    /// Where in `text` the name of each task stands, in document order.
-    names: Vec<(u32, u32)>,
-    /// For each task the document positions of the tasks that it needs.
-    needs: Vec<[u32; 2]>,
+    tasks: Vec<(u32, u32)>,
+    /// The names that tasks need; two for each task, none for the first layer.
+    needs: Vec<(u32, u32)>,
+    /// The task that needs the name at the same place of `needs`.
+    needed_by: Vec<u32>,
 }
 
 impl Document {
     /// Layers of 50 with two edges a task; the tasks stand in this order in the document.
     fn new(order: &[u32]) -> Document {
-        let mut place = vec![0; order.len()];
+        let mut document =
+            Document { text: String::new(), tasks: Vec::new(), needs: Vec::new(), needed_by: Vec::new() };
+        let edges = layered(order.len() as u32, 50, &mut Dice::new(1));
         for (at, &node) in (0..).zip(order) {
-            place[node as usize] = at;
-        }
-        let mut text = String::new();
-        let mut name = |node: &u32| {
-            let begin = text.len() as u32;
-            text.push_str(&format!("task-{node}"));
-            (begin, text.len() as u32)
-        };
-        let names = order.iter().map(&mut name).collect();
-        // The first layer needs nothing; itself stands for that here.
-        let mut needs: Vec<[u32; 2]> = (0..order.len() as u32).map(|at| [at; 2]).collect();
-        for pair in layered(order.len() as u32, 50, &mut Dice::new(1)).chunks_exact(2) {
-            let at = place[pair[0].1 as usize];
-            needs[at as usize] = [place[pair[0].0 as usize], place[pair[1].0 as usize]];
-        }
-        Document { text, names, needs }
-    }
-
-    fn name(&self, at: u32) -> &str {
-        let (begin, end) = self.names[at as usize];
-        &self.text[begin as usize..end as usize]
-    }
-
-    fn tasks(&self) -> impl ExactSizeIterator<Item = &str> {
-        (0..self.names.len() as u32).map(|at| self.name(at))
-    }
-
-    fn needed(&self) -> impl Iterator<Item = &str> {
-        self.needs.iter().enumerate().flat_map(|(at, needs)| {
-            needs.iter().filter(move |&&need| need as usize != at).map(|&need| self.name(need))
-        })
-    }
-
-    /// The edges, from the ids of the names needed, in the order of `needed`.
-    fn edges(&self, needed: impl IntoIterator<Item = u32>) -> Vec<(u32, u32)> {
-        let mut needed = needed.into_iter();
-        let mut edges = Vec::with_capacity(self.needs.len() * 2);
-        for (at, needs) in (0..).zip(&self.needs) {
-            if needs[0] != at {
-                edges.extend(needed.by_ref().take(2).map(|from| (from, at)));
+            let task = document.write(node);
+            document.tasks.push(task);
+            for &(needed, _) in node.checked_sub(50).map_or(&[][..], |i| &edges[i as usize * 2..][..2]) {
+                let need = document.write(needed);
+                document.needs.push(need);
+                document.needed_by.push(at);
             }
         }
-        edges
+        document
+    }
+
+    fn write(&mut self, node: u32) -> (u32, u32) {
+        let begin = self.text.len() as u32;
+        self.text.push_str(&format!("task-{node}"));
+        (begin, self.text.len() as u32)
+    }
+
+    fn names<'a>(&'a self, places: &'a [(u32, u32)]) -> impl ExactSizeIterator<Item = &'a str> {
+        places.iter().map(|&(begin, end)| &self.text[begin as usize..end as usize])
     }
 }
 
@@ -111,7 +90,7 @@ fn named_tasks() {
         let cells: Vec<_> = columns.iter().map(|column| format!("{:.1}", column[row].1)).collect();
         println!("| {} | {} |", columns[0][row].0, cells.join(" | "));
     }
-    let csr = Csr::build(NODES, &in_order.edges(ids(&in_order, false).1));
+    let csr = Csr::build(NODES, &layered(NODES, 50, &mut Dice::new(1)));
     println!(
         "\nTarjan on the same graph, only needed after an order has failed: {:.1} ms",
         median(|| {
@@ -122,9 +101,19 @@ fn named_tasks() {
 
 /// All that is done to a document once it has been parsed.
 fn analyse(document: &Document, durations: &[u64], steps: &mut Steps, threads: bool) {
-    let (count, needed) = ids(document, threads);
-    steps.done("intern 1 M names, find 2 M");
-    let csr = Csr::build(count, &document.edges(needed));
+    let mut interner = Interner::with_seed(1);
+    let tasks = interner.intern_all(document.names(&document.tasks));
+    assert_eq!(tasks.len(), interner.len() as usize);
+    steps.done("intern 1 M names");
+    let needed =
+        if threads { find_on_two(&interner, document) } else { find(&interner, document, &document.needs) };
+    steps.done("find 2 M names");
+    let edges: Vec<(u32, u32)> = needed
+        .into_iter()
+        .zip(&document.needed_by)
+        .map(|(need, &by)| (need.expect("every name needed is that of a task"), by))
+        .collect();
+    let csr = Csr::build(interner.len(), &edges);
     steps.done("edges and rows");
     let waves = Waves::of(&csr).expect("layers have an order");
     steps.done("levels, waves, no cycle");
@@ -135,25 +124,19 @@ fn analyse(document: &Document, durations: &[u64], steps: &mut Steps, threads: b
     assert_eq!(path.length, u64::from(NODES / 50));
 }
 
-/// How many names there are, and the ids of those needed; with two threads each looks up half of them.
-fn ids(document: &Document, threads: bool) -> (u32, Vec<u32>) {
-    let mut interner = Interner::with_seed(1);
-    let tasks = interner.intern_all(document.tasks());
-    assert_eq!(tasks.len(), interner.len() as usize);
-    let known = |id: Option<u32>| id.expect("every name needed is that of a task");
-    let needed = if threads {
-        let names: Vec<&str> = document.needed().collect();
-        let (left, right) = names.split_at(names.len() / 2);
-        std::thread::scope(|scope| {
-            let other = scope.spawn(|| interner.get_all(right.iter().copied()));
-            let mut all = interner.get_all(left.iter().copied());
-            all.extend(other.join().expect("looking up does not panic"));
-            all
-        })
-    } else {
-        interner.get_all(document.needed())
-    };
-    (interner.len(), needed.into_iter().map(known).collect())
+fn find(interner: &Interner, document: &Document, needs: &[(u32, u32)]) -> Vec<Option<u32>> {
+    interner.get_all(document.names(needs))
+}
+
+/// Each of two threads looks up half of the names.
+fn find_on_two(interner: &Interner, document: &Document) -> Vec<Option<u32>> {
+    let (left, right) = document.needs.split_at(document.needs.len() / 2);
+    std::thread::scope(|scope| {
+        let other = scope.spawn(|| find(interner, document, right));
+        let mut all = find(interner, document, left);
+        all.extend(other.join().expect("looking up does not panic"));
+        all
+    })
 }
 
 /// The median of each step over five rounds, in ms, and of all together.
@@ -219,10 +202,7 @@ fn race_search() {
             black_box(paths_overlap(black_box("data/**/orders-*.csv"), black_box("data/2026/orders-17.csv")));
         }
     });
-    println!(
-        "\nOne comparison of a pattern with a path, both normalised: {:.0} ns",
-        overlap * 1e6 / f64::from(pairs)
-    );
+    println!("\nReading and comparing a pattern and a path: {:.0} ns", overlap * 1e6 / f64::from(pairs));
 }
 
 fn told(name: &str, edges: &[(u32, u32)], touches: &[Touches]) {
@@ -278,9 +258,7 @@ fn ratios(family: Family, workers: u32, makespan: impl Fn(&Csr, &[u64]) -> u64) 
     let ratio = |seed| {
         let sample = family.sample(2_000, seed);
         let waves = Waves::of(&sample.csr).expect("samples have an order");
-        let bottom = bottom_levels(&sample.csr, &waves, &sample.durations);
-        let length = critical_path(&sample.csr, &waves, &bottom).length;
-        let bound = makespan_bound(&sample.durations, length, workers);
+        let bound = makespan_bound(&sample.csr, &waves, &sample.durations, workers);
         makespan(&sample.csr, &sample.durations) as f64 / bound as f64
     };
     let all: Vec<f64> = (1..=8).map(ratio).collect();

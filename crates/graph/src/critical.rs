@@ -79,12 +79,50 @@ pub fn parallelism(waves: &Waves, durations: &[u64], length: u64) -> Parallelism
     Parallelism { widest: waves.widest(), average }
 }
 
-/// No schedule on so many workers is shorter: neither than the critical path, nor than the work shared out evenly.
+/// No schedule on so many workers is shorter. In each stage, neither the longest way through it nor its work, shared
+/// out evenly, can be undercut; a node that everything else comes before or after is a stage of its own.
 ///
 /// # Panics
 /// If there are no workers.
-pub fn makespan_bound(durations: &[u64], length: u64, workers: u32) -> u64 {
-    work(durations).div_ceil(u64::from(workers)).max(length)
+pub fn makespan_bound(csr: &Csr, waves: &Waves, durations: &[u64], workers: u32) -> u64 {
+    let starts = earliest_starts(csr, waves, durations);
+    let order = waves.order();
+    let end = order.iter().map(|&node| starts[node as usize].saturating_add(durations[node as usize])).max();
+    let gates = gates(csr, order);
+    let mut begins: Vec<usize> =
+        gates.into_iter().flat_map(|gate| [gate, gate + 1]).chain([0, order.len()]).collect();
+    begins.sort_unstable();
+    let stage = |ends: &[usize]| {
+        let time =
+            |position: usize| order.get(position).map_or(end.unwrap_or(0), |&node| starts[node as usize]);
+        let work = order[ends[0]..ends[1]].iter().map(|&node| durations[node as usize]);
+        let work = work.fold(0, u64::saturating_add);
+        work.div_ceil(u64::from(workers)).max(time(ends[1]) - time(ends[0]))
+    };
+    begins.windows(2).map(stage).fold(0, u64::saturating_add)
+}
+
+/// The positions in the order of the nodes that are before or after every other node: no edge passes them by, nothing
+/// ends before them, and nothing begins after them.
+fn gates(csr: &Csr, order: &[u32]) -> Vec<usize> {
+    let mut position = vec![0; order.len()];
+    for (at, &node) in order.iter().enumerate() {
+        position[node as usize] = at;
+    }
+    let missing = csr.in_degrees();
+    let last_source = order.iter().rposition(|&node| missing[node as usize] == 0).unwrap_or(0);
+    let mut farthest = 0;
+    let mut gates = Vec::new();
+    for (at, &node) in order.iter().enumerate() {
+        if at >= last_source && farthest <= at {
+            gates.push(at);
+        }
+        match csr.successors(node).iter().map(|&next| position[next as usize]).max() {
+            Some(next) => farthest = farthest.max(next),
+            None => break,
+        }
+    }
+    gates
 }
 
 /// All durations together.
@@ -115,10 +153,21 @@ mod tests {
 
     #[test]
     fn work_and_critical_path_bound_every_schedule() {
-        let (_, waves, durations) = diamond();
+        let (csr, waves, durations) = diamond();
         assert_eq!(parallelism(&waves, &durations, 8), Parallelism { widest: 2, average: 1.5 });
-        assert_eq!(makespan_bound(&durations, 8, 1), 12);
-        assert_eq!(makespan_bound(&durations, 8, 4), 8);
+        assert_eq!(makespan_bound(&csr, &waves, &durations, 1), 12);
+        assert_eq!(makespan_bound(&csr, &waves, &durations, 4), 8);
+    }
+
+    /// Work alone would say 7 on two workers, the critical path 7; but one worker idles at both ends.
+    #[test]
+    fn what_everything_waits_for_is_a_stage_of_its_own() {
+        let csr = Csr::build(6, &[(0, 1), (0, 2), (0, 3), (0, 4), (1, 5), (2, 5), (3, 5), (4, 5)]);
+        let waves = Waves::of(&csr).unwrap();
+        let durations = [2, 3, 3, 2, 2, 2];
+        assert_eq!(gates(&csr, waves.order()), [0, 5]);
+        assert_eq!(makespan_bound(&csr, &waves, &durations, 2), 2 + 5 + 2);
+        assert_eq!(makespan_bound(&Csr::default(), &Waves::of(&Csr::default()).unwrap(), &[], 2), 0);
     }
 
     #[test]
@@ -126,7 +175,7 @@ mod tests {
         let csr = Csr::build(2, &[(0, 1)]);
         let waves = Waves::of(&csr).unwrap();
         assert_eq!(bottom_levels(&csr, &waves, &[u64::MAX, 5]), [u64::MAX, 5]);
-        assert_eq!(makespan_bound(&[u64::MAX, 5], 7, 1), u64::MAX);
+        assert_eq!(makespan_bound(&csr, &waves, &[u64::MAX, 5], 1), u64::MAX);
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub enum Family {
     Random,
     /// Many sources, libraries of them, and a few programs that link libraries: wide below, narrow at the end.
     BuildLike,
-    /// Stages of 8 to 40 parallel nodes between single nodes.
+    /// Stages of 40 to 160 parallel nodes between single nodes.
     ForkJoin,
     /// Chains of 1 to 29 nodes beside each other.
     Chains,
@@ -89,8 +89,9 @@ fn build_like(nodes: u32, dice: &mut Dice) -> Vec<(u32, u32)> {
 fn fork_join(nodes: u32, dice: &mut Dice) -> Vec<(u32, u32)> {
     let mut edges = Vec::new();
     let mut fork = 0;
-    while fork + 2 < nodes {
-        let join = (fork + 9 + dice.below(33)).min(nodes - 1);
+    while fork + 1 < nodes {
+        let join = (fork + 41 + dice.below(121)).min(nodes - 1);
+        edges.push((fork, join));
         edges.extend((fork + 1..join).flat_map(|branch| [(fork, branch), (branch, join)]));
         fork = join;
     }

@@ -71,10 +71,11 @@ impl Interner {
         let mut names = names.into_iter();
         let mut ids = Vec::with_capacity(names.size_hint().0);
         let mut batch = Batch::default();
+        self.make_room(names.size_hint().0);
         while batch.fill(self.seed, &mut names) {
             self.make_room(BATCH);
-            self.warm_up(&batch);
-            ids.extend(batch.names().map(|(name, tag)| self.intern_tagged(name, tag)));
+            self.guess(&mut batch);
+            ids.extend(batch.names().map(|Hashed { name, tag, .. }| self.intern_tagged(name, tag)));
         }
         ids
     }
@@ -90,8 +91,8 @@ impl Interner {
         let mut ids = Vec::with_capacity(names.size_hint().0);
         let mut batch = Batch::default();
         while batch.fill(self.seed, &mut names) {
-            self.warm_up(&batch);
-            ids.extend(batch.names().map(|(name, tag)| self.find(name, tag).ok()));
+            self.guess(&mut batch);
+            ids.extend(batch.names().map(|hashed| self.find_guessed(hashed)));
         }
         ids
     }
@@ -117,7 +118,7 @@ impl Interner {
         loop {
             match unpack(self.table[slot]) {
                 None => return Err(slot),
-                Some((there, id)) if there == tag && self.bytes(id) == name.as_bytes() => return Ok(id),
+                Some((there, id)) if there == tag && equal(self.bytes(id), name.as_bytes()) => return Ok(id),
                 Some(_) => slot = (slot + 1) & mask,
             }
         }
@@ -152,32 +153,43 @@ impl Interner {
         }
     }
 
-    /// Reads what the batch will need. Within a loop no read depends on another one, so the processor has many of
-    /// them under way at once; looked up one by one, each would wait for the one before.
-    fn warm_up(&self, batch: &Batch<'_>) {
+    /// Guesses the ids of the batch, and reads what it takes to check them. Within a loop no read depends on another
+    /// one, so the processor has many of them under way at once; looked up one by one, each would wait for the one
+    /// before.
+    fn guess(&self, batch: &mut Batch<'_>) {
         let mask = self.table.len() - 1;
-        let mut starts = [0; BATCH];
-        for (start, &tag) in starts.iter_mut().zip(&batch.tags[..batch.len]) {
-            *start = match unpack(self.table[tag as usize & mask]) {
-                Some((there, id)) if there == tag => id,
-                Some(_) | None => 0,
-            };
+        for (guess, &tag) in batch.guesses.iter_mut().zip(&batch.tags) {
+            let entry = self.table[tag as usize & mask];
+            *guess = if (entry >> 32) as u32 == tag { (entry as u32).saturating_sub(1) } else { 0 };
         }
-        for start in &mut starts[..batch.len] {
-            *start = self.starts[*start as usize];
+        let mut begins = [0; BATCH];
+        for (begin, &guess) in begins.iter_mut().zip(&batch.guesses) {
+            *begin = self.starts[guess as usize];
         }
-        black_box(
-            starts[..batch.len].iter().fold(0, |sum, &at| sum ^ self.arena.get(at as usize).unwrap_or(&0)),
-        );
+        black_box(begins.iter().fold(0, |sum, &at| sum ^ self.arena.get(at as usize).unwrap_or(&0)));
+    }
+
+    fn find_guessed(&self, Hashed { name, tag, guess }: Hashed<'_>) -> Option<u32> {
+        let right = guess < self.len() && equal(self.bytes(guess), name.as_bytes());
+        if right { Some(guess) } else { self.find(name, tag).ok() }
     }
 }
 
-/// Names on their way in, hashed.
+/// Names on their way in.
 #[derive(Default)]
 struct Batch<'a> {
     names: [&'a str; BATCH],
     tags: [u32; BATCH],
+    /// The id at the first slot of each name, if the hash is the same; else any.
+    guesses: [u32; BATCH],
     len: usize,
+}
+
+/// One of them.
+struct Hashed<'a> {
+    name: &'a str,
+    tag: u32,
+    guess: u32,
 }
 
 impl<'a> Batch<'a> {
@@ -192,8 +204,8 @@ impl<'a> Batch<'a> {
         self.len > 0
     }
 
-    fn names(&self) -> impl Iterator<Item = (&'a str, u32)> + '_ {
-        self.names[..self.len].iter().copied().zip(self.tags[..self.len].iter().copied())
+    fn names(&self) -> impl Iterator<Item = Hashed<'a>> + '_ {
+        (0..self.len).map(|i| Hashed { name: self.names[i], tag: self.tags[i], guess: self.guesses[i] })
     }
 }
 
@@ -220,6 +232,11 @@ fn hash(seed: [u64; 2], name: &[u8]) -> u32 {
     let (low, high) = ends(rest);
     let state = multiply_fold(state ^ low, seed[1] ^ high);
     (multiply_fold(state, seed[1]) >> 32) as u32
+}
+
+/// As `==`, which calls a function for what is mostly a few bytes.
+fn equal(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && if a.len() <= 16 { ends(a) == ends(b) } else { a == b }
 }
 
 /// At most sixteen bytes as two words; for lengths between the powers of two the words overlap.

@@ -231,6 +231,7 @@ mod tests {
             ("data/[a-c].csv", "data/[d-e].csv", false),
             ("data/[!a-c].csv", "data/b.csv", false),
             ("data/[!a-c].csv", "data/[a-d].csv", true),
+            ("data/[c-a].csv", "data/b.csv", true),
             ("pages/[id.tsx", "pages/[id.tsx", true),
             ("out/${each.value}.csv", "out/total.csv", true),
             ("out/part-${each.value}.csv", "out/total.csv", false),

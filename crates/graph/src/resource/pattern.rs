@@ -211,7 +211,8 @@ fn ranges(listed: &str) -> impl Iterator<Item = (char, char)> + '_ {
         match (ahead.next(), ahead.next()) {
             (Some('-'), Some(last)) => {
                 chars = ahead;
-                Some((first, last))
+                // Written the wrong way round, it would find nothing: nobody means that.
+                Some((first.min(last), first.max(last)))
             }
             (Some(_) | None, Some(_) | None) => Some((first, first)),
         }

@@ -202,8 +202,9 @@ proptest! {
         // Graham: no greedy schedule takes twice as long as the best one.
         let waves = Waves::of(&csr).unwrap();
         let length = *bottom_levels(&csr, &waves, &durations).iter().max().unwrap();
-        let bound = makespan_bound(&durations, length, workers);
-        prop_assert!(bound <= schedule.makespan && schedule.makespan <= 2 * bound);
+        let bound = makespan_bound(&csr, &waves, &durations, workers);
+        let plain = length.max(durations.iter().sum::<u64>().div_ceil(u64::from(workers)));
+        prop_assert!(plain <= bound && bound <= schedule.makespan && schedule.makespan <= 2 * plain);
         prop_assert_eq!(&simulate(&csr, &durations, workers, order).unwrap(), &schedule);
     }
 }
