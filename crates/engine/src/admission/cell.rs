@@ -49,10 +49,8 @@ pub(super) struct Cell {
     pub(super) lanes: Vec<Lane>,
     /// Lanes of other cells in which everybody needs this one too, and which wait for it as a whole.
     pub(super) stalled: Vec<LaneId>,
-    /// What is kept free, oldest reservation first.
-    pub(super) reserved: Vec<(u32, Demand)>,
-    /// A narrow ticket, over age, for which nobody new is let in here.
-    pub(super) stopper: Option<(u32, Demand)>,
+    /// The tickets with a reservation that need this, oldest reservation first, and what is kept free for them.
+    pub(super) reserved: Vec<(u32, Option<Demand>)>,
     /// It is on the list of cells to look at.
     pub(super) dirty: bool,
 }
@@ -82,28 +80,23 @@ impl Cell {
             lanes: Vec::new(),
             stalled: Vec::new(),
             reserved: Vec::new(),
-            stopper: None,
             dirty: false,
         }
     }
 
     /// Whether the demand fits beside what is held and what is kept free for others than `ticket`.
     pub(super) fn admits(&self, now: Timestamp, ticket: u32, demand: Demand) -> bool {
-        let place = self.reserved.iter().position(|&(reserver, _)| reserver == ticket);
-        let older = &self.reserved[..place.unwrap_or(self.reserved.len())];
-        let stopper = self.stopper.filter(|&(stopper, _)| stopper != ticket && place.is_none());
-        let beside = older.iter().copied().chain(stopper).map(|(_, demand)| demand);
-        self.stock.fits(now, demand, beside)
+        let older = self.reserved.iter().take_while(|&&(reserver, _)| reserver != ticket);
+        self.stock.fits(now, demand, older.filter_map(|&(_, kept)| kept))
     }
 
     /// Whether nobody new can get anything at all.
     pub(super) fn is_exhausted(&self, now: Timestamp) -> bool {
-        let kept = self.reserved.iter().chain(&self.stopper).map(|&(_, demand)| demand);
+        let mut kept = self.reserved.iter().filter_map(|&(_, kept)| kept);
         match &self.stock {
             Stock::Units { capacity, used, .. } => used + units(kept) >= u64::from(*capacity),
             Stock::Path(held) => {
-                held[Mode::Exclusive as usize] > 0
-                    || kept.into_iter().any(|d| d == Demand::Path(Mode::Exclusive))
+                held[Mode::Exclusive as usize] > 0 || kept.any(|d| d == Demand::Path(Mode::Exclusive))
             }
             Stock::Rate(rate) => !rate.fits(now, 1),
             Stock::Breaker(breaker) => !breaker.fits(now),

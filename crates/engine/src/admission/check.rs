@@ -79,7 +79,6 @@ impl Admission {
         for cell in &self.resources.cells {
             let waits = |index: u32| self.tickets[index].place != Place::Holding;
             assert!(cell.reserved.iter().all(|&(index, _)| self.reservers.contains(&index) && waits(index)));
-            assert!(cell.stopper.is_none_or(|(index, _)| waits(index)));
         }
     }
 }

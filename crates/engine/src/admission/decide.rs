@@ -43,27 +43,21 @@ impl Admission {
         let refusing: LaneId = Some((need.cell, need.demand));
         if lane == refusing {
             open.remove(lane, self.queues(lane));
+            self.note_passed(key.index, need);
         } else if self.stalls(now, lane, need.cell) {
             open.remove(lane, self.queues(lane));
             self.stall(lane, need.cell);
         } else {
             open.remove(refusing, self.queues(refusing));
-            self.unpark(key.index);
-            self.park(key.index, need);
+            self.wait_for(key.index, need);
             open.advance(queue, key, lane, self.queues(lane));
         }
     }
 
     /// The first of the ticket's needs that is not met.
-    pub(super) fn refusal(&mut self, now: Timestamp, index: u32) -> Option<Need> {
-        for at in 0..self.tickets[index].needs.len() {
-            let need = self.tickets[index].needs[at];
-            self.stop_newcomers(now, need.cell);
-            if !self.resources.cell(need.cell).admits(now, index, need.demand) {
-                return Some(need);
-            }
-        }
-        None
+    pub(super) fn refusal(&self, now: Timestamp, index: u32) -> Option<Need> {
+        let refuses = |need: &&Need| !self.resources.cell(need.cell).admits(now, index, need.demand);
+        self.tickets[index].needs.iter().find(refuses).copied()
     }
 
     /// The ticket gets what it wants.
@@ -99,15 +93,19 @@ impl Admission {
 
     pub(super) fn make_durable(&mut self, index: u32) {
         let (key, class) = (self.key(index), self.tickets[index].class as usize);
-        let lane = match self.tickets[index].place {
-            Place::Incoming => None,
-            Place::Parked(cell, demand) => Some((cell, demand)),
-            Place::Holding => unreachable!("only a ticket that waits becomes durable"),
-        };
+        let lane = self.lane_of(index);
         let queues = self.queues_mut(lane);
         queues[1][class].remove(&key);
         queues[0][class].insert(key);
         self.tickets[index].fresh = false;
+    }
+
+    /// The ticket waits there from now on.
+    pub(super) fn wait_for(&mut self, index: u32, need: Need) {
+        if self.tickets[index].place != Place::Parked(need.cell, need.demand) {
+            self.unpark(index);
+            self.park(index, need);
+        }
     }
 
     fn park(&mut self, index: u32, need: Need) {
@@ -115,9 +113,6 @@ impl Admission {
         let entry = &mut self.tickets[index];
         entry.place = Place::Parked(need.cell, need.demand);
         let cell = self.resources.cell_mut(need.cell);
-        if entry.wide && !cell.limit {
-            self.wide.insert((entry.ready, entry.order, index));
-        }
         let at = cell.lanes.binary_search_by_key(&need.demand, |lane| lane.demand).unwrap_or_else(|at| {
             cell.lanes.insert(at, Lane::new(need.demand));
             at
@@ -129,6 +124,7 @@ impl Admission {
             lane.stalled_on = None;
             self.touch(need.cell);
         }
+        self.note_passed(index, need);
     }
 
     /// Takes a waiting ticket from where it waits.
@@ -141,17 +137,13 @@ impl Admission {
                 self.incoming[usize::from(queue.0)][queue.1 as usize].remove(&key);
             }
             Place::Parked(at, demand) => {
-                self.wide.remove(&(entry.ready, entry.order, index));
+                self.passed.remove(&(entry.ready, entry.order, index));
                 let cell = self.resources.cell_mut(at);
                 let lane =
                     cell.lanes.binary_search_by_key(&demand, |lane| lane.demand).expect("it is parked there");
                 cell.lanes[lane].remove(at, queue, key, &entry.needs);
                 if cell.lanes[lane].length == 0 {
                     cell.lanes.remove(lane);
-                }
-                if cell.stopper.is_some_and(|(stopper, _)| stopper == index) {
-                    cell.stopper = None;
-                    self.touch(at);
                 }
             }
         }
@@ -204,6 +196,14 @@ impl Admission {
         {
             lane.stalled_on = None;
             open.insert(id, &lane.queues);
+        }
+    }
+
+    /// The lane of a ticket that is parked; `None` if it is not.
+    fn lane_of(&self, index: u32) -> LaneId {
+        match self.tickets[index].place {
+            Place::Parked(cell, demand) => Some((cell, demand)),
+            Place::Incoming | Place::Holding => None,
         }
     }
 

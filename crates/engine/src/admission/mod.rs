@@ -9,8 +9,8 @@
 //! and looked at again only when that cell frees. If the whole lane needs another cell that is exhausted, the lane
 //! waits there as a whole. So the cost of a decision does not grow with the number of those who wait.
 //!
-//! Greedy order lets narrow requests pass a wide one for ever. Therefore the oldest wide tickets over age get a
-//! reservation, and a single writer over age stops new readers (`reserve.rs`).
+//! Greedy order lets narrow requests pass a wide one for ever, and readers a writer. Therefore the oldest of those
+//! who can be passed get a reservation once they are over age (`reserve.rs`).
 //!
 //! Not here: clocks, randomness, threads; what a task is and what happens to it next.
 //! Begin with [`Admission::decide`]; `cell.rs` is what can be held, `lane.rs` who waits, `order.rs` whose turn it is.
@@ -107,7 +107,7 @@ pub struct Options {
     pub order: Box<dyn Order>,
     /// How turns are shared between the classes.
     pub aging: Aging,
-    /// So many wide tickets over age may keep things free at once.
+    /// So many tickets over age may keep things free at once.
     pub max_reservations: usize,
     /// A ticket is over age when it has waited so many times the mean time for which locks are held.
     pub lock_aging_factor: f64,
@@ -141,8 +141,8 @@ pub struct Admission {
     durable: BatchNo,
     /// When the last decision was taken.
     now: Timestamp,
-    /// Wide tickets parked at a thing (not at a limit), oldest first.
-    wide: BTreeSet<(Timestamp, u64, u32)>,
+    /// Tickets parked where others may pass them again and again, oldest first.
+    passed: BTreeSet<(Timestamp, u64, u32)>,
     /// Those that keep things free, oldest first.
     reservers: Vec<u32>,
     /// Moving mean of the time for which things are held, in microseconds.
@@ -162,7 +162,7 @@ impl Admission {
             fresh: VecDeque::new(),
             durable: BatchNo(0),
             now: Timestamp::ZERO,
-            wide: BTreeSet::new(),
+            passed: BTreeSet::new(),
             reservers: Vec::new(),
             hold_mean: None,
         }

@@ -1,19 +1,19 @@
-//! Nobody waits for ever: wide tickets over age keep free what they need, a narrow one stops newcomers.
+//! Nobody waits for ever: the oldest of those who can be passed keep free what they need.
 //!
 //! Greedy order never wastes capacity, but a ticket that wants ten things at once meets a moment in which all ten are
-//! free only by luck. So the oldest wide tickets over age, at most `max_reservations`, are treated by all others as
-//! if they held what they wait for. The oldest of them waits for present holders only, hence always gets there.
+//! free only by luck, and a writer one without readers. So the oldest over age, at most `max_reservations`, are
+//! treated by all others as if they held what they wait for. The oldest of them waits for present holders only, hence
+//! always gets there. In particular nobody new reads what it wants to write.
 //!
-//! A ticket that wants one thing cannot be passed except where others hold that thing together: readers, or tasks
-//! below a directory. There, the oldest over age counts as holding that one cell. It needs nothing else but
-//! intentions above it, which it only meets going up; so two of them never wait for each other.
+//! Who waits in line for one thing that one holds at a time is never passed except by order, so a long line at one
+//! lock keeps the order of classes and paths and makes no reservations.
 //!
 //! Places in pools are not kept free one by one: a reserver is looked at first in every decision, so the next free
 //! slot is its own once the things it needs are there.
 
 use partitur_model::Timestamp;
 
-use super::cell::{CellId, Demand, Need};
+use super::cell::Need;
 use super::resource::Resources;
 use super::{Admission, Grant};
 
@@ -29,20 +29,36 @@ pub(super) fn is_wide(resources: &Resources, needs: &[Need]) -> bool {
 impl Admission {
     /// Those with reservations come first; each that starts makes room for the next reservation.
     pub(super) fn serve_reservers(&mut self, now: Timestamp, out: &mut Vec<Grant>) {
-        loop {
-            self.promote(now);
-            let mut reservers = self.reservers.clone().into_iter();
-            match reservers.find(|&index| self.refusal(now, index).is_none()) {
-                Some(index) => self.grant(now, index, out),
-                None => return,
+        self.promote(now);
+        let mut at = 0;
+        while let Some(&index) = self.reservers.get(at) {
+            match self.refusal(now, index) {
+                Some(need) => {
+                    self.wait_for(index, need);
+                    at += 1;
+                }
+                None => {
+                    self.grant(now, index, out);
+                    self.promote(now);
+                }
             }
         }
     }
 
-    /// Gives reservations to the oldest wide tickets over age.
+    /// A ticket has been refused there: can others pass it as long as it waits?
+    pub(super) fn note_passed(&mut self, index: u32, refused: Need) {
+        let (entry, cell) = (&self.tickets[index], self.resources.cell(refused.cell));
+        let can_be_passed =
+            if cell.limit { refused.demand.units() >= 2 } else { entry.wide || cell.is_shared() };
+        if can_be_passed {
+            self.passed.insert((entry.ready, entry.order, index));
+        }
+    }
+
+    /// Gives reservations to the oldest over age of those who can be passed.
     fn promote(&mut self, now: Timestamp) {
         while self.reservers.len() < self.options.max_reservations {
-            let oldest = self.wide.iter().find(|&&(_, _, index)| !self.reservers.contains(&index));
+            let oldest = self.passed.iter().find(|&&(_, _, index)| !self.reservers.contains(&index));
             match oldest {
                 Some(&(ready, _, index)) if self.is_over_age(now, ready) => self.reserve(index),
                 Some(_) | None => return,
@@ -54,9 +70,8 @@ impl Admission {
         self.reservers.push(index);
         for need in &self.tickets[index].needs {
             let cell = self.resources.cell_mut(need.cell);
-            if !cell.limit || need.demand.units() >= 2 {
-                cell.reserved.push((index, need.demand));
-            }
+            let keeps_free = !cell.limit || need.demand.units() >= 2;
+            cell.reserved.push((index, keeps_free.then_some(need.demand)));
         }
     }
 
@@ -68,28 +83,6 @@ impl Admission {
             let cell = self.tickets[index].needs[at].cell;
             self.resources.cell_mut(cell).reserved.retain(|&(reserver, _)| reserver != index);
             self.touch(cell);
-        }
-    }
-
-    /// Where several hold a cell together, and one who waits for it alone is over age, nobody new joins them.
-    pub(super) fn stop_newcomers(&mut self, now: Timestamp, id: CellId) {
-        let cell = self.resources.cell(id);
-        if cell.lanes.is_empty() || cell.limit || cell.stopper.is_some() || !cell.is_shared() {
-            return;
-        }
-        let heads = cell.lanes.iter().flat_map(|lane| {
-            lane.queues
-                .iter()
-                .flatten()
-                .filter_map(|queue| queue.first())
-                .map(|key| (key.ready, key.order, key.index, lane.demand))
-        });
-        let narrow = heads.filter(|&(_, _, index, _)| !self.tickets[index].wide);
-        let oldest: Option<(Timestamp, u64, u32, Demand)> = narrow.min();
-        if let Some((ready, _, index, demand)) = oldest
-            && self.is_over_age(now, ready)
-        {
-            self.resources.cell_mut(id).stopper = Some((index, demand));
         }
     }
 

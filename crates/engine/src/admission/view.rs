@@ -78,13 +78,15 @@ impl Admission {
 
     /// Why the task waits; `None` if it does not.
     pub fn blocked_on(&self, task: TaskKey) -> Option<Blocker> {
-        let entry = &self.tickets[self.tickets.find(task)?];
-        match entry.place {
+        let index = self.tickets.find(task)?;
+        match self.tickets[index].place {
             Place::Holding => None,
             Place::Incoming => Some(Blocker::Undecided),
             Place::Parked(cell, demand) => {
                 let stalled_on = self.resources.cell(cell).lane(demand).and_then(|lane| lane.stalled_on);
-                Some(self.blocker(stalled_on.unwrap_or(cell), demand))
+                // A reserver is looked at by itself, not as one of its lane.
+                let refused_by = stalled_on.filter(|_| !self.reservers.contains(&index)).unwrap_or(cell);
+                Some(self.blocker(refused_by, demand))
             }
         }
     }
@@ -108,15 +110,18 @@ impl Admission {
             }
         };
         let cell = refused.map(|need| self.resources.cell(need.cell));
-        let kept = cell.into_iter().flat_map(|cell| cell.reserved.iter().chain(&cell.stopper));
-        let older = kept.map(|&(other, _)| other).take_while(|&other| other != index);
+        let older =
+            cell.into_iter().flat_map(|cell| cell.reserved.iter().take_while(|&&(other, _)| other != index));
         WaitView {
             task: entry.task,
             class: entry.class,
             since: entry.ready.min(now),
             blocked_on,
             held_by: refused.map_or_else(Vec::new, |need| self.in_the_way(need)),
-            kept_for: older.map(|other| self.tickets[other].task).collect(),
+            kept_for: older
+                .filter(|(_, kept)| kept.is_some())
+                .map(|&(other, _)| self.tickets[other].task)
+                .collect(),
             reserves: self.reservers.contains(&index),
         }
     }

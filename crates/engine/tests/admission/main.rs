@@ -1,0 +1,8 @@
+//! Admission against naive models: what may be held together, who is next, how long anybody waits.
+
+mod fairness;
+mod lock_model;
+mod naive;
+mod properties;
+mod regressions;
+mod rig;
