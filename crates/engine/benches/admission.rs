@@ -24,8 +24,8 @@ fn main() {
     println!("{:34} {:>9} {:>9} {:>7}", "all ready at once, over", FEW, MANY, "ratio");
     for (what, claims, own) in [
         ("one exclusive lock", &["db", "slots"][..], false),
-        ("one limit of 4", &["limit:four", "slots"][..], false),
-        ("one limit of 4, a file each", &["limit:four", "slots"][..], true),
+        ("one limit of 4", &["slots/four", "slots"][..], false),
+        ("one limit of 4, a file each", &["slots/four", "slots"][..], true),
     ] {
         let few = median(|| (0..MANY / FEW).map(|_| drain(FEW, claims, own)).sum::<Duration>() / MANY);
         let many = median(|| drain(MANY, claims, own) / MANY);
@@ -47,7 +47,7 @@ fn main() {
 fn drain(count: u32, names: &[&str], own: bool) -> Duration {
     let mut admission = Admission::new(Options::default());
     admission.set_capacity("slots", 16);
-    admission.set_capacity("limit:four", 4);
+    admission.set_capacity("slots/four", 4);
     let tickets: Vec<Ticket> = (0..count).map(|number| ticket(&mut admission, number, names, own)).collect();
     let begin = Instant::now();
     for ticket in tickets {

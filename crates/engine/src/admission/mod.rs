@@ -137,8 +137,6 @@ pub struct Admission {
     dirty: Vec<CellId>,
     /// Tickets whose readiness is not durable, in the order of their batches; some may wait no longer.
     fresh: VecDeque<(BatchNo, TaskKey)>,
-    /// The last batch known to be durable.
-    durable: BatchNo,
     /// When the last decision was taken.
     now: Timestamp,
     /// Tickets parked where others may pass them again and again, oldest first.
@@ -160,7 +158,6 @@ impl Admission {
             incoming: Queues::default(),
             dirty: Vec::new(),
             fresh: VecDeque::new(),
-            durable: BatchNo(0),
             now: Timestamp::ZERO,
             passed: BTreeSet::new(),
             reservers: Vec::new(),
@@ -168,8 +165,8 @@ impl Admission {
         }
     }
 
-    /// The id of a name. `file:` and `dir:` are followed by absolute, normalised paths; `slots`, `run:…`, `each:…`
-    /// and `limit:…` are places in pools; every other name is a thing of which there are as many units as declared.
+    /// The id of a name. `file:` and `dir:` are followed by absolute, normalised paths; `slots`, `slots/…` and
+    /// `run:…` are places in pools; every other name is a thing of which there are as many units as declared.
     pub fn resource(&mut self, name: &str) -> ResourceId {
         self.resources.intern(name)
     }
@@ -222,14 +219,14 @@ impl Admission {
     }
 
     /// The task waits from now on, in place of an earlier ticket of it that waits. That it is ready becomes durable
-    /// with the batch `ready_in`; after a start of the process that is batch 0.
+    /// with the batch `ready_in`; what is read back after a start of the process is in batch 0 and durable.
     pub fn offer(&mut self, now: Timestamp, ticket: Ticket, ready_in: BatchNo) {
         self.withdraw(ticket.task);
         assert!(!self.holds(ticket.task), "a task that holds its claims cannot wait for them");
         let class = ticket.class;
         let task = ticket.task;
         let index = self.admit(ticket, Place::Incoming, ready_in);
-        if ready_in > self.durable {
+        if ready_in > BatchNo(0) {
             self.fresh.push_back((ready_in, task));
         }
         self.turns.arrive(class);
@@ -238,7 +235,6 @@ impl Admission {
 
     /// Everything up to this batch is durable.
     pub fn settle(&mut self, durable: BatchNo) {
-        self.durable = self.durable.max(durable);
         while let Some(&(batch, task)) = self.fresh.front()
             && batch <= durable
         {
@@ -360,7 +356,7 @@ impl Admission {
             rank,
             class: ticket.class,
             place,
-            fresh: ready_in > self.durable,
+            fresh: ready_in > BatchNo(0),
             ready_in,
             wide,
         })

@@ -203,7 +203,7 @@ impl Resources {
     }
 }
 
-/// Names of places in pools: the node's slots, a run's concurrency, the branches of a for-each, other limits.
+/// Names of places in pools: those of the node, of a run, of a container of branches.
 fn is_limit(name: &str) -> bool {
-    name == "slots" || ["run:", "each:", "limit:"].iter().any(|prefix| name.starts_with(prefix))
+    name == "slots" || ["slots/", "run:"].iter().any(|prefix| name.starts_with(prefix))
 }

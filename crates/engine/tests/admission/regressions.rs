@@ -224,3 +224,15 @@ fn inside_a_class_the_longest_path_starts_first() {
     }
     assert_eq!(started, [5, 4, 2, 3, 1]);
 }
+
+#[test]
+fn what_is_offered_after_a_settlement_is_fresh_again() {
+    let mut admission = Admission::new(Options::default());
+    admission.set_capacity("slots", 2);
+    admission.settle(BatchNo(u64::MAX));
+    let ticket = ticket(&mut admission, 1, at(0.0), &["slots"]);
+    admission.offer(at(0.0), ticket, BatchNo(1));
+    let mut grants = Vec::new();
+    admission.decide(at(0.0), &mut grants);
+    assert!(grants[0].fresh);
+}
