@@ -15,6 +15,8 @@ mod tables;
 
 pub use error::StoreError;
 pub use memory::{DiskFault, MemoryStore};
+#[cfg(feature = "test-support")]
+pub use sqlite::recording_vfs;
 pub use sqlite::{Counts, Options, Reader, RunFilter, RunPage, SqliteStore, Synchronous};
 pub use state_dir::{HostLock, StateDir};
 pub use tables::Tables;

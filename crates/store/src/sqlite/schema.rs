@@ -181,8 +181,9 @@ pub(super) fn open_writer(
     };
     let mut conn = opened.map_err(|error| open_error(error, path))?;
     check_format(&conn, path)?;
-    prepare_writer(&conn, synchronous, busy).map_err(store_error)?;
+    prepare_writer(&conn, busy).map_err(store_error)?;
     migrate(&mut conn).map_err(store_error)?;
+    conn.pragma_update(None, "synchronous", synchronous.word()).map_err(store_error)?;
     Ok(conn)
 }
 
@@ -210,15 +211,16 @@ fn check_library() -> Result<(), StoreError> {
     Ok(())
 }
 
-/// The format of the file: 0 if it is empty.
+/// The format of the file: 0 if there is nothing in it. A process that dies between creating the file and its tables
+/// leaves a page that is nobody's yet.
 fn check_format(conn: &Connection, path: &Path) -> Result<u32, StoreError> {
     let number = |name: &str| {
         conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             .map_err(|error| open_error(error, path))
     };
     let (application, format) = (number("application_id")?, number("user_version")?);
-    let pages = number("page_count")?;
-    if pages == 0 {
+    let tables = conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0));
+    if application == 0 && tables.map_err(|error| open_error(error, path))? == 0 {
         return Ok(0);
     }
     if application != i64::from(APPLICATION_ID) {
@@ -231,13 +233,14 @@ fn check_format(conn: &Connection, path: &Path) -> Result<u32, StoreError> {
     Ok(found)
 }
 
-fn prepare_writer(conn: &Connection, synchronous: Synchronous, busy: Duration) -> rusqlite::Result<()> {
+fn prepare_writer(conn: &Connection, busy: Duration) -> rusqlite::Result<()> {
     conn.busy_timeout(busy)?;
     conn.set_prepared_statement_cache_capacity(64);
     // Only before the first table can it be chosen.
     conn.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
     conn.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))?;
-    conn.pragma_update(None, "synchronous", synchronous.word())?;
+    // For the tables, whatever is chosen for later: without them the file is not recognised.
+    conn.pragma_update(None, "synchronous", "FULL")?;
     // The writer checkpoints by itself, after a commit: the automatic one hides its errors.
     conn.pragma_update_and_check(None, "wal_autocheckpoint", 0, |_| Ok(()))?;
     conn.pragma_update(None, "cache_size", -16_384)?;

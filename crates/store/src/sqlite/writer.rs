@@ -19,9 +19,6 @@ use crate::{Completion, StoreError};
 /// A transaction takes no further batch once it has this many changes.
 const CHANGES_MAX: usize = 16_384;
 
-/// Pages in the log above which it is copied into the database: measured better than a thread of its own for it.
-const CHECKPOINT_PAGES: i32 = 4_000;
-
 /// Free pages given back to the file system in one step between commits.
 const VACUUM_PAGES: i32 = 64;
 
@@ -40,6 +37,7 @@ pub(super) struct Writer {
     pub work: Arc<Work>,
     pub workshop: Workshop,
     pub waker: Box<dyn Fn() + Send>,
+    pub checkpoint_pages: u32,
     /// The last batch that failed for a reason of its own.
     pub failed: Option<BatchNo>,
     /// Nothing more is written: what the disk holds is unknown.
@@ -157,7 +155,7 @@ impl Writer {
     /// leaves the disk unknown, because the next one would not say so again.
     fn checkpoint(&mut self) {
         let pages = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP).map_or(0, |(log, _)| log);
-        if pages < CHECKPOINT_PAGES {
+        if u32::try_from(pages).unwrap_or(0) < self.checkpoint_pages {
             return;
         }
         if let Err(error) = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)

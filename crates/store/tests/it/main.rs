@@ -5,5 +5,6 @@ mod contract;
 mod crash;
 mod damage;
 mod disk;
+mod power;
 mod reading;
 mod support;
