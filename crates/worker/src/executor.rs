@@ -18,7 +18,7 @@ use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Input
 use crate::http::HttpThread;
 use crate::inbox::{Inbox, Letter};
 use crate::log::Stream;
-use crate::platform::{DirWatch, Poller, Ready, Spawner, Waker};
+use crate::platform::{DirWatch, Guard, Poller, Ready, Spawner, Waker};
 use crate::private::progress_token;
 use crate::process::{Process, Source};
 use crate::run::{Run, RunContext};
@@ -76,6 +76,8 @@ pub struct LocalExecutor {
     poller: Poller,
     waker: Waker,
     spawner: Spawner,
+    /// Kills what we leave when we are killed. Started with the first run; without it, the next start has to look.
+    guard: Option<Guard>,
     runs: HashMap<RunId, Run>,
     attempts: HashMap<u64, Attempt>,
     serials: HashMap<AttemptId, u64>,
@@ -134,6 +136,7 @@ impl LocalExecutor {
             poller,
             waker,
             spawner: Spawner::new(),
+            guard: None,
             runs: HashMap::new(),
             attempts: HashMap::new(),
             serials: HashMap::new(),
@@ -164,6 +167,10 @@ impl LocalExecutor {
             return Ok(());
         }
         self.runs.insert(id, Run::new(context, &self.dirs)?);
+        if self.guard.is_none() {
+            self.guard = Guard::start().ok();
+        }
+        self.guard.iter().for_each(|guard| guard.tell(id, true));
         Ok(())
     }
 
@@ -554,6 +561,7 @@ impl LocalExecutor {
             // Nobody is left to hear of a failure.
             let _ = run.log.flush();
             self.runs.remove(&id);
+            self.guard.iter().for_each(|guard| guard.tell(id, false));
         }
     }
 

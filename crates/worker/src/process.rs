@@ -434,6 +434,7 @@ impl Start<'_> {
     fn variables(&self, dir: &std::path::Path) -> Vec<(String, OsString)> {
         let (dispatch, run) = (self.dispatch, self.run);
         let marker = Marker::of(dispatch.attempt);
+        let outer = run.environment.get(Marker::NAME).and_then(OsStr::to_str).unwrap_or_default();
         let mut variables: Vec<(String, OsString)> = Vec::with_capacity(dispatch.env.len() + 8);
         if self.work.dir.is_some() && !self.work.clean_env {
             variables.push(("PWD".into(), dir.into()));
@@ -442,8 +443,9 @@ impl Start<'_> {
         let files = self.secrets.variables.iter().zip(&self.secrets.files);
         variables.extend(files.map(|(name, file)| (name.clone(), file.into())));
         variables.extend([
-            (Marker::RUN.into(), marker.run().into()),
-            (Marker::TOKEN.into(), marker.token().into()),
+            (Marker::NAME.into(), marker.within(outer).into()),
+            ("PARTITUR_RUN_ID".into(), dispatch.attempt.run.to_string().into()),
+            ("PARTITUR_TOKEN".into(), dispatch.attempt.token.to_string().into()),
             ("PARTITUR_TASK".into(), OsString::from(&*dispatch.path)),
             ("PARTITUR_ATTEMPT".into(), dispatch.number.to_string().into()),
             ("PARTITUR_OUTPUT".into(), run.private.output(dispatch.attempt).into()),

@@ -32,6 +32,10 @@ fn nothing_of_a_tree_is_left_when_its_end_is_reported() {
             "for i in 1 2 3 4 5 6 7 8 9 10; do (for j in 1 2 3 4 5 6 7 8 9 10; do setsid sleep 1000 & done) & done; sleep 0.3; echo done",
         ),
         ("one that is stopped", "sh -c 'kill -STOP $$' & sleep 0.05; echo done"),
+        (
+            "one that bears the marks of a run within",
+            "PARTITUR_WITHIN=${PARTITUR_WITHIN}inner/1: setsid sleep 1000 & sleep 0.1; echo done",
+        ),
         ("one without our marks", "setsid env -i sleep 1000 & sleep 0.1; echo done"),
     ];
     for (what, script) in table {
@@ -137,16 +141,17 @@ fn strays_of_an_earlier_start_are_found_by_their_environment() {
     let run = partitur_model::RunId::new(0, 9, unique());
     let mut child = std::process::Command::new("setsid")
         .args(["--fork", "sh", "-c", "trap '' TERM; env -i sleep 1000 & sleep 1000"])
-        .env("PARTITUR_RUN_ID", run.to_string())
+        .env("PARTITUR_WITHIN", format!("{run}/1:"))
         .spawn()
         .unwrap();
     child.wait().unwrap();
     std::thread::sleep(Duration::from_millis(100));
     let other = partitur_model::RunId::new(0, 9, unique());
     assert_eq!(kill_strays(&|found| found == other, Duration::from_secs(5)).unwrap(), 0);
-    assert!(!living(run).is_empty());
-    assert!(kill_strays(&|found| found == run, Duration::from_secs(5)).unwrap() >= 3);
-    assert_eq!(living(run), NOBODY);
+    let living = || living_with(&format!("PARTITUR_WITHIN={run}/1:"));
+    assert_eq!(living().len(), 2);
+    assert_eq!(kill_strays(&|found| found == run, Duration::from_secs(5)).unwrap(), 3);
+    assert_eq!(living(), NOBODY);
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn nothing_is_inherited_with_a_clean_environment_and_no_descriptor_ever() {
     let inherited = std::fs::File::open("/dev/null").unwrap();
     rustix::io::fcntl_setfd(&inherited, rustix::io::FdFlags::empty()).unwrap();
     let text = output(&harness.run(dispatch));
-    let names = ["ATTEMPT", "OUTPUT", "PROGRESS", "RUN_ID", "TASK", "TOKEN"]
+    let names = ["ATTEMPT", "OUTPUT", "PROGRESS", "RUN_ID", "TASK", "TOKEN", "WITHIN"]
         .map(|name| format!("PARTITUR_{name}\\n"));
     // Three for the streams, one with which `ls` reads the directory.
     let expected = format!("\"{}PWD\\n", names.concat());

@@ -1,11 +1,13 @@
 //! Linux 5.9 and later: `pidfd`, `close_range`, `epoll`, `/proc`.
 
+mod guard;
 mod poll;
 mod proc;
 mod spawn;
 mod tree;
 mod watch;
 
+pub(crate) use guard::Guard;
 pub use poll::Waker;
 pub(crate) use poll::{Poller, Ready};
 pub(crate) use spawn::{Child, Exit, Spawn, SpawnError, Spawner, Stage, Status, kill_group, reap};

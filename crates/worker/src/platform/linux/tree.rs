@@ -14,48 +14,36 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use super::proc::{self, Stat};
 use super::spawn::{kill_group, leaders, wait};
 
-/// Names, in a process's environment, the run and the attempt to which it belongs.
+/// Names, in a process's environment, the attempt to which it belongs, and those within which that runs: a task may
+/// itself run a graph of tasks, and those belong to both.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Marker {
-    run: String,
-    token: String,
-}
+pub(crate) struct Marker(String);
 
 impl Marker {
-    /// The variable that names the run.
-    pub const RUN: &str = "PARTITUR_RUN_ID";
-    /// The variable that names the attempt.
-    pub const TOKEN: &str = "PARTITUR_TOKEN";
+    /// The variable that holds the marks: `run/token`, from the outermost to the innermost, each followed by a colon.
+    pub const NAME: &str = "PARTITUR_WITHIN";
 
     pub fn of(attempt: AttemptId) -> Marker {
-        Marker { run: attempt.run.to_string(), token: attempt.token.to_string() }
+        Marker(format!("{}/{}:", attempt.run, attempt.token))
     }
 
-    pub fn run(&self) -> &str {
-        &self.run
+    /// The value of the variable for a process of this attempt, `outer` being the value that we were given.
+    pub fn within(&self, outer: &str) -> String {
+        format!("{outer}{}", self.0)
     }
 
-    pub fn token(&self) -> &str {
-        &self.token
+    /// Whether a process of this environment belongs to the attempt; `None` if it bears no mark at all.
+    fn is_on(&self, environment: &[u8]) -> Option<bool> {
+        let marks = proc::variable(environment, Marker::NAME)?;
+        Some(memchr::memmem::find(marks, self.0.as_bytes()).is_some())
     }
 
-    fn judge(&self, environment: &[u8]) -> Mark {
-        let run = proc::variable(environment, Marker::RUN);
-        let token = proc::variable(environment, Marker::TOKEN);
-        match (run, token) {
-            (Some(run), Some(token)) if run == self.run.as_bytes() && token == self.token.as_bytes() => {
-                Mark::Ours
-            }
-            (Some(_), _) => Mark::Foreign,
-            (None, _) => Mark::None,
-        }
+    /// The runs whose marks an environment bears.
+    fn runs(environment: &[u8]) -> Vec<RunId> {
+        let marks = proc::variable(environment, Marker::NAME).unwrap_or_default();
+        let marks = std::str::from_utf8(marks).unwrap_or_default();
+        marks.split(':').filter_map(|mark| mark.split_once('/')?.0.parse().ok()).collect()
     }
-}
-
-enum Mark {
-    Ours,
-    Foreign,
-    None,
 }
 
 /// The processes of one attempt.
@@ -156,11 +144,7 @@ impl Tree {
         if stat.session == self.leader || stat.group == self.leader {
             return Some(true);
         }
-        match self.marker.judge(&proc::environment(stat.pid)) {
-            Mark::Ours => Some(true),
-            Mark::Foreign => Some(false),
-            Mark::None => None,
-        }
+        self.marker.is_on(&proc::environment(stat.pid))
     }
 }
 
@@ -200,11 +184,7 @@ fn marked(runs: &dyn Fn(RunId) -> bool) -> io::Result<Vec<Stat>> {
     let own = Stat::read(std::process::id() as i32).ok_or(io::ErrorKind::NotFound)?;
     let mut all = proc::all()?;
     all.retain(|stat| !stat.zombie && stat.pid != own.pid && stat.session != own.session);
-    let names_run = |stat: &&Stat| {
-        let environment = proc::environment(stat.pid);
-        let run = proc::variable(&environment, Marker::RUN).and_then(|run| std::str::from_utf8(run).ok());
-        run.and_then(|run| run.parse().ok()).is_some_and(runs)
-    };
+    let names_run = |stat: &&Stat| Marker::runs(&proc::environment(stat.pid)).into_iter().any(runs);
     let mut found: HashSet<i32> = all.iter().filter(names_run).map(|stat| stat.pid).collect();
     loop {
         let before = found.len();

@@ -1,0 +1,123 @@
+//! `kill -9` of a process that executes tasks, at random moments: a second later nothing of its tasks is left.
+//!
+//! Its own program, because it starts itself a second time as the process to be killed.
+//! `cargo test -p partitur-worker --test kill9 -- 500` kills 500 times instead of 25.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use partitur_model::dispatch::{Dispatch, Process, Work};
+use partitur_model::{AttemptId, FencingToken, RunId, TaskSeq};
+use partitur_worker::{EnvSecrets, LocalExecutor, Options, RunContext, WorkerEvent};
+
+/// What the killed process's tasks do: ordinary ones and those that try to stay.
+const SCRIPTS: [&str; 6] = [
+    "sleep 1000 | cat",
+    "setsid sleep 1000 & sleep 0.01",
+    "trap '' TERM HUP; (trap '' TERM HUP; setsid sh -c 'trap \"\" TERM; sleep 1000; sleep 1000') & wait",
+    "true",
+    "(sleep 1000 &) ; (setsid sh -c 'setsid sleep 1000 & sleep 1000' &) ; sleep 0.02",
+    "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait",
+];
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match arguments.as_slice() {
+        [word, number, dir] if word == "--be-killed" => {
+            be_killed(number.parse().expect("a number"), Path::new(dir))
+        }
+        rest => {
+            // Whatever the test runner passes to others is not for us.
+            let kills = rest.iter().find_map(|argument| argument.parse().ok()).unwrap_or(25);
+            kill_and_look(kills);
+        }
+    }
+}
+
+fn kill_and_look(kills: u32) {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let (mut with_tasks, mut slowest) = (0, Duration::ZERO);
+    for kill in 0..kills {
+        let number = u64::from(kill) << 32 | u64::from(std::process::id());
+        let mut host = Command::new(std::env::current_exe().expect("this program"))
+            .args(["--be-killed", &number.to_string(), dir.path().to_str().expect("plain")])
+            .stdin(Stdio::null())
+            .spawn()
+            .expect("this program again");
+        let run = run_id(number);
+        // A spread of moments without a source of randomness: the golden ratio visits all of the first 120 ms.
+        std::thread::sleep(Duration::from_micros(
+            (f64::from(kill) * 0.618_034).fract().mul_add(120_000.0, 1000.0) as u64,
+        ));
+        with_tasks += u32::from(!living(run).is_empty());
+        host.kill().expect("it lives");
+        host.wait().expect("it is ours");
+        let killed = Instant::now();
+        while !living(run).is_empty() {
+            let left = living(run);
+            assert!(killed.elapsed() < Duration::from_secs(1), "kill {kill}: {left:?} still live");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        slowest = slowest.max(killed.elapsed());
+    }
+    println!(
+        "{kills} kills, {with_tasks} of them with tasks alive; the last process was gone after at most {slowest:?}"
+    );
+    assert!(with_tasks * 10 >= kills * 7, "most kills should meet living tasks: {with_tasks} of {kills}");
+}
+
+fn run_id(number: u64) -> RunId {
+    RunId::new(0, 9, number)
+}
+
+fn living(run: RunId) -> Vec<String> {
+    let name = format!("PARTITUR_RUN_ID={run}");
+    let processes = std::fs::read_dir("/proc").expect("/proc").flatten();
+    let lives = |dir: &std::path::PathBuf| {
+        let environment = std::fs::read(dir.join("environ")).unwrap_or_default();
+        environment.split(|&byte| byte == 0).any(|entry| entry == name.as_bytes())
+    };
+    let dirs = processes.map(|entry| entry.path()).filter(lives);
+    dirs.map(|dir| std::fs::read_to_string(dir.join("cmdline")).unwrap_or_default().replace('\0', " "))
+        .collect()
+}
+
+fn be_killed(number: u64, dir: &Path) {
+    let run = run_id(number);
+    let env: Vec<_> = std::env::vars_os().collect();
+    let secrets = Arc::new(EnvSecrets::new(&env));
+    let mut executor = LocalExecutor::new(Options::default()).expect("descriptors");
+    let context = RunContext { run, dir: dir.to_owned(), env, log: dir.join(format!("{run}.log")), secrets };
+    executor.enter_run(context).expect("a run in a fresh directory");
+    let (mut task, mut events): (u32, Vec<WorkerEvent>) = (0, Vec::new());
+    loop {
+        while executor.live() < 6 {
+            task += 1;
+            executor.start(dispatch(run, task));
+        }
+        executor.poll(None, &mut events).expect("a poll");
+        events.clear();
+    }
+}
+
+fn dispatch(run: RunId, task: u32) -> Dispatch {
+    let argv = ["sh", "-c", SCRIPTS[task as usize % SCRIPTS.len()]].map(String::from).into();
+    Dispatch {
+        attempt: AttemptId { run, task: TaskSeq(task), token: FencingToken(u64::from(task)) },
+        number: 1,
+        path: format!("task-{task}").into(),
+        work: Work::Process(Process { argv, ..Process::default() }),
+        undo: false,
+        claims: Vec::new(),
+        secrets: Vec::new(),
+        env: Vec::new(),
+        cache: None,
+        reads: Vec::new(),
+        writes: Vec::new(),
+        heartbeat: None,
+        heartbeat_by_child: false,
+        agent: None,
+    }
+}
