@@ -31,8 +31,9 @@ use crate::sink::{Outlets, Sink};
 /// A short process has ended before its pipes are worth watching: watching them costs a third of starting it.
 const UNWATCHED: Duration = Duration::from_millis(4);
 
-/// Between two looks at a tree that is being ended.
-const SWEEP_PAUSE: Duration = Duration::from_millis(2);
+/// Between two looks at a tree that is being ended; a look is expensive, so they become rarer.
+const SWEEP_PAUSE: Duration = Duration::from_millis(1);
+const SWEEP_PAUSE_MAX: Duration = Duration::from_millis(32);
 
 /// No single look at a pipe reads more, so that a flood does not keep the others waiting.
 const READS_MAX: usize = 4;
@@ -66,7 +67,7 @@ enum Phase {
     /// Exited, but not yet reaped so that its number stays its own; its pipes may still bring something.
     Draining { until: Instant },
     /// Its first process is reaped, the rest of its tree is being ended.
-    Sweeping { exit: Exit, next: Instant },
+    Sweeping { exit: Exit, next: Instant, pause: Duration },
 }
 
 /// It has been told to stop.
@@ -135,8 +136,15 @@ impl Process {
             progress_file: ProgressFile::new(desk.run.private.progress(dispatch.attempt)),
             secret_files: secrets.files,
         };
-        desk.poller.add(&process.child.pidfd, Source::Exit.tag(serial)).map_err(start_failed)?;
-        Ok(process)
+        match desk.poller.add(&process.child.pidfd, Source::Exit.tag(serial)) {
+            Ok(()) => Ok(process),
+            Err(error) => {
+                platform::kill_group(process.child.pid, Some(Signal::KILL));
+                platform::reap_now(process.child.pid);
+                process.secret_files.into_iter().for_each(remove);
+                Err(start_failed(error))
+            }
+        }
     }
 
     /// When its leader was born.
@@ -177,7 +185,7 @@ impl Process {
                 None
             }
             Phase::Draining { until } if until <= now => self.close(desk),
-            Phase::Sweeping { exit, next } if next <= now => self.sweep(exit, desk),
+            Phase::Sweeping { exit, next, pause } if next <= now => self.sweep(exit, pause * 2, desk),
             Phase::Young { .. } | Phase::Running | Phase::Draining { .. } | Phase::Sweeping { .. } => None,
         }
     }
@@ -290,11 +298,11 @@ impl Process {
             // Somebody else in this process took its end: how it ended is not known.
             Ok(None) | Err(_) => Exit { status: Status::Code(-1), usage: Default::default() },
         };
-        self.sweep(exit, desk)
+        self.sweep(exit, SWEEP_PAUSE, desk)
     }
 
     /// The end, if nothing lives any more; else what lives is killed and looked at again.
-    fn sweep(&mut self, exit: Exit, desk: &mut Desk<'_>) -> Option<Ending> {
+    fn sweep(&mut self, exit: Exit, pause: Duration, desk: &mut Desk<'_>) -> Option<Ending> {
         let others = self.others(desk.births);
         if self.tree.is_gone(&others) || self.tree.members(&others).is_empty() {
             return Some(self.ending(exit));
@@ -302,7 +310,8 @@ impl Process {
         if self.stopping.is_none() {
             self.tree.signal(Signal::KILL, &others);
         }
-        self.phase = Phase::Sweeping { exit, next: Instant::now() + SWEEP_PAUSE };
+        let pause = pause.min(SWEEP_PAUSE_MAX);
+        self.phase = Phase::Sweeping { exit, next: Instant::now() + pause, pause };
         None
     }
 

@@ -315,6 +315,12 @@ pub(crate) fn reap(pid: i32) -> io::Result<Option<Exit>> {
     Ok(exit)
 }
 
+/// Waits for the end of a child that has been killed.
+pub(crate) fn reap_now(pid: i32) {
+    let _ = wait(pid, 0);
+    leaders().remove(&pid);
+}
+
 pub(super) fn wait(pid: i32, options: c_int) -> io::Result<Option<Exit>> {
     // SAFETY: all-zero is a valid `rusage`, and the pointers are to locals.
     let (status, usage) = unsafe {
@@ -352,4 +358,83 @@ pub(crate) fn kill_group(leader: i32, signal: Option<rustix::process::Signal>) -
         None => test_kill_process_group(group),
     };
     outcome != Err(rustix::io::Errno::SRCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    /// What a shell prints, started the short or the long way.
+    fn printed(script: &CStr, dir: &CStr, refused: bool) -> Result<(String, Exit), SpawnError> {
+        let argv = [c"sh".as_ptr(), c"-c".as_ptr(), script.as_ptr(), ptr::null()];
+        let (ours, theirs) = crate::platform::pipe().unwrap();
+        let null = std::fs::File::open("/dev/null").unwrap();
+        let spawn = Spawn {
+            program: c"/bin/sh",
+            argv: &argv,
+            environment: &[c"A=1".as_ptr(), ptr::null()],
+            dir,
+            stdin: null.as_fd(),
+            stdout: theirs.as_fd(),
+            stderr: null.as_fd(),
+        };
+        let child = Spawner { refused, ..Spawner::new() }.spawn(&spawn)?;
+        drop(theirs);
+        rustix::io::ioctl_fionbio(&ours, false).unwrap();
+        let mut text = String::new();
+        std::fs::File::from(ours).read_to_string(&mut text).unwrap();
+        let exit = wait(child.pid, 0).unwrap().unwrap();
+        leaders().remove(&child.pid);
+        Ok((text.replace(&child.pid.to_string(), "PID"), exit))
+    }
+
+    #[test]
+    fn both_ways_give_a_child_the_same() {
+        let script = c"pwd; echo $A $$; cut -d' ' -f5,6 /proc/$$/stat; grep SigBlk /proc/self/status; grep -c 'SigIgn.*[02468ace]...$' /proc/self/status; ls /proc/$$/fd | tr '\n' ' '; exit 7";
+        // Signals that we hold back, and `SIGPIPE`, which Rust ignores, must not reach the child so.
+        let held = SignalsHeld::new();
+        let (short, exit) = printed(script, c"/usr", false).unwrap();
+        let (long, _) = printed(script, c"/usr", true).unwrap();
+        drop(held);
+        assert_eq!(short, long);
+        assert_eq!(exit.status, Status::Code(7));
+        let expected = "/usr\n1 PID\nPID PID\nSigBlk:\t0000000000000000\n1\n0 1 2 ";
+        assert_eq!(short, expected);
+    }
+
+    #[test]
+    fn both_ways_say_how_far_a_child_came() {
+        for refused in [false, true] {
+            let error = printed(c"true", c"/no/such/place", refused).unwrap_err();
+            assert_eq!((error.stage, error.cause.kind()), (Stage::Directory, io::ErrorKind::NotFound));
+        }
+    }
+
+    #[test]
+    fn a_child_dies_with_the_thread_that_started_it() {
+        let (pid, pidfd) = std::thread::spawn(|| {
+            let argv = [c"sleep".as_ptr(), c"1000".as_ptr(), ptr::null()];
+            let null = std::fs::File::open("/dev/null").unwrap();
+            let fd = null.as_fd();
+            let environment = [ptr::null()];
+            let spawn = Spawn {
+                program: c"/bin/sleep",
+                argv: &argv,
+                environment: &environment,
+                dir: c"/",
+                stdin: fd,
+                stdout: fd,
+                stderr: fd,
+            };
+            let child = Spawner::new().spawn(&spawn).unwrap();
+            (child.pid, child.pidfd)
+        })
+        .join()
+        .unwrap();
+        let exit = wait(pid, 0).unwrap().unwrap();
+        drop(pidfd);
+        assert_eq!(exit.status, Status::Signal(libc::SIGKILL));
+    }
 }
