@@ -603,6 +603,11 @@ impl Engine {
         self.admission.holders()
     }
 
+    /// How every breaker stands.
+    pub fn breakers(&self) -> Vec<BreakerRecord> {
+        self.admission.breakers(self.now)
+    }
+
     /// The name of a resource in [`Engine::waits`] and [`Engine::holders`].
     pub fn resource_name(&self, resource: admission::ResourceId) -> &str {
         self.admission.name(resource)

@@ -8,6 +8,8 @@
 #![forbid(unsafe_code)]
 
 pub mod flow;
+#[cfg(feature = "host")]
+pub mod host;
 
 pub use partitur_model as model;
 

@@ -11,4 +11,4 @@ mod clock;
 mod shard;
 
 pub use clock::Clock;
-pub use shard::{Compile, OpenError, Opened, Options, Shard, ShardError};
+pub use shard::{Adopt, Compile, OpenError, Opened, Options, Shard, ShardError};

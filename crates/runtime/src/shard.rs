@@ -1,12 +1,12 @@
 //! The loop of a node, one turn at a time.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use partitur_engine::{BadRows, Batch, BatchNo, Boot, Effect, Engine, Input, Program, StoredRun};
 use partitur_model::change::Change;
-use partitur_model::record::DefinitionRecord;
+use partitur_model::record::{DefinitionRecord, RunRecord};
 use partitur_model::{DefinitionId, RunId, Timestamp};
 use partitur_store::{Commit, Completion, Quarantined, Store, StoreError};
 
@@ -18,9 +18,21 @@ pub type Compile = dyn Fn(&DefinitionRecord) -> Result<Arc<Program>, String> + S
 pub struct Options {
     /// The engine's part.
     pub engine: partitur_engine::Options,
+    /// Which of the runs that have not ended go on at once; the others rest until [`Shard::adopt`].
+    pub adopt: Adopt,
     /// How long changes may gather that nobody waits for. Zero commits what is there at once, as a server should;
     /// a few milliseconds suit a machine whose every processor is wanted by the tasks themselves.
     pub gather: Duration,
+}
+
+/// Which runs go on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Adopt {
+    /// All, as a server does.
+    #[default]
+    All,
+    /// Those with these numbers, with their sub-runs.
+    Only(Vec<u64>),
 }
 
 /// The shard could not be opened.
@@ -44,6 +56,8 @@ pub enum ShardError {
 pub struct Opened {
     /// The runs that go on.
     pub runs: Vec<RunId>,
+    /// The runs that rest, without their sub-runs.
+    pub resting: Vec<RunRecord>,
     /// Rows that could not be read.
     pub quarantined: Vec<Quarantined>,
     /// Runs whose rows do not fit together, or whose definition can no longer be read.
@@ -70,6 +84,40 @@ pub struct Shard<S> {
     trouble: Option<(Timestamp, StoreError)>,
     completions: Vec<Completion>,
     commits: u64,
+    families: Families,
+}
+
+/// Which runs that rested at the start belong together.
+#[derive(Debug, Default)]
+struct Families {
+    parents: BTreeMap<RunId, RunId>,
+    all: Vec<RunId>,
+}
+
+impl Families {
+    fn of(runs: &[partitur_store::StoredRun]) -> Families {
+        let parent = |run: &partitur_store::StoredRun| Some((run.run.id, run.run.parent?.run));
+        Families {
+            parents: runs.iter().filter_map(parent).collect(),
+            all: runs.iter().map(|run| run.run.id).collect(),
+        }
+    }
+
+    fn root(&self, mut run: RunId) -> RunId {
+        while let Some(&parent) = self.parents.get(&run) {
+            run = parent;
+        }
+        run
+    }
+}
+
+impl Adopt {
+    fn takes(&self, root: RunId) -> bool {
+        match self {
+            Adopt::All => true,
+            Adopt::Only(numbers) => numbers.contains(&root.number()),
+        }
+    }
 }
 
 /// A batch on its way to the disk.
@@ -107,11 +155,16 @@ impl<S: Store> Shard<S> {
                 }),
             }
         }
+        let families = Families::of(&recovered.runs);
+        let (runs, resting): (Vec<_>, Vec<_>) =
+            recovered.runs.into_iter().partition(|stored| options.adopt.takes(families.root(stored.run.id)));
+        opened.resting =
+            resting.into_iter().map(|stored| stored.run).filter(|run| run.parent.is_none()).collect();
         let boot = Boot {
             node: recovered.node,
             breakers: recovered.breakers,
             programs,
-            runs: recovered.runs.into_iter().map(stored_run).collect(),
+            runs: runs.into_iter().map(stored_run).collect(),
         };
         let mut batch = Batch::new(BatchNo(1));
         let (engine, bad) = Engine::new(options.engine, boot, now, &mut batch);
@@ -131,6 +184,7 @@ impl<S: Store> Shard<S> {
             trouble: None,
             completions: Vec::new(),
             commits: 0,
+            families,
         };
         Ok((shard, opened))
     }
@@ -161,6 +215,22 @@ impl<S: Store> Shard<S> {
                 return Ok(());
             }
         }
+    }
+
+    /// A run that rested goes on, with its sub-runs; its attempts from before this start are dead.
+    pub fn adopt(&mut self, now: Timestamp, root: RunId) {
+        let family: Vec<RunId> =
+            self.families.all.iter().copied().filter(|&run| self.families.root(run) == root).collect();
+        self.families.all.retain(|run| !family.contains(run));
+        for run in family {
+            let stored = match self.store.load_run(run) {
+                Ok(Some(stored)) => stored,
+                Ok(None) | Err(_) => continue,
+            };
+            let input = self.with_program(stored);
+            self.step(now, input);
+        }
+        self.step(now, Input::AttemptsLost);
     }
 
     /// The effects that may be carried out now.

@@ -61,6 +61,14 @@ impl Resources {
         self.cell_of(id)
     }
 
+    /// The breakers, in the order in which they were first named.
+    pub(super) fn breakers(&self) -> impl Iterator<Item = &Breaker> {
+        self.named.iter().filter_map(|named| match &self.cell(named.cell).stock {
+            Stock::Breaker(breaker) => Some(&**breaker),
+            Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) => None,
+        })
+    }
+
     /// Makes the name a rate.
     pub(super) fn rate(&mut self, name: &str) -> CellId {
         let cell = self.intern(name);

@@ -2,7 +2,9 @@
 
 use partitur_model::Timestamp;
 use partitur_model::definition::{ClaimMode, Priority};
+use partitur_model::record::BreakerRecord;
 
+use super::breaker::Breaker;
 use super::cell::{CellId, Demand, Need, Stock};
 use super::mode::Mode;
 use super::ticket::{Entry, Place};
@@ -60,6 +62,13 @@ impl Admission {
             .collect();
         views.sort_by_key(|(ready, order, view)| (*ready, *order, view.task));
         views.into_iter().map(|(_, _, view)| view).collect()
+    }
+
+    /// How every breaker stands, in the order in which they were first named.
+    pub fn breakers(&self, now: Timestamp) -> Vec<BreakerRecord> {
+        let record =
+            |breaker: &Breaker| BreakerRecord { name: breaker.spec.name.clone(), state: breaker.state(now) };
+        self.resources.breakers().map(record).collect()
     }
 
     /// Everybody who holds something, by task.

@@ -1,0 +1,89 @@
+//! From a file to a program, with everything that is wrong with it found on the way.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use partitur_engine::{Program, compile};
+use partitur_formats::{Document, Places, definition_record, read, read_record};
+use partitur_model::record::DefinitionRecord;
+use partitur_model::{Fault, Severity};
+
+/// A document that may run.
+pub struct Loaded {
+    /// What was read.
+    pub document: Document,
+    /// Its sources, as they are submitted.
+    pub record: DefinitionRecord,
+    /// Compiled.
+    pub program: Arc<Program>,
+    /// The directory in which its tasks run, absolute.
+    pub dir: PathBuf,
+    /// What the reader should know.
+    pub warnings: Vec<Fault>,
+}
+
+/// A document that may not run.
+#[derive(thiserror::Error)]
+pub enum LoadError {
+    /// The file cannot be read.
+    #[error("cannot read {path}: {error}")]
+    Unreadable {
+        /// Which.
+        path: String,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// What is wrong with it.
+    #[error("{} faults", faults.len())]
+    Faulty {
+        /// All of them, warnings included.
+        faults: Vec<Fault>,
+        /// Where its places are.
+        places: Box<Places>,
+    },
+}
+
+impl std::fmt::Debug for LoadError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            LoadError::Unreadable { path, error } => write!(f, "{path}: {error}"),
+            LoadError::Faulty { faults, .. } => write!(f, "{faults:?}"),
+        }
+    }
+}
+
+/// Reads, checks and compiles a document and its sub-flows.
+///
+/// # Errors
+/// The file's, or every fault of the document at once.
+pub fn load(path: &Path) -> Result<Loaded, LoadError> {
+    let unreadable = |error| LoadError::Unreadable { path: path.display().to_string(), error };
+    let bytes = std::fs::read(path).map_err(unreadable)?;
+    let dir = std::path::absolute(path).map_err(unreadable)?.parent().map(Path::to_owned).unwrap_or_default();
+    let mut resolve =
+        |flow: &str| std::fs::read(dir.join(flow)).map_err(|error| format!("cannot be read: {error}"));
+    let document = read(&path.to_string_lossy(), &bytes, &mut resolve)
+        .map_err(|wrong| LoadError::Faulty { faults: wrong.faults, places: Box::new(wrong.places) })?;
+    let mut faults = document.warnings.clone();
+    let program = match compile(&document.definition) {
+        Ok(program) if !faults.iter().any(|fault| fault.severity == Severity::Error) => program,
+        Ok(_) => return Err(LoadError::Faulty { faults, places: Box::new(document.places) }),
+        Err(more) => {
+            faults.extend(more.into_iter().filter(|fault| !faults.contains(fault)).collect::<Vec<_>>());
+            return Err(LoadError::Faulty { faults, places: Box::new(document.places) });
+        }
+    };
+    let record = definition_record(&document);
+    Ok(Loaded { record, program, dir, warnings: faults, document })
+}
+
+/// Compiles a document from its stored sources.
+///
+/// # Errors
+/// What is wrong with them, for people.
+pub fn compile_record(record: &DefinitionRecord) -> Result<Arc<Program>, String> {
+    let messages =
+        |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ");
+    let document = read_record(record).map_err(|wrong| messages(wrong.faults))?;
+    compile(&document.definition).map_err(messages)
+}
