@@ -71,9 +71,9 @@ pub(super) enum Stock {
 }
 
 impl Cell {
-    pub(super) fn new(label: ResourceId, parent: Option<CellId>, stock: Stock, limit: bool) -> Cell {
+    pub(super) fn new(parent: Option<CellId>, stock: Stock, limit: bool) -> Cell {
         Cell {
-            label,
+            label: ResourceId(0),
             parent,
             stock,
             limit,

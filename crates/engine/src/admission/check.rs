@@ -19,7 +19,7 @@ impl Admission {
     fn check_stocks(&self) {
         let mut held: Vec<Vec<Demand>> = vec![Vec::new(); self.resources.cells.len()];
         for (_, entry) in self.tickets.iter().filter(|(_, entry)| entry.place == Place::Holding) {
-            for need in &entry.needs {
+            for need in entry.needs.iter() {
                 held[need.cell.0 as usize].push(need.demand);
             }
         }
@@ -51,15 +51,15 @@ impl Admission {
         let mut waiting = [0; 4];
         for (index, entry) in self.tickets.iter().filter(|(_, entry)| entry.place != Place::Holding) {
             waiting[entry.class as usize] += 1;
-            let queues = match entry.place {
-                Place::Incoming => &self.incoming,
-                Place::Parked(cell, demand) => {
-                    &self.resources.cell(cell).lane(demand).expect("a parked ticket has its lane").queues
+            let queues = match entry.refused() {
+                None => &self.incoming,
+                Some(need) => {
+                    let lane = self.resources.cell(need.cell).lane(need.demand);
+                    &lane.expect("a parked ticket has its lane").queues
                 }
-                Place::Holding => unreachable!("filtered"),
             };
             let queue = &queues[usize::from(entry.fresh)][entry.class as usize];
-            assert!(queue.contains(&self.key(index)), "{:?} stands where it says", entry.task);
+            assert!(queue.contains(&self.key(index)), "{:?} stands where it says", entry.key());
         }
         assert_eq!(self.turns.waiting(), waiting, "tickets waiting by class");
         let lanes = self.resources.cells.iter().flat_map(|cell| &cell.lanes);

@@ -36,10 +36,11 @@ impl Admission {
         open: &mut Open,
         out: &mut Vec<Grant>,
     ) {
-        let Some(need) = self.refusal(now, key.index) else {
+        let Some(at) = self.refusal(now, key.index) else {
             self.grant(now, key.index, out);
             return open.advance(queue, key, lane, self.queues(lane));
         };
+        let need = self.tickets[key.index].needs[at as usize];
         let refusing: LaneId = Some((need.cell, need.demand));
         if lane == refusing {
             open.remove(lane, self.queues(lane));
@@ -49,15 +50,16 @@ impl Admission {
             self.stall(lane, need.cell);
         } else {
             open.remove(refusing, self.queues(refusing));
-            self.wait_for(key.index, need);
+            self.wait_for(key.index, at);
             open.advance(queue, key, lane, self.queues(lane));
         }
     }
 
-    /// The first of the ticket's needs that is not met.
-    pub(super) fn refusal(&self, now: Timestamp, index: u32) -> Option<Need> {
-        let refuses = |need: &&Need| !self.resources.cell(need.cell).admits(now, index, need.demand);
-        self.tickets[index].needs.iter().find(refuses).copied()
+    /// Which of the ticket's needs is the first that is not met.
+    pub(super) fn refusal(&self, now: Timestamp, index: u32) -> Option<u32> {
+        let refuses = |need: &Need| !self.resources.cell(need.cell).admits(now, index, need.demand);
+        let at = self.tickets[index].needs.iter().position(refuses)?;
+        Some(u32::try_from(at).expect("fewer than 2^32 claims"))
     }
 
     /// The ticket gets what it wants.
@@ -65,7 +67,7 @@ impl Admission {
         self.unpark(index);
         self.forsake(index);
         let entry = &self.tickets[index];
-        out.push(Grant { task: entry.task, fresh: entry.fresh, waited: now.since(entry.ready) });
+        out.push(Grant { task: entry.key(), fresh: entry.fresh, waited: now.since(entry.since) });
         self.turns.leave(entry.class);
         self.turns.take(entry.class);
         self.hold(now, index);
@@ -75,7 +77,7 @@ impl Admission {
     pub(super) fn hold(&mut self, since: Timestamp, index: u32) {
         let entry = &mut self.tickets[index];
         (entry.place, entry.since) = (Place::Holding, since);
-        for need in &entry.needs {
+        for need in entry.needs.iter() {
             self.resources.cell_mut(need.cell).stock.take(since, need.demand);
         }
     }
@@ -83,7 +85,7 @@ impl Admission {
     /// A new ticket: it waits where it is refused, or for the next decision.
     pub(super) fn place(&mut self, now: Timestamp, index: u32) {
         match self.refusal(now, index) {
-            Some(need) => self.park(index, need),
+            Some(at) => self.park(index, at),
             None => {
                 let (key, (fresh, class)) = (self.key(index), self.queue(index));
                 self.incoming[usize::from(fresh)][class as usize].insert(key);
@@ -101,17 +103,18 @@ impl Admission {
     }
 
     /// The ticket waits there from now on.
-    pub(super) fn wait_for(&mut self, index: u32, need: Need) {
-        if self.tickets[index].place != Place::Parked(need.cell, need.demand) {
+    pub(super) fn wait_for(&mut self, index: u32, refused: u32) {
+        if self.tickets[index].place != Place::Parked(refused) {
             self.unpark(index);
-            self.park(index, need);
+            self.park(index, refused);
         }
     }
 
-    fn park(&mut self, index: u32, need: Need) {
+    fn park(&mut self, index: u32, refused: u32) {
         let (key, queue) = (self.key(index), self.queue(index));
         let entry = &mut self.tickets[index];
-        entry.place = Place::Parked(need.cell, need.demand);
+        entry.place = Place::Parked(refused);
+        let need = entry.needs[refused as usize];
         let cell = self.resources.cell_mut(need.cell);
         let at = cell.lanes.binary_search_by_key(&need.demand, |lane| lane.demand).unwrap_or_else(|at| {
             cell.lanes.insert(at, Lane::new(need.demand));
@@ -131,13 +134,13 @@ impl Admission {
     pub(super) fn unpark(&mut self, index: u32) {
         let (key, queue) = (self.key(index), self.queue(index));
         let entry = &self.tickets[index];
-        match entry.place {
-            Place::Holding => unreachable!("a ticket that holds does not wait"),
-            Place::Incoming => {
+        match entry.refused() {
+            None => {
+                debug_assert_eq!(entry.place, Place::Incoming, "a ticket that holds does not wait");
                 self.incoming[usize::from(queue.0)][queue.1 as usize].remove(&key);
             }
-            Place::Parked(at, demand) => {
-                self.passed.remove(&(entry.ready, entry.order, index));
+            Some(Need { cell: at, demand, .. }) => {
+                self.passed.remove(&(entry.since, entry.order, index));
                 let cell = self.resources.cell_mut(at);
                 let lane =
                     cell.lanes.binary_search_by_key(&demand, |lane| lane.demand).expect("it is parked there");
@@ -201,10 +204,7 @@ impl Admission {
 
     /// The lane of a ticket that is parked; `None` if it is not.
     fn lane_of(&self, index: u32) -> LaneId {
-        match self.tickets[index].place {
-            Place::Parked(cell, demand) => Some((cell, demand)),
-            Place::Incoming | Place::Holding => None,
-        }
+        self.tickets[index].refused().map(|need| (need.cell, need.demand))
     }
 
     fn queue(&self, index: u32) -> Queue {

@@ -79,7 +79,7 @@ pub struct Ticket {
 }
 
 /// One claim of a ticket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Request {
     /// Of what.
     pub resource: ResourceId,
@@ -207,8 +207,12 @@ impl Admission {
     }
 
     /// At most so many permits of the key in any span of this length. Permits are used up by starting, not held.
+    /// A name becomes a rate before anybody claims it; the figures of a rate may change at any time.
     pub fn set_rate(&mut self, key: &str, permits: u32, per: Duration) {
         let id = self.resources.rate(key);
+        let is_rate = matches!(self.resources.cell(id).stock, Stock::Rate(_));
+        let claimed = || self.tickets.iter().any(|(_, entry)| entry.needs.iter().any(|need| need.cell == id));
+        assert!(is_rate || !claimed(), "`{key}` is claimed as a thing and cannot become a rate");
         let cell = self.resources.cell_mut(id);
         match &mut cell.stock {
             Stock::Rate(rate) => rate.set(permits, per),
@@ -279,7 +283,7 @@ impl Admission {
         {
             self.learn(now, index);
             let entry = self.tickets.remove(index);
-            for need in &entry.needs {
+            for need in entry.needs.iter() {
                 self.resources.cell_mut(need.cell).stock.give_back(need.demand);
                 self.touch(need.cell);
             }
@@ -344,15 +348,15 @@ impl Admission {
     }
 
     fn admit(&mut self, ticket: Ticket, place: Place, ready_in: BatchNo) -> u32 {
-        let needs = self.resources.needs(&ticket.claims, ticket.breaker.as_deref());
         let rank = order::sortable(self.options.order.rank(&ticket));
+        let needs = self.resources.needs(ticket.claims, ticket.breaker.as_deref());
         let wide = reserve::is_wide(&self.resources, &needs);
         self.tickets.insert(ticket::Entry {
-            task: ticket.task,
+            run: ticket.task.run,
+            task: ticket.task.task,
             needs,
-            ready: ticket.ready,
-            order: ticket.order,
             since: ticket.ready,
+            order: ticket.order,
             rank,
             class: ticket.class,
             place,
@@ -373,6 +377,6 @@ impl Admission {
 
     fn key(&self, index: u32) -> Key {
         let entry = &self.tickets[index];
-        Key { rank: entry.rank, ready: entry.ready, order: entry.order, index }
+        Key { rank: entry.rank, ready: entry.since, order: entry.order, index }
     }
 }

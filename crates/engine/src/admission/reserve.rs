@@ -33,8 +33,8 @@ impl Admission {
         let mut at = 0;
         while let Some(&index) = self.reservers.get(at) {
             match self.refusal(now, index) {
-                Some(need) => {
-                    self.wait_for(index, need);
+                Some(refused) => {
+                    self.wait_for(index, refused);
                     at += 1;
                 }
                 None => {
@@ -51,7 +51,7 @@ impl Admission {
         let can_be_passed =
             if cell.limit { refused.demand.units() >= 2 } else { entry.wide || cell.is_shared() };
         if can_be_passed {
-            self.passed.insert((entry.ready, entry.order, index));
+            self.passed.insert((entry.since, entry.order, index));
         }
     }
 
@@ -68,7 +68,7 @@ impl Admission {
 
     fn reserve(&mut self, index: u32) {
         self.reservers.push(index);
-        for need in &self.tickets[index].needs {
+        for need in self.tickets[index].needs.iter() {
             let cell = self.resources.cell_mut(need.cell);
             let keeps_free = !cell.limit || need.demand.units() >= 2;
             cell.reserved.push((index, keeps_free.then_some(need.demand)));

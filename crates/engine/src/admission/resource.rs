@@ -1,12 +1,15 @@
 //! Names of resources, what kind of thing each names, and how much there is of it.
 
 use std::collections::BTreeMap;
+use std::hash::BuildHasher;
+use std::sync::Arc;
 
 use partitur_model::definition::{BreakerSpec, ClaimMode};
 
 use super::Request;
 use super::breaker::Breaker;
 use super::cell::{Cell, CellId, Demand, Need, Stock};
+use super::hash::Fixed;
 use super::mode::Mode;
 
 /// An interned name of a resource.
@@ -21,10 +24,16 @@ pub(super) struct Resources {
     pub(super) cells: Vec<Cell>,
     /// The cell of each path, by the path.
     paths: BTreeMap<Box<str>, CellId>,
+    breakers: BTreeMap<Box<str>, CellId>,
     declared: BTreeMap<Box<str>, u32>,
     /// Cells that time alone can open.
     pub(super) timed: Vec<CellId>,
+    /// Requests that were compiled lately, by their hash.
+    compiled: Vec<(Vec<Request>, Arc<[Need]>)>,
 }
+
+/// So many compiled requests are kept for those who ask for the same.
+const COMPILED_KEPT: usize = 64;
 
 #[derive(Debug)]
 struct Named {
@@ -51,14 +60,15 @@ impl Resources {
 
     /// The breaker's cell; breakers have names of their own, apart from those of resources.
     pub(super) fn breaker(&mut self, name: &str) -> CellId {
-        let full = format!("breaker:{name}");
-        let id = self.ids.get(full.as_str()).copied().unwrap_or_else(|| {
-            let stock = Stock::Breaker(Box::new(Breaker::new(BreakerSpec::named(name))));
-            let id = self.add(&full, None, stock, true);
-            self.timed.push(self.cell_of(id));
-            id
-        });
-        self.cell_of(id)
+        if let Some(&cell) = self.breakers.get(name) {
+            return cell;
+        }
+        let stock = Stock::Breaker(Box::new(Breaker::new(BreakerSpec::named(name))));
+        let cell = self.add_cell(None, stock, true);
+        self.label(&format!("breaker {name}"), cell);
+        self.breakers.insert(name.into(), cell);
+        self.timed.push(cell);
+        cell
     }
 
     /// The breakers, in the order in which they were first named.
@@ -76,6 +86,8 @@ impl Resources {
         if !self.timed.contains(&cell) {
             self.timed.push(cell);
         }
+        // What was compiled before took it for a thing with units.
+        self.compiled.clear();
         cell
     }
 
@@ -122,8 +134,21 @@ impl Resources {
         }
     }
 
-    /// What the requests come to: one need for each cell, first those that refuse longest.
-    pub(super) fn needs(&mut self, requests: &[Request], breaker: Option<&str>) -> Box<[Need]> {
+    /// What the requests come to; the same allocation for those who lately asked for the same.
+    pub(super) fn needs(&mut self, requests: Vec<Request>, breaker: Option<&str>) -> Arc<[Need]> {
+        if breaker.is_some() {
+            return self.compile(&requests, breaker);
+        }
+        let place = Fixed::default().hash_one(&requests) as usize % COMPILED_KEPT;
+        self.compiled.resize_with(COMPILED_KEPT, || (Vec::new(), Arc::default()));
+        if self.compiled[place].0 != requests {
+            self.compiled[place] = (requests.clone(), self.compile(&requests, None));
+        }
+        self.compiled[place].1.clone()
+    }
+
+    /// One need for each cell, first those that refuse longest.
+    fn compile(&mut self, requests: &[Request], breaker: Option<&str>) -> Arc<[Need]> {
         let mut needs = Vec::with_capacity(requests.len() + 1);
         for request in requests {
             self.add_needs(request, &mut needs);
@@ -143,7 +168,7 @@ impl Resources {
         // Things before places in pools, and what lies deep before its ancestors: who is refused waits where it
         // takes longest.
         needs.sort_by_key(|need| (self.cell(need.cell).limit, std::cmp::Reverse(need.cell)));
-        needs.into_boxed_slice()
+        needs.into()
     }
 
     fn add_needs(&self, request: &Request, needs: &mut Vec<Need>) {
@@ -182,17 +207,26 @@ impl Resources {
     }
 
     fn add(&mut self, name: &str, parent: Option<CellId>, stock: Stock, limit: bool) -> ResourceId {
-        let cell = CellId(u32::try_from(self.cells.len()).expect("fewer than 2^32 resources"));
-        let label = ResourceId(u32::try_from(self.named.len()).expect("fewer than 2^32 resources"));
-        self.cells.push(Cell::new(label, parent, stock, limit));
+        let cell = self.add_cell(parent, stock, limit);
         self.name_cell(name, cell)
     }
 
+    fn add_cell(&mut self, parent: Option<CellId>, stock: Stock, limit: bool) -> CellId {
+        let cell = CellId(u32::try_from(self.cells.len()).expect("fewer than 2^32 cells"));
+        self.cells.push(Cell::new(parent, stock, limit));
+        cell
+    }
+
     fn name_cell(&mut self, name: &str, cell: CellId) -> ResourceId {
+        let id = self.label(name, cell);
+        self.ids.insert(name.into(), id);
+        id
+    }
+
+    /// The last name is the label: the one that somebody asked for is better than the one made up for an ancestor.
+    fn label(&mut self, name: &str, cell: CellId) -> ResourceId {
         let id = ResourceId(u32::try_from(self.named.len()).expect("fewer than 2^32 resources"));
         self.named.push(Named { name: name.into(), cell });
-        self.ids.insert(name.into(), id);
-        // The name that somebody asked for is the better label than the one made up for an ancestor.
         self.cells[cell.0 as usize].label = id;
         id
     }

@@ -1,14 +1,16 @@
 //! The tickets that live: those that wait and those that hold.
 
+use std::hash::BuildHasher;
 use std::ops::{Index, IndexMut};
+use std::sync::Arc;
 
-use hashbrown::HashMap;
-use partitur_model::Timestamp;
+use hashbrown::HashTable;
 use partitur_model::change::BatchNo;
 use partitur_model::definition::Priority;
+use partitur_model::{RunId, TaskSeq, Timestamp};
 
 use super::TaskKey;
-use super::cell::{CellId, Demand, Need};
+use super::cell::Need;
 use super::hash::Fixed;
 
 /// Where a ticket is.
@@ -16,30 +18,45 @@ use super::hash::Fixed;
 pub(super) enum Place {
     /// It waits, and nobody has looked at it yet.
     Incoming,
-    /// It waits in this lane of this cell.
-    Parked(CellId, Demand),
+    /// It waits where this one of its needs was refused.
+    Parked(u32),
     /// It holds all of its claims.
     Holding,
 }
 
-/// A ticket, compiled.
+/// A ticket, compiled: 80 bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
-    pub(super) task: TaskKey,
-    pub(super) needs: Box<[Need]>,
-    pub(super) ready: Timestamp,
-    pub(super) order: u64,
-    /// Holds since.
-    pub(super) since: Timestamp,
+    pub(super) run: RunId,
+    pub(super) task: TaskSeq,
     pub(super) rank: u32,
-    pub(super) class: Priority,
+    /// Shared between tickets that claim the same.
+    pub(super) needs: Arc<[Need]>,
+    /// When it became ready; once it holds, since when.
+    pub(super) since: Timestamp,
+    pub(super) order: u64,
+    /// The batch that makes its readiness durable.
+    pub(super) ready_in: BatchNo,
     pub(super) place: Place,
+    pub(super) class: Priority,
     /// That it is ready is not durable yet.
     pub(super) fresh: bool,
-    /// The batch that makes it durable.
-    pub(super) ready_in: BatchNo,
     /// It wants several things, or several units of one.
     pub(super) wide: bool,
+}
+
+impl Entry {
+    pub(super) fn key(&self) -> TaskKey {
+        TaskKey { run: self.run, task: self.task }
+    }
+
+    /// The need that was refused, if the ticket is parked there.
+    pub(super) fn refused(&self) -> Option<Need> {
+        match self.place {
+            Place::Parked(at) => Some(self.needs[at as usize]),
+            Place::Incoming | Place::Holding => None,
+        }
+    }
 }
 
 /// All live tickets, at stable indices.
@@ -47,7 +64,8 @@ pub(super) struct Entry {
 pub(super) struct Tickets {
     entries: Vec<Option<Entry>>,
     free: Vec<u32>,
-    by_task: HashMap<TaskKey, u32, Fixed>,
+    /// The indices, found by the tasks of their entries.
+    by_task: HashTable<u32>,
 }
 
 impl Tickets {
@@ -56,26 +74,38 @@ impl Tickets {
             self.entries.push(None);
             u32::try_from(self.entries.len() - 1).expect("fewer than 2^32 tickets")
         });
-        self.by_task.insert(entry.task, index);
+        let hash = hash(entry.key());
         self.entries[index as usize] = Some(entry);
+        let entries = &self.entries;
+        self.by_task.insert_unique(hash, index, |&index| hash_at(entries, index));
         index
     }
 
     pub(super) fn remove(&mut self, index: u32) -> Entry {
-        let entry = self.entries[index as usize].take().expect("the ticket lives");
-        self.by_task.remove(&entry.task);
+        let hash = hash_at(&self.entries, index);
+        if let Ok(found) = self.by_task.find_entry(hash, |&other| other == index) {
+            found.remove();
+        }
         self.free.push(index);
-        entry
+        self.entries[index as usize].take().expect("the ticket lives")
     }
 
     pub(super) fn find(&self, task: TaskKey) -> Option<u32> {
-        self.by_task.get(&task).copied()
+        self.by_task.find(hash(task), |&index| self[index].key() == task).copied()
     }
 
     /// All of them, in the order of their indices.
     pub(super) fn iter(&self) -> impl Iterator<Item = (u32, &Entry)> {
         self.entries.iter().zip(0..).filter_map(|(entry, index)| Some((index, entry.as_ref()?)))
     }
+}
+
+fn hash(task: TaskKey) -> u64 {
+    Fixed::default().hash_one(task)
+}
+
+fn hash_at(entries: &[Option<Entry>], index: u32) -> u64 {
+    hash(entries[index as usize].as_ref().expect("the ticket lives").key())
 }
 
 impl Index<u32> for Tickets {

@@ -58,7 +58,7 @@ impl Admission {
     pub fn waits(&self, now: Timestamp) -> Vec<WaitView> {
         let waiting = self.tickets.iter().filter(|(_, entry)| entry.place != Place::Holding);
         let mut views: Vec<_> = waiting
-            .map(|(index, entry)| (entry.ready, entry.order, self.wait_view(now, index, entry)))
+            .map(|(index, entry)| (entry.since, entry.order, self.wait_view(now, index, entry)))
             .collect();
         views.sort_by_key(|(ready, order, view)| (*ready, *order, view.task));
         views.into_iter().map(|(_, _, view)| view).collect()
@@ -76,7 +76,7 @@ impl Admission {
         let holding = self.tickets.iter().filter(|(_, entry)| entry.place == Place::Holding);
         let mut views: Vec<_> = holding
             .map(|(_, entry)| HoldView {
-                task: entry.task,
+                task: entry.key(),
                 since: entry.since,
                 claims: entry.needs.iter().filter(|need| need.named).map(|need| self.request(need)).collect(),
             })
@@ -88,16 +88,14 @@ impl Admission {
     /// Why the task waits; `None` if it does not.
     pub fn blocked_on(&self, task: TaskKey) -> Option<Blocker> {
         let index = self.tickets.find(task)?;
-        match self.tickets[index].place {
-            Place::Holding => None,
-            Place::Incoming => Some(Blocker::Undecided),
-            Place::Parked(cell, demand) => {
-                let stalled_on = self.resources.cell(cell).lane(demand).and_then(|lane| lane.stalled_on);
-                // A reserver is looked at by itself, not as one of its lane.
-                let refused_by = stalled_on.filter(|_| !self.reservers.contains(&index)).unwrap_or(cell);
-                Some(self.blocker(refused_by, demand))
-            }
-        }
+        let entry = &self.tickets[index];
+        let Some(need) = entry.refused() else {
+            return (entry.place == Place::Incoming).then_some(Blocker::Undecided);
+        };
+        let stalled_on = self.resources.cell(need.cell).lane(need.demand).and_then(|lane| lane.stalled_on);
+        // A reserver is looked at by itself, not as one of its lane.
+        let refused_by = stalled_on.filter(|_| !self.reservers.contains(&index)).unwrap_or(need.cell);
+        Some(self.blocker(refused_by, need.demand))
     }
 
     fn blocker(&self, id: CellId, demand: Demand) -> Blocker {
@@ -110,7 +108,7 @@ impl Admission {
     }
 
     fn wait_view(&self, now: Timestamp, index: u32, entry: &Entry) -> WaitView {
-        let blocked_on = self.blocked_on(entry.task).unwrap_or(Blocker::Undecided);
+        let blocked_on = self.blocked_on(entry.key()).unwrap_or(Blocker::Undecided);
         let refused = match blocked_on {
             Blocker::Undecided => None,
             Blocker::Resource(id) | Blocker::Rate(id, _) | Blocker::Breaker(id, _) => {
@@ -122,14 +120,14 @@ impl Admission {
         let older =
             cell.into_iter().flat_map(|cell| cell.reserved.iter().take_while(|&&(other, _)| other != index));
         WaitView {
-            task: entry.task,
+            task: entry.key(),
             class: entry.class,
-            since: entry.ready.min(now),
+            since: entry.since.min(now),
             blocked_on,
             held_by: refused.map_or_else(Vec::new, |need| self.in_the_way(need)),
             kept_for: older
                 .filter(|(_, kept)| kept.is_some())
-                .map(|&(other, _)| self.tickets[other].task)
+                .map(|&(other, _)| self.tickets[other].key())
                 .collect(),
             reserves: self.reservers.contains(&index),
         }
@@ -145,7 +143,7 @@ impl Admission {
         let holding = self.tickets.iter().filter(|(_, entry)| entry.place == Place::Holding);
         let mut holders: Vec<_> = holding
             .filter(|(_, entry)| entry.needs.iter().any(|held| held.cell == need.cell && conflicts(held)))
-            .map(|(_, entry)| entry.task)
+            .map(|(_, entry)| entry.key())
             .collect();
         holders.sort_unstable();
         holders

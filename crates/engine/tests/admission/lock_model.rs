@@ -112,6 +112,7 @@ fn seconds(time: Timestamp) -> f64 {
 
 #[cfg(test)]
 mod tests {
+    #[allow(unused_imports, reason = "the benchmark compiles this without the test")]
     use super::*;
 
     #[test]

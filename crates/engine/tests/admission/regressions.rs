@@ -236,3 +236,14 @@ fn what_is_offered_after_a_settlement_is_fresh_again() {
     admission.decide(at(0.0), &mut grants);
     assert!(grants[0].fresh);
 }
+
+#[test]
+fn a_breaker_and_a_resource_of_the_same_name_are_two_things() {
+    let mut admission = Admission::new(Options::default());
+    let both =
+        Ticket { breaker: Some("erp".into()), ..ticket(&mut admission, 1, at(0.0), &["breaker:erp", "erp"]) };
+    admission.offer(at(0.0), both, BatchNo(0));
+    assert_eq!(decide(&mut admission, at(0.0)), [1]);
+    offer(&mut admission, 2, at(0.0), &["erp"]);
+    assert_eq!(decide(&mut admission, at(0.0)), NONE);
+}
