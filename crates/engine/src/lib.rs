@@ -12,6 +12,7 @@ pub mod admission;
 mod arrival;
 mod attempt;
 mod batch;
+pub mod check;
 mod command;
 mod container;
 mod cx;
@@ -33,6 +34,7 @@ mod timers;
 mod work;
 
 pub use batch::{Batch, BatchNo};
+pub use check::check;
 pub use effect::{Answer, Effect, Refusal};
 pub use engine::{Boot, Engine, Options};
 pub use input::{Command, Input, ReplyTo, StoredRun, Submission};

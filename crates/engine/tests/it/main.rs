@@ -1,4 +1,5 @@
 //! The engine as its callers see it: inputs in, batches out, and the rows in between.
 
+mod check;
 mod lab;
 mod runs;
