@@ -4,7 +4,7 @@
 //! there are; one batch is written while the next is filled, as the shard does it.
 //!
 //! `cargo bench -p partitur-store`; the medians of five rounds. `PARTITUR_BENCH_DIR` says on which disk; an argument
-//! such as `Full/64/256` (setting, runs, batch) selects lines.
+//! such as `Full/64/256` (setting, runs, batch, bytes of an output) selects lines.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -21,21 +21,44 @@ fn main() {
     let wanted: Vec<String> =
         std::env::args().skip(1).filter(|argument| !argument.starts_with("--")).collect();
     println!(
-        "{:<8}{:>6}{:>7}{:>12}{:>12}{:>10}{:>12}{:>11}{:>10}",
-        "sync", "runs", "batch", "steps/s", "writer us", "rows", "written B", "stored B", "commit ms"
+        "{:<20}{:>12}{:>12}{:>10}{:>12}{:>11}{:>10}",
+        "shape", "steps/s", "writer us", "rows", "written B", "stored B", "commit ms"
     );
-    for synchronous in [Synchronous::Full, Synchronous::Normal] {
-        for runs in [64, 256] {
-            for batch in [1, 16, 64, 256] {
-                let name = format!("{synchronous:?}/{runs}/{batch}");
-                if !wanted.is_empty() && !wanted.iter().any(|wanted| name.contains(wanted)) {
-                    continue;
-                }
-                let rounds: Vec<Figures> = (0..ROUNDS).map(|_| round(synchronous, runs, batch)).collect();
-                print(synchronous, runs, batch, &rounds);
-            }
+    for shape in shapes() {
+        let name = shape.to_string();
+        if wanted.is_empty() || wanted.iter().any(|wanted| name.contains(wanted)) {
+            let rounds: Vec<Figures> = (0..ROUNDS).map(|_| round(shape)).collect();
+            print(shape, &rounds);
         }
     }
+}
+
+/// What a line of the table measures.
+#[derive(Clone, Copy)]
+struct Shape {
+    synchronous: Synchronous,
+    runs: u64,
+    batch: usize,
+    /// Bytes of each output.
+    output: usize,
+}
+
+impl std::fmt::Display for Shape {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}/{}/{}/{}", self.synchronous, self.runs, self.batch, self.output)
+    }
+}
+
+/// Each setting over each number of runs and batches with short outputs, and some with longer ones.
+fn shapes() -> Vec<Shape> {
+    let mut shapes = Vec::new();
+    for synchronous in [Synchronous::Full, Synchronous::Normal] {
+        for runs in [64, 256] {
+            shapes.extend([1, 16, 64, 256].map(|batch| Shape { synchronous, runs, batch, output: 60 }));
+        }
+        shapes.extend([400, 800, 2_000].map(|output| Shape { synchronous, runs: 256, batch: 64, output }));
+    }
+    shapes
 }
 
 /// What one round measured, for each step.
@@ -48,15 +71,15 @@ struct Figures {
     commit_millis: f64,
 }
 
-fn print(synchronous: Synchronous, runs: u64, batch: usize, rounds: &[Figures]) {
+fn print(shape: Shape, rounds: &[Figures]) {
     let median = |of: fn(&Figures) -> f64| {
         let mut values: Vec<f64> = rounds.iter().map(of).collect();
         values.sort_by(f64::total_cmp);
         values[values.len() / 2]
     };
     println!(
-        "{:<8}{runs:>6}{batch:>7}{:>12.0}{:>12.2}{:>10.2}{:>12.0}{:>11.0}{:>10.3}",
-        format!("{synchronous:?}"),
+        "{:<20}{:>12.0}{:>12.2}{:>10.2}{:>12.0}{:>11.0}{:>10.3}",
+        shape.to_string(),
         median(|figures| figures.steps_per_second),
         median(|figures| figures.writer_micros),
         median(|figures| figures.rows),
@@ -66,7 +89,8 @@ fn print(synchronous: Synchronous, runs: u64, batch: usize, rounds: &[Figures]) 
     );
 }
 
-fn round(synchronous: Synchronous, runs: u64, batch: usize) -> Figures {
+fn round(shape: Shape) -> Figures {
+    let Shape { synchronous, runs, batch, output } = shape;
     let parent =
         std::env::var("PARTITUR_BENCH_DIR").unwrap_or_else(|_| std::env::temp_dir().display().to_string());
     let dir = tempfile::tempdir_in(parent).expect("the directory can be written");
@@ -74,7 +98,7 @@ fn round(synchronous: Synchronous, runs: u64, batch: usize) -> Figures {
     let options = Options { synchronous, ..Options::default() };
     let mut store = SqliteStore::open(&path, options, || ()).expect("an empty directory");
     let steps = (batch * 1_000).clamp(3_000, 40_000);
-    let mut load = Load::new(runs);
+    let mut load = Load::new(runs, output);
 
     let (cpu, written, begin) = (writer_cpu(), bytes_written(), Instant::now());
     let (mut number, mut in_flight, mut done) = (BatchNo(0), 0, Vec::new());
@@ -118,13 +142,14 @@ struct Load {
     running: Vec<TaskRecord>,
     next: usize,
     token: FencingToken,
+    output: usize,
 }
 
 impl Load {
-    fn new(runs: u64) -> Load {
+    fn new(runs: u64, output: usize) -> Load {
         let running =
             (1..=runs).map(|run| started(RunId::new(0, run, run * 999), 1, FencingToken(1))).collect();
-        Load { running, next: 0, token: FencingToken::first_of(1) }
+        Load { running, next: 0, token: FencingToken::first_of(1), output }
     }
 
     /// The changes of so many steps: each ends the task that is running in its run and starts the next.
@@ -134,7 +159,7 @@ impl Load {
             self.token = self.token.next();
             let task = &mut self.running[self.next];
             let next = started(task.run, task.seq.0 + 1, self.token);
-            changes.push(Change::Task(Box::new(ended(std::mem::replace(task, next.clone())))));
+            changes.push(Change::Task(Box::new(ended(std::mem::replace(task, next.clone()), self.output))));
             changes.push(Change::Task(Box::new(next)));
             self.next = (self.next + 1) % self.running.len();
         }
@@ -173,12 +198,19 @@ fn started(run: RunId, seq: u32, token: FencingToken) -> TaskRecord {
     }
 }
 
-fn ended(task: TaskRecord) -> TaskRecord {
-    let output = format!(r#"{{"rows":{},"file":"data/out/{}.csv","ok":true}}"#, task.seq.0, task.node);
+/// With an output of about so many bytes, different for each task.
+fn ended(task: TaskRecord, output: usize) -> TaskRecord {
+    let mut text = format!(r#"{{"rows":{},"file":"data/out/{}.csv","ok":["#, task.run.number(), task.node);
+    let mut number = task.run.number() << 32 | u64::from(task.seq.0);
+    while text.len() + 3 < output {
+        number = number.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        text.push_str(&format!("{},", number >> 40));
+    }
+    text.push_str("0]}");
     TaskRecord {
         state: TaskState::Ended(TaskOutcome::Succeeded),
         ended: task.started.map(|start| start + std::time::Duration::from_micros(1_234)),
-        output: Some(Payload::parse(&output).expect("a literal")),
+        output: Some(Payload::parse(&text).expect("a literal")),
         usage: Usage { cpu_micros: 812, rss_max: 4_194_304 },
         ..task
     }

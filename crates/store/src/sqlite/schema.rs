@@ -27,7 +27,10 @@ const LIBRARY_MIN: i32 = 3_051_003;
 /// the same bits, so that "never" is -1 and costs one byte as well. `output`, `items`, `error`, `input`, `variables`
 /// are text, or the key of a row in `payloads` as a blob. `path` is absent where it equals `node`.
 ///
-/// Nothing but the table itself changes when a task makes a step: `runs` has the only indexes.
+/// Tasks stand in the order in which they began, not by run: those that change now lie together, whichever runs they
+/// belong to, and a commit dirties a few pages instead of one for each run. Measured with 256 runs, against a table
+/// ordered by (run, seq): a quarter of the bytes, half of the processor time. A step that changes a task writes its
+/// row alone; the index by (run, seq) grows when a task begins. Indexes on `runs` change when a run does.
 const FORMAT_1: &str = "
 CREATE TABLE namespaces (
     id   INTEGER PRIMARY KEY,
@@ -127,16 +130,16 @@ CREATE TABLE tasks (
     log_to          INTEGER,
     cpu_micros      INTEGER NOT NULL,
     rss_max         INTEGER NOT NULL,
-    PRIMARY KEY (run, seq)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (run, seq)
+) STRICT;
 
 CREATE TABLE payloads (
     run      INTEGER NOT NULL,
     id       BLOB NOT NULL,
     unpacked INTEGER,
     body     BLOB NOT NULL,
-    PRIMARY KEY (run, id)
-) STRICT, WITHOUT ROWID;
+    UNIQUE (run, id)
+) STRICT;
 ";
 
 /// How much a commit survives.

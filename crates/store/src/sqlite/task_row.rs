@@ -13,13 +13,18 @@ use super::fault::Unreadable;
 use super::payload::{Cell, PayloadReader, PayloadWriter};
 use crate::tables::RunKey;
 
-/// Replaces the row.
-pub(super) const UPSERT: &str = "INSERT OR REPLACE INTO tasks (run, seq, node, container, branch, path, \
+/// Writes the row, in its place if there is one: a replaced row would move, and the index with it.
+pub(super) const UPSERT: &str = "INSERT INTO tasks (run, seq, node, container, branch, path, \
      state, token, until, lease, generation, attempt, losses, ready, started, ended, \
      output, error_code, error_retriable, error, items, iteration, child, \
      undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31)";
+     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
+     ON CONFLICT (run, seq) DO UPDATE SET node = ?3, container = ?4, branch = ?5, path = ?6, \
+     state = ?7, token = ?8, until = ?9, lease = ?10, generation = ?11, attempt = ?12, losses = ?13, \
+     ready = ?14, started = ?15, ended = ?16, output = ?17, error_code = ?18, error_retriable = ?19, \
+     error = ?20, items = ?21, iteration = ?22, child = ?23, undo = ?24, undo_value = ?25, \
+     undo_attempt = ?26, cached = ?27, log_from = ?28, log_to = ?29, cpu_micros = ?30, rss_max = ?31";
 
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str = "seq, node, container, branch, path, \

@@ -169,7 +169,7 @@ fn payloads_that_no_row_names_any_more_are_swept() {
     commit(&mut store, 1, vec![add_definition(), add_run(run(1))]);
     for number in 2..2_000 {
         let mut with_output = task(1, 1);
-        with_output.output = Some(Payload::string(&long_text(number, 600)));
+        with_output.output = Some(Payload::string(&long_text(number, 1_500)));
         commit(&mut store, number, vec![add_task(with_output)]);
     }
     assert!(payload_rows(&path) <= 257, "{}", payload_rows(&path));
