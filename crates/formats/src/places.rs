@@ -195,16 +195,16 @@ fn step<'p>(tree: &Tree, value: Item, path: &'p str) -> Option<(Found, &'p str)>
 /// The bytes `start..end` of a literal block: its lines are those of the source without the indentation.
 fn literal_part(tree: &Tree, item: Item, start: usize, end: usize) -> Option<Span> {
     let text = tree.text(item);
-    let span = tree.span(item);
     let line_start = text[..floor_boundary(text, start)].rfind('\n').map_or(0, |found| found + 1);
-    let number = text[..line_start].bytes().filter(|&byte| byte == b'\n').count();
+    let number = text[..line_start].matches('\n').count();
     let line = text[line_start..].split('\n').next()?;
-    let block = &tree.source()[span.start as usize..];
-    // The indicator's own line comes first.
-    let written = block.split_inclusive('\n').nth(number + 1)?;
-    let offset: usize = block.split_inclusive('\n').take(number + 1).map(str::len).sum();
-    let indent = written.trim_end_matches(['\n', '\r']).len().checked_sub(line.len())?;
-    let from = span.start as usize + offset + indent + (start - line_start);
+    // The block begins behind the indentation of its first line.
+    let source = tree.source();
+    let first = source[..tree.span(item).start as usize].rfind('\n').map_or(0, |found| found + 1);
+    let written = source[first..].split_inclusive('\n').nth(number)?.trim_end_matches(['\n', '\r']);
+    let indent = written.strip_suffix(line)?.len();
+    let before: usize = source[first..].split_inclusive('\n').take(number).map(str::len).sum();
+    let from = first + before + indent + (start - line_start);
     let length = (end - start).min(line.len() - (start - line_start));
     Some(Span { start: from as u32, end: (from + length) as u32 })
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use partitur_model::definition::{Expression, Template, TemplateTree};
 use partitur_model::fault::did_you_mean;
 use partitur_model::unit::parse_duration;
@@ -73,13 +74,44 @@ impl<'a> At<'a> {
     }
 }
 
+/// Whether no entry has this name. Most mappings are too small for a set to be worth it.
+fn is_new<'t>(name: &'t str, entries: &[(&'t str, Item)], seen: &mut HashSet<&'t str>) -> bool {
+    const FEW: usize = 8;
+    if entries.len() < FEW {
+        return entries.iter().all(|(known, _)| *known != name);
+    }
+    if seen.is_empty() {
+        seen.extend(entries.iter().map(|(known, _)| *known));
+    }
+    seen.insert(name)
+}
+
 /// Which keys of a table were given.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Given(u64);
 
 impl Given {
-    pub(crate) fn has<T>(self, keys: &'static [Key<T>], name: &str) -> bool {
-        keys.iter().position(|key| key.name == name).is_some_and(|index| self.0 & (1 << index) != 0)
+    /// The keys of these names.
+    pub(crate) fn of<T>(keys: &'static [Key<T>], names: &[&str]) -> Given {
+        let bit = |name: &&str| position(keys, name).expect("a table has the keys of its rules");
+        Given(names.iter().map(bit).fold(0, |bits, index| bits | 1 << index))
+    }
+
+    pub(crate) fn and(self, other: Given) -> Given {
+        Given(self.0 & other.0)
+    }
+
+    pub(crate) fn count(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// The names of the keys, in the order of the table.
+    pub(crate) fn names<T>(self, keys: &'static [Key<T>]) -> Vec<&'static str> {
+        keys.iter()
+            .enumerate()
+            .filter(|(index, _)| self.0 & (1 << index) != 0)
+            .map(|(_, key)| key.name)
+            .collect()
     }
 }
 
@@ -320,11 +352,11 @@ impl<'t> Reader<'t> {
             return Vec::new();
         }
         let tree = self.tree;
-        let mut entries = Vec::new();
-        let mut seen = std::collections::HashSet::new();
+        let mut entries: Vec<(&'t str, Item)> = Vec::new();
+        let mut seen = HashSet::new();
         for (key, value) in tree.members(at.item) {
             let Some(name) = self.key_text(at, key) else { continue };
-            if seen.insert(name) {
+            if is_new(name, &entries, &mut seen) {
                 entries.push((name, value));
             } else {
                 self.duplicate_key(at, name, key);
@@ -379,7 +411,7 @@ impl<'t> Reader<'t> {
         let mut seen = 0_u64;
         for (key, value) in tree.members(at.item) {
             let Some(name) = self.key_text(at, key) else { continue };
-            match keys.iter().position(|known| known.name == name) {
+            match position(keys, name) {
                 Some(index) if seen & (1 << index) != 0 => self.duplicate_key(at, name, key),
                 Some(index) => {
                     seen |= 1 << index;
@@ -465,6 +497,12 @@ impl<'t> Reader<'t> {
             }
         }
     }
+}
+
+/// Where the table has the key. The first letter rules out nearly all others, which is cheaper than a comparison.
+fn position<T>(keys: &'static [Key<T>], name: &str) -> Option<usize> {
+    let first = name.as_bytes().first()?;
+    keys.iter().position(|known| known.name.as_bytes().first() == Some(first) && known.name == name)
 }
 
 /// Adds the known word that was probably meant.

@@ -279,10 +279,15 @@ impl Node {
     /// A task of this name and kind, everything else as if the document were silent.
     pub fn new(name: impl Into<String>, kind: Kind) -> Node {
         let name = name.into();
+        Node { kind, ..Node::at(&name, Place(format!("tasks.{name}"))) }
+    }
+
+    /// A task of this name that does nothing, declared at `place`.
+    pub fn at(name: &str, place: Place) -> Node {
         Node {
-            place: Place(format!("tasks.{name}")),
-            name,
-            kind,
+            place,
+            name: name.to_owned(),
+            kind: Kind::Noop,
             trigger: Trigger::All,
             when: None,
             optional: false,

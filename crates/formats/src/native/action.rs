@@ -1,8 +1,8 @@
 //! What a task does: commands, calls, waits, evaluations, rules, sub-flows, switches.
 
 use partitur_model::definition::{
-    Command, Evaluate, Http, Kind, OutputMode, Program, Rule, RuleSet, Template, TemplateTree, Undo, Wait,
-    WaitFor,
+    Command, Evaluate, Http, Kind, OutputMode, Program, Rule, RuleSet, SubRun, Switch, Template,
+    TemplateTree, Undo, Wait, WaitFor,
 };
 use partitur_model::unit::{parse_duration, parse_timestamp};
 use partitur_model::{Fault, Payload};
@@ -17,7 +17,7 @@ use crate::tree::Form;
 /// Without `shell`, this runs scripts: it stops at the first command that fails.
 const SHELL: [&str; 3] = ["sh", "-e", "-c"];
 
-pub(super) fn read_env(reader: &mut Reader<'_>, at: At<'_>) -> Vec<(String, Template)> {
+pub(crate) fn read_env(reader: &mut Reader<'_>, at: At<'_>) -> Vec<(String, Template)> {
     reader.named(at, |reader, name, at| {
         if name.is_empty() || name.contains(['=', '\0']) {
             let message = format!("`{}` cannot be the name of an environment variable", shorten(name));
@@ -27,7 +27,7 @@ pub(super) fn read_env(reader: &mut Reader<'_>, at: At<'_>) -> Vec<(String, Temp
     })
 }
 
-pub(super) fn read_output(reader: &mut Reader<'_>, at: At<'_>) -> Option<OutputMode> {
+pub(crate) fn read_output(reader: &mut Reader<'_>, at: At<'_>) -> Option<OutputMode> {
     let words = [
         ("auto", OutputMode::Auto),
         ("text", OutputMode::Text),
@@ -39,7 +39,7 @@ pub(super) fn read_output(reader: &mut Reader<'_>, at: At<'_>) -> Option<OutputM
 }
 
 /// `bash`, or a program and its flags.
-pub(super) fn read_shell(reader: &mut Reader<'_>, at: At<'_>) -> Option<Vec<String>> {
+pub(crate) fn read_shell(reader: &mut Reader<'_>, at: At<'_>) -> Option<Vec<String>> {
     if reader.form(at) == Form::List {
         let words = reader.list(at, Reader::string);
         if words.is_empty() {
@@ -62,7 +62,7 @@ pub(super) fn read_shell(reader: &mut Reader<'_>, at: At<'_>) -> Option<Vec<Stri
 }
 
 /// `run`: a script, or a program and its arguments.
-pub(super) fn read_program(reader: &mut Reader<'_>, at: At<'_>, shell: Option<&[String]>) -> Option<Program> {
+pub(crate) fn read_program(reader: &mut Reader<'_>, at: At<'_>, shell: Option<&[String]>) -> Option<Program> {
     if reader.form(at) == Form::List {
         let words = reader.list(at, Reader::template);
         if words.first().is_none_or(|word| word.0.is_empty()) {
@@ -123,9 +123,7 @@ static HTTP_KEYS: &[Key<Http>] = &[
         name: "headers",
         about: "names and values",
         shape: Shape::Named(&Shape::Template),
-        read: |reader, http, at| {
-            http.headers = reader.named(at, |reader, name, at| Some((name.to_owned(), reader.template(at)?)));
-        },
+        read: |reader, http, at| http.headers = read_headers(reader, at),
     },
     Key {
         name: "body",
@@ -134,6 +132,10 @@ static HTTP_KEYS: &[Key<Http>] = &[
         read: |reader, http, at| http.body = Some(reader.value_tree(at)),
     },
 ];
+
+pub(crate) fn read_headers(reader: &mut Reader<'_>, at: At<'_>) -> Vec<(String, Template)> {
+    reader.named(at, |reader, name, at| Some((name.to_owned(), reader.template(at)?)))
+}
 
 /// A URL to get, or a block.
 pub(super) fn read_http(reader: &mut Reader<'_>, at: At<'_>) -> Option<Http> {
@@ -332,20 +334,30 @@ static RULE_KEYS: &[Key<RuleDraft>] = &[
     },
 ];
 
-pub(super) fn read_rules(reader: &mut Reader<'_>, at: At<'_>) -> Vec<Rule> {
+/// Rules, in the order in which they are tried.
+pub(super) fn read_rules(reader: &mut Reader<'_>, at: At<'_>) -> Evaluate {
     let mut number = 0;
-    reader.list(at, |reader, at| {
+    let rules = reader.list(at, |reader, at| {
         number += 1;
         let mut draft = RuleDraft::default();
         reader.block(at, &RULE, RULE_KEYS, &mut draft);
         let name = draft.name.unwrap_or_else(|| format!("rule-{number}"));
         let set = draft.set.unwrap_or_else(empty_object);
         Some(Rule { name, condition: draft.condition?, set, fail: draft.fail })
-    })
+    });
+    Evaluate::Rules(RuleSet { first_only: false, rules })
 }
 
-pub(super) fn rule_set(rules: Vec<Rule>, first_only: bool) -> Evaluate {
-    Evaluate::Rules(RuleSet { first_only, rules })
+/// A sub-flow; its inputs are another key.
+pub(super) fn read_flow(reader: &mut Reader<'_>, at: At<'_>) -> Option<Kind> {
+    let flow = reader.flow(at)?;
+    Some(Kind::SubRun(SubRun { flow, input: empty_object() }))
+}
+
+/// A choice; its cases are those under which other tasks need it.
+pub(super) fn read_switch(reader: &mut Reader<'_>, at: At<'_>) -> Option<Kind> {
+    let value = Evaluate::Expression(reader.expression(at)?);
+    Some(Kind::Switch(Switch { value, cases: Vec::new() }))
 }
 
 /// `{}`.

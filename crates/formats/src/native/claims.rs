@@ -56,7 +56,12 @@ static CLAIM_KEYS: &[Key<ClaimDraft>] = &[
     },
 ];
 
-pub(super) fn read_claim(reader: &mut Reader<'_>, at: At<'_>) -> Option<Claim> {
+/// What stands under `locks`.
+pub(crate) fn read_claims(reader: &mut Reader<'_>, at: At<'_>) -> Vec<Claim> {
+    reader.one_or_many(at, read_claim)
+}
+
+fn read_claim(reader: &mut Reader<'_>, at: At<'_>) -> Option<Claim> {
     let mut draft = ClaimDraft { resource: None, mode: ClaimMode::Exclusive, units: 1, expires: None };
     if reader.form(at) == Form::Map {
         reader.block(at, &CLAIM, CLAIM_KEYS, &mut draft);

@@ -22,8 +22,13 @@ use crate::keys::{Block, Key, Shape, texts};
 use crate::reader::{At, Reader};
 use crate::tree::{Form, Item};
 
-pub(crate) use name::{HEADS, Names, name_fault};
-pub(crate) use policy::Defaults;
+pub(crate) use action::{read_env, read_headers, read_output, read_program, read_shell};
+pub(crate) use claims::read_claims;
+pub(crate) use name::{HEADS, Names, node_id_fault};
+pub(crate) use policy::{Defaults, read_cache, read_priority, read_retry};
+pub(crate) use task::check_declared;
+
+use name::name_fault;
 
 /// What is read of a document, and what its tasks need to know of it.
 #[derive(Default)]
@@ -70,7 +75,7 @@ static DOCUMENT_KEYS: &[Key<DocumentDraft>] = &[
         name: "inputs",
         about: "what a run may be given, by name",
         shape: Shape::Named(&Shape::Either(&[Shape::Null, Shape::Word(INPUT_KINDS), Shape::Block(&INPUT)])),
-        read: |reader, draft, at| draft.definition.inputs = reader.named(at, read_input),
+        read: |reader, draft, at| draft.definition.inputs = read_inputs(reader, at),
     },
     Key {
         name: "env",
@@ -97,25 +102,13 @@ static DOCUMENT_KEYS: &[Key<DocumentDraft>] = &[
         name: "on-failure",
         about: "what a failed task means for the run: the others go on, are cancelled, or everything is undone",
         shape: Shape::Word(&["continue", "fail-fast", "rollback"]),
-        read: |reader, draft, at| {
-            let words = [
-                ("continue", OnFailure::Continue),
-                ("fail-fast", OnFailure::FailFast),
-                ("rollback", OnFailure::Rollback),
-            ];
-            draft.definition.on_failure = reader.word(at, &words).unwrap_or_default();
-        },
+        read: |reader, draft, at| draft.definition.on_failure = read_on_failure(reader, at),
     },
     Key {
         name: "resources",
         about: "how many units there are of counted resources; a name may end in `*`",
         shape: Shape::Named(&Shape::Count(1)),
-        read: |reader, draft, at| {
-            draft.definition.resources = reader.named(at, |reader, name, at| {
-                let units = reader.count(at, 1)?;
-                Some(ResourceSpec { name: name.to_owned(), units, place: at.place() })
-            });
-        },
+        read: |reader, draft, at| draft.definition.resources = read_resources(reader, at),
     },
     Key {
         name: "breakers",
@@ -182,6 +175,26 @@ pub(crate) fn read_document(reader: &mut Reader<'_>, at: At<'_>) -> Definition {
         None => {}
     }
     draft.definition
+}
+
+pub(crate) fn read_inputs(reader: &mut Reader<'_>, at: At<'_>) -> Vec<InputSpec> {
+    reader.named(at, read_input)
+}
+
+pub(crate) fn read_resources(reader: &mut Reader<'_>, at: At<'_>) -> Vec<ResourceSpec> {
+    reader.named(at, |reader, name, at| {
+        let units = reader.count(at, 1)?;
+        Some(ResourceSpec { name: name.to_owned(), units, place: at.place() })
+    })
+}
+
+pub(crate) fn read_on_failure(reader: &mut Reader<'_>, at: At<'_>) -> OnFailure {
+    let words = [
+        ("continue", OnFailure::Continue),
+        ("fail-fast", OnFailure::FailFast),
+        ("rollback", OnFailure::Rollback),
+    ];
+    reader.word(at, &words).unwrap_or_default()
 }
 
 fn read_concurrency(reader: &mut Reader<'_>, at: At<'_>) -> Option<Concurrency> {

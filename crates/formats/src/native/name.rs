@@ -1,7 +1,6 @@
 //! Names: which are possible, which are taken, and which tasks can be seen from where.
 
-use std::collections::HashMap;
-
+use hashbrown::HashMap;
 use partitur_model::Fault;
 
 use crate::codes;
@@ -23,7 +22,10 @@ pub(crate) struct Names<'t> {
 }
 
 impl<'t> Names<'t> {
-    pub(crate) fn enter(&mut self, scope: HashMap<&'t str, u32>) {
+    /// Enters a scope whose tasks have these names, in this order.
+    pub(crate) fn enter(&mut self, names: impl ExactSizeIterator<Item = &'t str>) {
+        let mut scope = HashMap::with_capacity(names.len());
+        scope.extend(names.enumerate().map(|(index, name)| (name, index as u32)));
         self.scopes.push(scope);
     }
 
@@ -53,27 +55,42 @@ impl<'t> Names<'t> {
 }
 
 /// What is wrong with a name, if anything.
-pub(crate) fn name_fault(what: &str, name: &str, at: At<'_>) -> Option<Fault> {
+pub(super) fn name_fault(what: &str, name: &str, at: At<'_>) -> Option<Fault> {
     let begins_well = name.starts_with(|c: char| c.is_alphabetic() || c == '_');
-    let bad = name.chars().find(|c| !(c.is_alphanumeric() || matches!(c, '_' | '-')));
-    if begins_well && bad.is_none() && !name.ends_with('-') && name.chars().count() <= LENGTH_MAX {
-        return None;
-    }
-    let shown = crate::reader::shorten(name);
-    let message = match bad {
-        Some(c) => format!("the {what} `{shown}` has `{}` in its name", c.escape_debug()),
-        None => format!("`{shown}` cannot be the name of a {what}"),
-    };
-    let hint = "a name begins with a letter or `_`, goes on with letters, digits, `_` and `-`, and ends in none of `-`";
-    Some(Fault::error(codes::BAD_NAME, at.place(), message).label("bad name").hint(hint))
+    if begins_well { letters_fault(what, name, at) } else { Some(bad_name(what, name, at)) }
 }
 
 /// What is wrong with a task's name.
-pub(crate) fn task_name_fault(name: &str, at: At<'_>) -> Option<Fault> {
-    if HEADS.contains(&name) || TAKEN.contains(&name) {
-        let message =
-            format!("no task can be named `{name}`: the word has a meaning in `${{…}}` and conditions");
-        return Some(Fault::error(codes::RESERVED_NAME, at.place(), message).label("taken"));
+pub(super) fn task_name_fault(name: &str, at: At<'_>) -> Option<Fault> {
+    reserved_fault(name, at).or_else(|| name_fault("task", name, at))
+}
+
+/// What is wrong with the id of a node. Editors like to count them.
+pub(crate) fn node_id_fault(id: &str, at: At<'_>) -> Option<Fault> {
+    reserved_fault(id, at).or_else(|| letters_fault("node", id, at))
+}
+
+fn reserved_fault(name: &str, at: At<'_>) -> Option<Fault> {
+    if !(HEADS.contains(&name) || TAKEN.contains(&name)) {
+        return None;
     }
-    name_fault("task", name, at)
+    let message = format!("no task can be named `{name}`: the word has a meaning in `${{…}}` and conditions");
+    let fault = Fault::error(codes::RESERVED_NAME, at.place(), message).label("taken");
+    Some(fault.hint("choose another name"))
+}
+
+fn letters_fault(what: &str, name: &str, at: At<'_>) -> Option<Fault> {
+    let well = |c: char| c.is_alphanumeric() || matches!(c, '_' | '-');
+    let good = !name.is_empty()
+        && name.chars().all(well)
+        && !name.ends_with('-')
+        && name.chars().count() <= LENGTH_MAX;
+    (!good).then(|| bad_name(what, name, at))
+}
+
+fn bad_name(what: &str, name: &str, at: At<'_>) -> Fault {
+    let message = format!("`{}` cannot be the name of a {what}", crate::reader::shorten(name).escape_debug());
+    let hint =
+        "a name begins with a letter or `_` and goes on with letters, digits, `_` and `-`; its end is no `-`";
+    Fault::error(codes::BAD_NAME, at.place(), message).label("bad name").hint(hint)
 }

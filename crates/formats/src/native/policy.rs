@@ -98,7 +98,7 @@ static RETRY_KEYS: &[Key<RetryDraft>] = &[
 ];
 
 /// `retry: 3`, or a block.
-pub(super) fn read_retry(reader: &mut Reader<'_>, at: At<'_>) -> Option<Retry> {
+pub(crate) fn read_retry(reader: &mut Reader<'_>, at: At<'_>) -> Option<Retry> {
     if reader.form(at) != Form::Map {
         let attempts = reader.count(at, 1)?;
         return Some(Retry { attempts, ..Retry::default() });
@@ -199,7 +199,7 @@ static CACHE_KEYS: &[Key<Cache>] = &[
     },
 ];
 
-pub(super) fn read_cache(reader: &mut Reader<'_>, at: At<'_>) -> Option<Cache> {
+pub(crate) fn read_cache(reader: &mut Reader<'_>, at: At<'_>) -> Option<Cache> {
     let mut cache = Cache::default();
     if reader.form(at) == Form::Map {
         reader.block(at, &CACHE, CACHE_KEYS, &mut cache);
@@ -286,7 +286,7 @@ pub(super) fn read_when(reader: &mut Reader<'_>, at: At<'_>) -> Option<When> {
     Some(When { condition: draft.condition?, otherwise: draft.otherwise })
 }
 
-pub(super) fn read_priority(reader: &mut Reader<'_>, at: At<'_>) -> Option<Priority> {
+pub(crate) fn read_priority(reader: &mut Reader<'_>, at: At<'_>) -> Option<Priority> {
     let words = [
         ("critical", Priority::Critical),
         ("high", Priority::High),

@@ -3,3 +3,5 @@
 mod support;
 
 mod documents;
+mod nodes_edges;
+mod scripts;
