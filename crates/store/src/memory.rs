@@ -82,7 +82,7 @@ impl MemoryStore {
         store
     }
 
-    /// Calls `waker` whenever a completion is there.
+    /// Calls `waker` whenever a completion is there. It must not call the store: the store is locked meanwhile.
     pub fn set_waker(&self, waker: impl Fn() + Send + 'static) {
         self.state().waker = Some(Box::new(waker));
     }
@@ -113,9 +113,8 @@ impl MemoryStore {
     pub fn report(&self, batches: usize) -> usize {
         let mut state = self.state();
         let count = batches.min(state.written.len());
-        for completion in state.written.drain(..count).collect::<Vec<_>>() {
-            state.reported.push_back(completion);
-        }
+        let passing: Vec<Completion> = state.written.drain(..count).collect();
+        state.reported.extend(passing);
         if count > 0 {
             self.shared.changed.notify_all();
             if let Some(waker) = &state.waker {

@@ -1,6 +1,7 @@
 //! Reads rows back, for recovery and for the readers.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use partitur_model::record::{
     BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, SourceFile, SourceFormat,
@@ -108,7 +109,7 @@ fn breaker(row: &Row<'_>) -> Result<BreakerRecord, Unreadable> {
 /// A run with all of its tasks.
 pub(super) fn stored_run(conn: &Connection, key: RunKey) -> Result<Option<StoredRun>, Unreadable> {
     let Some(run) = run(conn, key)? else { return Ok(None) };
-    let tasks = tasks(conn, run.id, None, u32::MAX)?;
+    let tasks = tasks(conn, run.id, None, u32::MAX, None)?;
     Ok(Some(StoredRun { run, tasks }))
 }
 
@@ -121,12 +122,13 @@ pub(super) fn run(conn: &Connection, key: RunKey) -> Result<Option<RunRecord>, U
     rows.next()?.map(|row| run_row::read(row, &mut payloads)).transpose()
 }
 
-/// Up to `limit` tasks of a run, by number, behind `after`.
+/// Up to `limit` tasks of a run, by number, behind `after`; fewer, but at least one, if time is `up`.
 pub(super) fn tasks(
     conn: &Connection,
     run: RunId,
     after: Option<TaskSeq>,
     limit: u32,
+    up: Option<Instant>,
 ) -> Result<Vec<TaskRecord>, Unreadable> {
     let key = RunKey::from(run);
     let sql =
@@ -137,6 +139,9 @@ pub(super) fn tasks(
     let mut tasks = Vec::new();
     while let Some(row) = rows.next()? {
         tasks.push(task_row::read(run, row, &mut payloads)?);
+        if up.is_some_and(|up| Instant::now() >= up) {
+            break;
+        }
     }
     Ok(tasks)
 }

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use partitur_model::record::{DefinitionRecord, NodeRecord, RunRecord, RunState, TaskRecord};
 use partitur_model::{DefinitionId, RunId, TaskSeq};
@@ -19,8 +19,11 @@ use super::{load, schema, task_row};
 use crate::tables::RunKey;
 use crate::{Quarantined, StoreError};
 
-/// Rows in a page. A page of tasks with payloads of some kilobytes each stays far below 250 ms.
+/// Rows in a page.
 const PAGE: u32 = 1_000;
+
+/// A page of rows with large payloads ends earlier.
+const PAGE_TIME: Duration = Duration::from_millis(200);
 
 /// Runs over which durations are averaged, and tasks of them that are looked at.
 const DURATION_RUNS: u32 = 20;
@@ -168,15 +171,14 @@ impl Reader {
         let mut tasks: Vec<TaskRecord> = Vec::new();
         loop {
             let page = self.tasks_after(run, tasks.last().map(|task| task.seq), PAGE)?;
-            let is_last = page.len() < PAGE as usize;
-            tasks.extend(page);
-            if is_last {
+            if page.is_empty() {
                 return Ok(tasks);
             }
+            tasks.extend(page);
         }
     }
 
-    /// Up to `limit` tasks of a run behind `after`, by number.
+    /// Up to `limit` tasks of a run behind `after`, by number; none only at the end.
     ///
     /// # Errors
     /// The disk's, and [`StoreError::Damaged`].
@@ -186,7 +188,8 @@ impl Reader {
         after: Option<TaskSeq>,
         limit: u32,
     ) -> Result<Vec<TaskRecord>, StoreError> {
-        Ok(load::tasks(&self.conn, run, after, limit.min(PAGE))?)
+        let up = Instant::now() + PAGE_TIME;
+        Ok(load::tasks(&self.conn, run, after, limit.min(PAGE), Some(up))?)
     }
 
     /// The task of a run with this path.
@@ -197,7 +200,7 @@ impl Reader {
         let seq = self.seq_of(run, path).map_err(store_error)?;
         let Some(seq) = seq else { return Ok(None) };
         let after = seq.checked_sub(1).map(TaskSeq);
-        Ok(load::tasks(&self.conn, run, after, 1)?.pop().filter(|task| &*task.path == path))
+        Ok(load::tasks(&self.conn, run, after, 1, None)?.pop().filter(|task| &*task.path == path))
     }
 
     fn seq_of(&self, run: RunId, path: &str) -> rusqlite::Result<Option<u32>> {
