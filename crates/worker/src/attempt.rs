@@ -11,7 +11,7 @@ use crate::cache::Key;
 use crate::executor::{Options, WorkerEvent};
 use crate::platform::Poller;
 use crate::process::Process;
-use crate::progress::Word;
+use crate::progress::{Throttle, Word};
 use crate::run::Run;
 
 /// A living attempt.
@@ -106,10 +106,24 @@ impl Attempt {
 
     /// Reports what it has said about its progress, if that is due.
     pub fn pass_on_words(&mut self, now: Instant, events: &mut Vec<WorkerEvent>) {
-        let word = match &mut self.doing {
-            Doing::Process(process) => process.sink.throttle.pop(now),
+        let word = self.throttle().and_then(|throttle| throttle.pop(now));
+        self.pass_on(word, events);
+    }
+
+    /// Reports what it has said last, due or not: it is over.
+    pub fn pass_on_last_word(&mut self, events: &mut Vec<WorkerEvent>) {
+        let word = self.throttle().and_then(Throttle::pop_last);
+        self.pass_on(word, events);
+    }
+
+    fn throttle(&mut self) -> Option<&mut Throttle> {
+        match &mut self.doing {
+            Doing::Process(process) => Some(&mut process.sink.throttle),
             Doing::AwaitFile(_) | Doing::Http | Doing::Searching => None,
-        };
+        }
+    }
+
+    fn pass_on(&self, word: Option<Word>, events: &mut Vec<WorkerEvent>) {
         match word {
             Some(Word::Progress(fraction, message)) => {
                 self.report(ReportKind::Progress { fraction, message }, events)

@@ -70,7 +70,9 @@ pub enum WorkerEvent {
 
 /// Executes attempts on this machine, driven by its owner's loop: nothing happens but in [`LocalExecutor::poll`].
 ///
-/// Children die with the thread that started them, so the owner's thread has to live as long as they shall.
+/// Children die with the thread that started them, so the owner's thread has to live as long as they shall. Other
+/// children of the owner that lead a session of their own are taken for strays unless [`spare_child`](crate::spare_child)
+/// names them.
 pub struct LocalExecutor {
     options: Options,
     poller: Poller,
@@ -192,8 +194,12 @@ impl LocalExecutor {
     }
 
     /// Starts an attempt. If that fails, its end is reported like any other, with a code that begins with `start-`.
+    /// One that lives already goes on.
     pub fn start(&mut self, dispatch: Dispatch) {
         let id = dispatch.attempt;
+        if self.serials.contains_key(&id) {
+            return;
+        }
         let Some(run) = self.runs.get_mut(&id.run) else {
             let error = TaskError::terminal("start-run", "the run is not known to this worker");
             return self.report(id, ReportKind::Ended(Box::new(Ending::failure(error))));
@@ -545,7 +551,8 @@ impl LocalExecutor {
     }
 
     fn end(&mut self, serial: u64, ending: Ending) {
-        let attempt = self.attempts.remove(&serial).expect("only a living attempt ends");
+        let mut attempt = self.attempts.remove(&serial).expect("only a living attempt ends");
+        attempt.pass_on_last_word(&mut self.events);
         self.serials.remove(&attempt.id);
         self.births.remove(&serial);
         self.keep(&attempt, &ending);

@@ -46,3 +46,9 @@ pub use secret::{DirSecrets, EnvSecrets, Secrets, variable_name};
 pub fn kill_strays(runs: &dyn Fn(RunId) -> bool, grace: Duration) -> io::Result<u32> {
     platform::kill_marked(runs, grace)
 }
+
+/// A child of this process that leads a session of its own and is no task: without this, an executor takes it for
+/// something that a task has left behind.
+pub fn spare_child(child: &std::process::Child) {
+    platform::spare(child.id() as i32);
+}

@@ -167,6 +167,11 @@ impl Throttle {
         Some(word)
     }
 
+    /// The word that waits, due or not.
+    pub fn pop_last(&mut self) -> Option<Word> {
+        self.waiting.take()
+    }
+
     /// When the word that waits may go.
     pub fn due(&self) -> Option<Instant> {
         self.waiting.as_ref().and(self.last).map(|last| last + PAUSE)

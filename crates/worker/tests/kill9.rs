@@ -30,10 +30,24 @@ fn main() {
         }
         rest => {
             // Whatever the test runner passes to others is not for us.
+            processes_alone_need_no_further_thread();
             let kills = rest.iter().find_map(|argument| argument.parse().ok()).unwrap_or(25);
             kill_and_look(kills);
         }
     }
+}
+
+/// Neither the thread for HTTP nor that of the cache is started before it is needed.
+fn processes_alone_need_no_further_thread() {
+    let dir = tempfile::tempdir().expect("a temporary directory");
+    let run = run_id(u64::from(std::process::id()));
+    let mut executor = executor(run, dir.path());
+    let mut events = Vec::new();
+    executor.start(Dispatch { work: script("true"), ..dispatch(run, 1) });
+    while executor.live() > 0 {
+        executor.poll(None, &mut events).expect("a poll");
+    }
+    assert_eq!(std::fs::read_dir("/proc/self/task").expect("/proc").count(), 1);
 }
 
 fn kill_and_look(kills: u32) {
@@ -86,11 +100,7 @@ fn living(run: RunId) -> Vec<String> {
 
 fn be_killed(number: u64, dir: &Path) {
     let run = run_id(number);
-    let env: Vec<_> = std::env::vars_os().collect();
-    let secrets = Arc::new(EnvSecrets::new(&env));
-    let mut executor = LocalExecutor::new(Options::default()).expect("descriptors");
-    let context = RunContext { run, dir: dir.to_owned(), env, log: dir.join(format!("{run}.log")), secrets };
-    executor.enter_run(context).expect("a run in a fresh directory");
+    let mut executor = executor(run, dir);
     let (mut task, mut events): (u32, Vec<WorkerEvent>) = (0, Vec::new());
     loop {
         while executor.live() < 6 {
@@ -102,13 +112,26 @@ fn be_killed(number: u64, dir: &Path) {
     }
 }
 
+fn executor(run: RunId, dir: &Path) -> LocalExecutor {
+    let env: Vec<_> = std::env::vars_os().collect();
+    let secrets = Arc::new(EnvSecrets::new(&env));
+    let mut executor = LocalExecutor::new(Options::default()).expect("descriptors");
+    let context = RunContext { run, dir: dir.to_owned(), env, log: dir.join(format!("{run}.log")), secrets };
+    executor.enter_run(context).expect("a run in a fresh directory");
+    executor
+}
+
+fn script(text: &str) -> Work {
+    let argv = ["sh", "-c", text].map(String::from).into();
+    Work::Process(Process { argv, ..Process::default() })
+}
+
 fn dispatch(run: RunId, task: u32) -> Dispatch {
-    let argv = ["sh", "-c", SCRIPTS[task as usize % SCRIPTS.len()]].map(String::from).into();
     Dispatch {
         attempt: AttemptId { run, task: TaskSeq(task), token: FencingToken(u64::from(task)) },
         number: 1,
         path: format!("task-{task}").into(),
-        work: Work::Process(Process { argv, ..Process::default() }),
+        work: script(SCRIPTS[task as usize % SCRIPTS.len()]),
         undo: false,
         claims: Vec::new(),
         secrets: Vec::new(),

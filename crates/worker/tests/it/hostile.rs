@@ -181,3 +181,26 @@ fn ten_thousand_quick_ones_end_each_once_and_leave_no_descriptor() {
     // Other tests of this process may hold some of their own at the moment.
     assert!(count() < before + 200, "{before} descriptors became {}", count());
 }
+
+#[test]
+fn a_child_of_the_owner_is_not_taken_for_a_stray() {
+    use std::os::unix::process::CommandExt;
+    let mut harness = Harness::new();
+    let dispatch = harness.script("sleep 0.3; setsid sleep 1000 & sleep 0.05");
+    let attempt = dispatch.attempt;
+    harness.executor.start(dispatch);
+    let mut plain = std::process::Command::new("sleep").arg("1000").process_group(0).spawn().unwrap();
+    let mut apart = std::process::Command::new("sleep");
+    // SAFETY: one system call.
+    let apart =
+        unsafe { apart.arg("1000").pre_exec(|| rustix::process::setsid().map(|_| ()).map_err(Into::into)) };
+    let mut apart = apart.spawn().unwrap();
+    partitur_worker::spare_child(&apart);
+    harness.wait(attempt);
+    assert_eq!(living(harness.run), NOBODY);
+    for child in [&mut plain, &mut apart] {
+        assert_eq!(child.try_wait().unwrap(), None);
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+}

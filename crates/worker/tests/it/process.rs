@@ -148,6 +148,11 @@ fn progress_is_reported_and_leaves_the_output() {
     assert_eq!(output(&ending), "[1]");
     assert_eq!(harness.words(), ["0.5 half"]);
     harness.events.clear();
+    harness.sh("for i in 1 2 3 4 5; do echo ::progress 0.$i; sleep 0.01; done; echo ::progress 1 done");
+    let words = harness.words();
+    assert!(words.len() <= 4, "ten a second are enough: {words:?}");
+    assert_eq!(words.last().unwrap(), "1 done");
+    harness.events.clear();
     harness.sh("echo '0.25 by file' >> $PARTITUR_PROGRESS; sleep 0.2");
     assert_eq!(harness.words(), ["0.25 by file"]);
 }

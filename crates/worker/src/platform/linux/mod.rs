@@ -10,7 +10,9 @@ mod watch;
 pub(crate) use guard::Guard;
 pub use poll::Waker;
 pub(crate) use poll::{Poller, Ready};
-pub(crate) use spawn::{Child, Exit, Spawn, SpawnError, Spawner, Stage, Status, kill_group, reap, reap_now};
+pub(crate) use spawn::{
+    Child, Exit, Spawn, SpawnError, Spawner, Stage, Status, kill_group, reap, reap_now, spare,
+};
 pub(crate) use tree::{Marker, Tree, kill_marked};
 pub(crate) use watch::{DirId, DirWatch};
 
