@@ -45,8 +45,42 @@ codes! {
     OWN_NAME = "P0216";
     /// A flow that the document does not hold.
     UNKNOWN_FLOW = "P0217";
+    /// A sub-flow is not given what it asks for, or given what it does not know.
+    BAD_FLOW_INPUT = "P0218";
+    /// What has been written is not undone.
+    NO_UNDO = "P0219";
+    /// Something that has no effect.
+    NO_EFFECT = "P0220";
     /// A condition that is neither true nor false.
     NO_CONDITION = "P0221";
     /// An ordering comparison with what may be null.
     NULL_ORDERING = "P0222";
+    /// A regular expression that is none.
+    BAD_PATTERN = "P0223";
+    /// The elements of a for-each are no list.
+    NO_LIST = "P0224";
+    /// A text that is no duration and no point in time.
+    BAD_TIME = "P0225";
+    /// A figure that makes no sense.
+    BAD_FIGURE = "P0226";
+    /// The longest pause is shorter than the first one.
+    SHORT_PAUSES = "P0227";
+    /// A default that does not fit its input.
+    BAD_INPUT = "P0303";
+    /// More units than there are.
+    TOO_MANY_UNITS = "P0310";
+    /// Several units of what nobody has counted.
+    UNDECLARED_UNITS = "P0311";
+    /// A task asks for one thing several times.
+    SAME_CLAIM = "P0312";
+    /// A breaker that is not declared.
+    UNKNOWN_BREAKER = "P0313";
+    /// A secret that is not declared.
+    UNKNOWN_SECRET = "P0314";
+    /// Declared and never used.
+    UNUSED = "P0315";
+    /// A name much like a declared one.
+    NEAR_NAME = "P0316";
+    /// Tasks that may get into each other's way.
+    RACE = "P0320";
 }

@@ -9,9 +9,12 @@
 
 mod codes;
 mod expressions;
+mod figures;
 mod names;
 mod order;
 mod outline;
+mod races;
+mod resources;
 mod structure;
 mod suggest;
 
@@ -55,6 +58,9 @@ fn check_file(definition: &Definition, main: &Definition, prefix: &str) -> Vec<F
     let mut found = Found::default();
     structure::check(&cx, &mut found);
     expressions::check(&cx, &mut found);
+    figures::check(&cx, &mut found);
+    resources::check(&cx, &mut found);
+    races::check(&cx, &mut found);
     found.sorted()
 }
 

@@ -204,6 +204,8 @@ fn what_cannot_be_read_is_told_with_its_place() {
       hint: `${…}` holds a path and computes nothing; a key with such a character is written `['a key']`
     error[P0201] tasks.a.when 3..3: expected a value, found the end
       ^ here
+    error[P0218] tasks.sub.with.a: the flow `x` takes no input `a`
+      ^ unknown input
     error[P0201] tasks.sub.with.a.b[0] 0..2: `${` has no `}`
       ^ here
       hint: write `$${` where the text itself is meant
