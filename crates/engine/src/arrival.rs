@@ -1,7 +1,7 @@
 //! What reaches a run from outside, other than reports and commands: timers, evaluations, the end of a crash.
 
-use partitur_model::record::{TaskError, TaskState, UndoState};
-use partitur_model::{Payload, TaskSeq};
+use partitur_model::record::{TaskError, TaskOutcome, TaskState};
+use partitur_model::{FencingToken, Payload, TaskSeq};
 
 use crate::cx::Cx;
 use crate::program::Action;
@@ -29,12 +29,10 @@ impl Run {
         for key in keys {
             let Some(task) = self.task(key) else { continue };
             let (undo, state) = (task.undo, task.state);
-            if let UndoState::Running { token } = undo
-                && token.0 > 0
-                && token.epoch() < epoch
-            {
+            let is_old = |token: FencingToken| token.epoch() < epoch;
+            if undo.token().is_some_and(is_old) {
                 self.undo_lost(cx, key);
-            } else if state.token().is_some_and(|token| token.epoch() < epoch) {
+            } else if state.token().is_some_and(is_old) {
                 self.attempt_lost(cx, key);
             }
         }
@@ -73,7 +71,7 @@ impl Run {
     fn value_arrived(&mut self, cx: &mut Cx<'_>, key: Key, result: Result<Payload, TaskError>) {
         let record = self.record(key);
         match (result, &self.node(key).action) {
-            (Err(error), _) => self.fail_task(cx, key, record, error),
+            (Err(error), _) => self.judge(cx, key, record, error, TaskOutcome::Failed),
             (Ok(value), Action::Switch { .. }) => self.succeed(cx, key, record, case_of(&value)),
             (Ok(value), Action::Evaluate(_)) => {
                 self.succeed(cx, key, record, Payload::object([("result", value)]));

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use partitur_model::dispatch::{Ending, Report, ReportKind};
 use partitur_model::event::EventKind;
-use partitur_model::record::{StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState};
+use partitur_model::record::{RunState, StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState};
 use partitur_model::{AttemptId, FencingToken, Payload, Timestamp};
 
 use crate::admission::{Grant, Request, TaskKey, Ticket};
 use crate::batch::BatchNo;
-use crate::cx::Cx;
+use crate::cx::{Cx, Order, Todo};
 use crate::effect::Effect;
-use crate::program::ProgramNode;
+use crate::program::{Action, ProgramNode};
 use crate::retry;
 use crate::run::{Key, Run, View};
 use crate::work;
@@ -46,6 +46,11 @@ impl Run {
 
     /// Puts the task before admission, or fails it if what it wants can never be had.
     pub(crate) fn offer(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let seq = self.record(key).seq;
+        if cx.admission.holds(TaskKey { run: self.id(), task: seq }) {
+            // Granted already; the word of it is on its way.
+            return;
+        }
         let ticket = self.ticket(cx, key);
         match cx.admission.impossible(&ticket.claims) {
             None => {
@@ -137,8 +142,17 @@ impl Run {
     }
 
     /// Admission lets the task start: as itself, or to be undone.
+    ///
+    /// A grant may be late: what it was for may have been cancelled, paused or begun since.
     pub(crate) fn start(&mut self, cx: &mut Cx<'_>, key: Key, grant: &Grant) {
-        let undo = self.task(key).is_some_and(|task| task.state.is_ended());
+        if !cx.admission.holds(grant.task) || self.has_living_attempt(key) {
+            return;
+        }
+        let undo = self.wants_undo(key);
+        let may_begin = self.is_running() && self.state(key) == Some(TaskState::Ready);
+        if !undo && !may_begin {
+            return cx.admission.release(cx.now, grant.task);
+        }
         let token = cx.next_token();
         let mut record = self.record(key);
         record.generation += 1;
@@ -163,9 +177,25 @@ impl Run {
         }
     }
 
+    fn has_living_attempt(&self, key: Key) -> bool {
+        self.task(key).is_some_and(|task| task.state.token().or(task.undo.token()).is_some())
+    }
+
+    fn wants_undo(&self, key: Key) -> bool {
+        let rolls_back = matches!(self.rec.state, RunState::RollingBack(_));
+        let is_open = |task: &TaskRecord| match task.undo {
+            UndoState::None | UndoState::Backoff { .. } => task.state.is_ended(),
+            UndoState::Running { .. } | UndoState::Done | UndoState::Failed => false,
+        };
+        rolls_back && self.task(key).is_some_and(is_open)
+    }
+
     fn begin_attempt(&self, cx: &Cx<'_>, key: Key, record: &mut TaskRecord, token: FencingToken) -> u32 {
         let node = self.node(key);
-        let deadline = node.spec.timeouts.attempt.map_or(Timestamp::MAX, |limit| cx.now + limit);
+        let first = record.started.unwrap_or(cx.now);
+        let limits = [(cx.now, node.spec.timeouts.attempt), (first, node.spec.timeouts.total)];
+        let deadline = limits.into_iter().filter_map(|(from, limit)| Some(from + limit?)).min();
+        let deadline = deadline.unwrap_or(Timestamp::MAX);
         let lease = lease(node).map_or(Timestamp::MAX, |lease| cx.now + lease);
         record.state = TaskState::Running { token, deadline, lease };
         record.attempt += 1;
@@ -182,10 +212,7 @@ impl Run {
         let undo = self.node(key).undo.as_ref().expect("only a task with a compensation is undone");
         let deadline = undo.timeout.map_or(Timestamp::MAX, |limit| cx.now + limit);
         self.instance_mut(key).undo_deadline = deadline;
-        if let Some(undoing) = &mut self.undoing {
-            undoing.attempts.insert(key, used + 1);
-        }
-        record.undo = UndoState::Running { token };
+        record.undo = UndoState::Running { token, attempt: used + 1 };
         used + 1
     }
 
@@ -201,7 +228,7 @@ impl Run {
         let Some(key) = self.key_of(report.attempt.task) else { return };
         let Some(task) = self.task(key) else { return };
         let token = report.attempt.token;
-        let undoes = task.undo == UndoState::Running { token };
+        let undoes = task.undo.token() == Some(token);
         if task.state.token() != Some(token) && !undoes {
             // No living attempt has this token: slot and locks may be another's by now.
             return;
@@ -239,7 +266,7 @@ impl Run {
         record.usage = ending.usage;
         record.cached = ending.cached;
         if let TaskState::Stopping { cause, .. } = record.state {
-            return self.stopped(cx, key, record, cause);
+            return self.stopped_with(cx, key, record, cause, ending.result);
         }
         let result = ending.result.and_then(|output| self.check_until(key, &record, output));
         self.tell_breaker(cx, key, result.is_ok());
@@ -278,7 +305,7 @@ impl Run {
     }
 
     /// An attempt failed: another follows, or the task is over.
-    fn judge(
+    pub(crate) fn judge(
         &mut self,
         cx: &mut Cx<'_>,
         key: Key,
@@ -322,12 +349,30 @@ impl Run {
         (at < limit).then_some(at)
     }
 
+    /// An attempt that was told to stop has ended. If it was faster and there is a compensation for what it has done,
+    /// it has succeeded: only so will a rollback undo it.
+    fn stopped_with(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        record: TaskRecord,
+        cause: StopCause,
+        result: Result<Option<Payload>, TaskError>,
+    ) {
+        match result {
+            Ok(output) if cause != StopCause::Reset && self.node(key).undo.is_some() => {
+                self.succeed(cx, key, record, output.unwrap_or_default());
+            }
+            Ok(_) | Err(_) => self.stopped(cx, key, record, cause),
+        }
+    }
+
     /// An attempt that was told to stop is dead.
     fn stopped(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord, cause: StopCause) {
         match cause {
             StopCause::Cancel => self.cancelled(cx, key, record),
             StopCause::Timeout => {
-                let limit = self.node(key).spec.timeouts.attempt.unwrap_or_default();
+                let limit = self.limit_that_ran_out(cx, key, &record);
                 let message = format!("it took longer than {}", partitur_model::unit::format_duration(limit));
                 self.tell_breaker(cx, key, false);
                 self.judge(cx, key, record, TaskError::new("timeout", message), TaskOutcome::TimedOut);
@@ -339,6 +384,14 @@ impl Run {
             }
             StopCause::Reset => self.reset_after_stop(cx, key, record),
         }
+    }
+
+    /// For people: the limit of the attempt, or that of all attempts together.
+    fn limit_that_ran_out(&self, cx: &Cx<'_>, key: Key, record: &TaskRecord) -> Duration {
+        let timeouts = &self.node(key).spec.timeouts;
+        let first = record.started.unwrap_or(record.ready);
+        let total = timeouts.total.filter(|&total| first + total <= cx.now);
+        total.or(timeouts.attempt).unwrap_or_default()
     }
 
     /// The task ends as cancelled.
@@ -360,8 +413,7 @@ impl Run {
             | TaskState::Open
             | TaskState::Ended(_) => return,
         };
-        // A cancel outweighs whatever the attempt was stopped for before.
-        if known.is_none() || (cause == StopCause::Cancel && known != Some(StopCause::Cancel)) {
+        if known.is_none_or(|known| weight(cause) > weight(known)) {
             record.state = TaskState::Stopping { token, cause };
             let attempt = AttemptId { run: self.id(), task: record.seq, token };
             self.put(cx, key, record);
@@ -382,9 +434,7 @@ impl Run {
                 self.stop_attempt(cx, key, StopCause::HeartbeatLost);
             }
             TaskState::Backoff { until } if until <= cx.now => {
-                let mut record = self.record(key);
-                record.ready = cx.now;
-                self.become_ready_unless_paused(cx, key, record);
+                self.pause_is_over(cx, key);
             }
             TaskState::Waiting { until } if until <= cx.now => self.wait_is_over(cx, key),
             TaskState::Ready => self.queue_limit(cx, key),
@@ -397,6 +447,19 @@ impl Run {
             | TaskState::Ended(_) => {}
         }
         self.undo_due(cx, key);
+    }
+
+    /// The pause before the next attempt is over. What is no attempt of a worker's simply begins again.
+    fn pause_is_over(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let mut record = self.record(key);
+        record.ready = cx.now;
+        if matches!(self.node(key).action, Action::Attempt(_)) {
+            self.become_ready_unless_paused(cx, key, record);
+        } else {
+            record.state = TaskState::Blocked;
+            self.put(cx, key, record);
+            cx.agenda.push_back(Todo::Consider(self.id(), key));
+        }
     }
 
     fn become_ready_unless_paused(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord) {
@@ -412,7 +475,7 @@ impl Run {
         let Some(limit) = self.node(key).spec.timeouts.queue else { return };
         let mut record = self.record(key);
         if record.ready + limit <= cx.now {
-            cx.admission.withdraw(TaskKey { run: self.id(), task: record.seq });
+            cx.take_back(TaskKey { run: self.id(), task: record.seq });
             let message = format!("it waited longer than {}", partitur_model::unit::format_duration(limit));
             record.error = Some(TaskError::terminal("queue-timeout", message));
             self.end_task(cx, key, record, TaskOutcome::TimedOut);
@@ -424,7 +487,7 @@ impl Run {
         let mut record = self.record(key);
         let program = self.program.clone();
         let node = program.node(self.scope(key.scope).body, key.node);
-        if let crate::program::Action::Wait(wait) = &node.action
+        if let Action::Wait(wait) = &node.action
             && self.wait_target(key, &record, wait).is_ok_and(|target| target <= cx.now)
         {
             return self.succeed(cx, key, record, Payload::Null);
@@ -435,11 +498,12 @@ impl Run {
                 record.state = TaskState::Waiting { until: Timestamp::MAX };
                 self.put(cx, key, record);
                 let reason = "the task that waits for it has timed out".to_owned();
-                cx.agenda.push_back(crate::cx::Todo::CancelRun(child, reason));
+                self.order(cx, key, child, Order::Cancel(reason));
             }
             None => {
                 record.generation += 1;
-                self.end_task(cx, key, record, TaskOutcome::TimedOut);
+                let error = record.error.clone().expect("just put there");
+                self.judge(cx, key, record, error, TaskOutcome::TimedOut);
             }
         }
     }
@@ -469,6 +533,15 @@ impl Run {
         } else {
             self.fail_task(cx, key, record, error);
         }
+    }
+}
+
+/// What an attempt was told to stop for gives way to what outweighs it: a reset forgets a timeout, a cancel both.
+fn weight(cause: StopCause) -> u32 {
+    match cause {
+        StopCause::Timeout | StopCause::HeartbeatLost => 0,
+        StopCause::Reset => 1,
+        StopCause::Cancel => 2,
     }
 }
 

@@ -39,8 +39,10 @@ impl Run {
             }
         }
         self.set_state(cx, RunState::Paused);
+        // While nothing is considered, nobody would find again what only follows from the rows of others.
+        self.write_derived(cx);
         for task in self.tasks().filter(|task| task.state == TaskState::Ready) {
-            cx.admission.withdraw(TaskKey { run: task.run, task: task.seq });
+            cx.take_back(TaskKey { run: task.run, task: task.seq });
         }
         Ok(())
     }
@@ -81,19 +83,32 @@ impl Run {
 
     fn cancel_task(&mut self, cx: &mut Cx<'_>, path: &str) -> Result<(), Refusal> {
         let key = self.find(path).ok_or_else(|| Refusal::UnknownTask(path.to_owned()))?;
+        if self.state(key).is_none_or(TaskState::is_ended) {
+            let problem = "has ended already".to_owned();
+            return Err(Refusal::WrongTaskState { task: path.to_owned(), problem });
+        }
+        self.cancel_whatever(cx, key);
+        Ok(())
+    }
+
+    /// Cancels a task that has begun, or was reset and has not begun again.
+    fn cancel_whatever(&mut self, cx: &mut Cx<'_>, key: Key) {
         match self.state(key) {
-            Some(TaskState::Ended(_)) | None => {
-                let problem = "has ended already".to_owned();
-                Err(Refusal::WrongTaskState { task: path.to_owned(), problem })
-            }
             Some(TaskState::Open) => {
                 self.close_container(cx, key, TaskError::terminal(CANCELLED, "it was cancelled"));
-                Ok(())
             }
-            Some(_) => {
-                self.cancel_instance(cx, key);
-                Ok(())
+            Some(TaskState::Blocked) => {
+                let record = self.record(key);
+                self.cancelled(cx, key, record);
             }
+            Some(
+                TaskState::Ready
+                | TaskState::Running { .. }
+                | TaskState::Stopping { .. }
+                | TaskState::Backoff { .. }
+                | TaskState::Waiting { .. },
+            ) => self.cancel_instance(cx, key),
+            Some(TaskState::Ended(_)) | None => {}
         }
     }
 
@@ -106,7 +121,7 @@ impl Run {
             )));
         }
         for key in keys {
-            self.cancel_instance(cx, key);
+            self.cancel_whatever(cx, key);
         }
         Ok(())
     }

@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 use partitur_expr::{Lookup, Step, Tree, navigate};
 use partitur_model::Payload;
-use partitur_model::record::{TaskError, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
 
 use crate::cx::Cx;
-use crate::program::{Action, EachAction, ItemsTemplate, LoopAction};
+use crate::program::{Action, Computation, EachAction, ItemsTemplate, LoopAction};
 use crate::ready::{CANCELLED, Computed};
 use crate::run::{Key, Run, View};
 use crate::work;
 
 /// No container may have more branches.
 pub(crate) const BRANCHES_MAX: usize = 1_000_000;
+
+/// The code of a container that closes to begin anew; no worker's code has blanks.
+pub(crate) const RESET: &str = "begins anew";
 
 /// The code of a container's failure that comes from its branches.
 const BRANCH_FAILED: &str = "branch";
@@ -171,6 +174,8 @@ impl Run {
         let record = self.record(key);
         if record.error.is_some() {
             self.end_closed(cx, key, record);
+        } else if failed > 0 && self.rec.state == RunState::Ending(RunOutcome::Cancelled) {
+            self.cancelled(cx, key, record);
         } else if failed > 0 {
             let message = format!("{failed} of {all} branches failed");
             self.fail_task(cx, key, record, TaskError::terminal(BRANCH_FAILED, message));
@@ -181,6 +186,9 @@ impl Run {
 
     /// Ends a container that was told to close: as cancelled, or as failed by the branch that made it close.
     fn end_closed(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
+        if record.error.as_ref().is_some_and(|error| error.code == RESET) {
+            return self.reset_after_close(cx, key);
+        }
         let was_cancelled = record.error.as_ref().is_some_and(|error| error.code == CANCELLED);
         let outcome = if was_cancelled { TaskOutcome::Cancelled } else { TaskOutcome::Failed };
         self.end_task(cx, key, record, outcome);
@@ -190,6 +198,9 @@ impl Run {
         let record = self.record(key);
         if record.error.is_some() {
             return self.end_closed(cx, key, record);
+        }
+        if self.scope(scope).failed > 0 && self.rec.state == RunState::Ending(RunOutcome::Cancelled) {
+            return self.cancelled(cx, key, record);
         }
         if self.scope(scope).failed > 0 {
             let message = format!("iteration {} failed", record.iteration);
@@ -204,17 +215,25 @@ impl Run {
         match self.compute_in(&view, &record, condition) {
             Computed::Value(value) => self.decide_iteration(cx, key, record, repeat, goes_on(&value)),
             Computed::Failed(error) => self.fail_task(cx, key, record, error),
-            Computed::Elsewhere(effect) => {
-                let mut record = record;
-                record.generation += 1;
-                cx.batch.effect(effect);
-                self.put(cx, key, record);
-            }
+            // Each iteration has a generation of its own: asked again after a crash, it asks the same.
+            Computed::Elsewhere(effect) => cx.batch.effect(effect.of_generation(record.generation)),
         }
+    }
+
+    /// Whether a loop waits for its condition to be evaluated elsewhere.
+    pub(crate) fn awaits_evaluation(&self, key: Key) -> bool {
+        let Action::Loop(repeat) = &self.node(key).action else { return false };
+        let Some(task) = self.task(key).filter(|task| task.state == TaskState::Open) else { return false };
+        let newest = self.children.get(&key).and_then(|branches| branches.scopes.get(&task.iteration));
+        matches!(repeat.condition, Some(Computation::Script { .. }))
+            && newest.is_some_and(|&scope| self.scope(scope).open == 0)
     }
 
     /// The condition of a loop has been evaluated elsewhere.
     pub(crate) fn loop_evaluated(&mut self, cx: &mut Cx<'_>, key: Key, result: Result<Payload, TaskError>) {
+        if !self.awaits_evaluation(key) || !self.is_under_way() {
+            return;
+        }
         let record = self.record(key);
         let program = self.program.clone();
         let Action::Loop(repeat) = &program.node(self.scope(key.scope).body, key.node).action else { return };
@@ -259,6 +278,7 @@ impl Run {
 
     /// Removes a scope and everything inside it, rows included.
     pub(crate) fn remove_scope(&mut self, cx: &mut Cx<'_>, scope: u32) {
+        debug_assert!(self.is_still(scope), "what lives is stopped before its scope is removed");
         let inner: Vec<u32> = (0..self.scope(scope).instances.len() as u32)
             .flat_map(|node| self.branches(Key { scope, node }))
             .collect();
@@ -273,18 +293,30 @@ impl Run {
         self.drop_scope(scope);
     }
 
+    fn is_still(&self, scope: u32) -> bool {
+        let states = self.scope(scope).instances.iter().filter_map(|instance| instance.task.as_ref());
+        states.map(|task| task.state).all(|state| state.token().is_none() && state != TaskState::Ready)
+    }
+
     /// Tells a container to end: its branches are cancelled, and it ends with this error when the last has stopped.
     pub(crate) fn close_container(&mut self, cx: &mut Cx<'_>, key: Key, error: TaskError) {
         let mut record = self.record(key);
-        if record.state != TaskState::Open || record.error.is_some() {
+        let weight = |error: &TaskError| [RESET, CANCELLED].iter().position(|code| error.code == *code);
+        let outweighed = record.error.as_ref().is_some_and(|known| weight(known) >= weight(&error));
+        if record.state != TaskState::Open || outweighed {
             return;
         }
+        let evaluates = self.awaits_evaluation(key);
         record.error = Some(error);
         self.put(cx, key, record);
         for scope in self.scopes_below(key) {
             for node in 0..self.scope(scope).instances.len() as u32 {
                 self.cancel_inside(cx, Key { scope, node });
             }
+        }
+        if evaluates {
+            let record = self.record(key);
+            self.end_closed(cx, key, record);
         }
     }
 
@@ -295,11 +327,7 @@ impl Run {
                 self.cancelled(cx, key, record);
             }
             Some(TaskState::Open) => {
-                let mut record = self.record(key);
-                if record.error.is_none() {
-                    record.error = Some(TaskError::terminal(CANCELLED, "it was cancelled"));
-                    self.put(cx, key, record);
-                }
+                self.close_container(cx, key, TaskError::terminal(CANCELLED, "it was cancelled"));
             }
             _ => self.cancel_instance(cx, key),
         }

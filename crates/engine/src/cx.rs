@@ -6,7 +6,7 @@ use partitur_model::event::{Event, EventKind};
 use partitur_model::record::{NodeRecord, Parent, RunOutcome, RunRecord, TaskError};
 use partitur_model::{FencingToken, Payload, RunId, Timestamp};
 
-use crate::admission::Admission;
+use crate::admission::{Admission, TaskKey};
 use crate::batch::Batch;
 use crate::effect::Effect;
 use crate::run::Key;
@@ -48,16 +48,23 @@ pub(crate) enum Todo {
         output: Payload,
         error: Option<TaskError>,
     },
-    /// A run is to be cancelled.
-    CancelRun(RunId, String),
-    /// A run's completed tasks are to be undone.
-    RollbackRun(RunId),
-    /// An ended run goes on from its failures.
-    RetryRun(RunId),
+    /// The task that waits for a sub-run wants something of it.
+    ToChild { child: RunId, parent: Parent, order: Order },
     /// A sub-run lives again: so does the task that waits for it.
     Revive { parent: Parent, child: RunId },
     /// Part of a rollback has been done.
     UndoNext(RunId),
+}
+
+/// What a task may want of its sub-run.
+#[derive(Debug)]
+pub(crate) enum Order {
+    /// It is to end; why, for people.
+    Cancel(String),
+    /// What it has completed is to be undone.
+    Rollback,
+    /// It is to go on from its failures.
+    Retry,
 }
 
 impl Cx<'_> {
@@ -65,6 +72,12 @@ impl Cx<'_> {
     pub(crate) fn next_token(&mut self) -> FencingToken {
         *self.token = self.token.next();
         *self.token
+    }
+
+    /// The task no longer wants to start; what it was granted and has not used yet is given back, too.
+    pub(crate) fn take_back(&mut self, task: TaskKey) {
+        self.admission.withdraw(task);
+        self.admission.release(self.now, task);
     }
 
     pub(crate) fn event(&mut self, run: RunId, what: EventKind) {

@@ -49,6 +49,22 @@ pub enum Effect {
     Event(Event),
 }
 
+impl Effect {
+    /// The same evaluation under another generation.
+    pub(crate) fn of_generation(self, wanted: u32) -> Effect {
+        match self {
+            Effect::Evaluate { run, task, language, source, input, .. } => {
+                Effect::Evaluate { run, task, generation: wanted, language, source, input }
+            }
+            other @ (Effect::Dispatch { .. }
+            | Effect::Stop(_)
+            | Effect::Load(_)
+            | Effect::Reply { .. }
+            | Effect::Event(_)) => other,
+        }
+    }
+}
+
 /// An answer.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Answer {

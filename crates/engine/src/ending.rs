@@ -3,10 +3,10 @@
 use partitur_model::definition::OnFailure;
 use partitur_model::event::EventKind;
 use partitur_model::record::{RunOutcome, RunState, StopCause, TaskError, TaskState};
-use partitur_model::{Payload, unit};
+use partitur_model::{Payload, Timestamp, unit};
 
 use crate::admission::TaskKey;
-use crate::cx::{Cx, Todo};
+use crate::cx::{Cx, Order, Todo};
 use crate::ready::CANCELLED;
 use crate::run::{Key, ROOT, Run, View};
 use crate::timers::Timer;
@@ -48,6 +48,9 @@ impl Run {
         self.rec.state = RunState::Ended(outcome);
         self.rec.ended = Some(cx.now);
         self.undoing = None;
+        if let Some(limit) = self.program.definition.timeout {
+            cx.timers.clear(&self.run_timer(self.rec.created + limit));
+        }
         self.sweep(cx);
         match outcome {
             RunOutcome::Succeeded => {
@@ -64,9 +67,7 @@ impl Run {
         self.write(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
         if let Some(parent) = self.rec.parent {
-            let (child, output, error) =
-                (self.id(), self.rec.output.clone().unwrap_or_default(), self.rec.error.clone());
-            cx.agenda.push_back(Todo::ChildEnded { parent, child, outcome, output, error });
+            self.tell_parent(cx, parent, outcome);
         }
     }
 
@@ -114,7 +115,7 @@ impl Run {
 
     /// A task failed that nothing excuses, in a run that does not go on then.
     pub(crate) fn fatal(&mut self, cx: &mut Cx<'_>, error: TaskError) {
-        if self.is_running() {
+        if self.is_under_way() {
             self.rec.error = Some(error);
             self.wind_down(cx, RunOutcome::Failed);
         }
@@ -150,12 +151,11 @@ impl Run {
                 self.stop_attempt(cx, key, StopCause::Cancel);
             }
             TaskState::Waiting { .. } if child.is_some() => {
-                let child = child.expect("just looked at");
-                cx.agenda
-                    .push_back(Todo::CancelRun(child, "the task that waits for it was cancelled".to_owned()));
+                let reason = "the task that waits for it was cancelled".to_owned();
+                self.order(cx, key, child.expect("just looked at"), Order::Cancel(reason));
             }
             TaskState::Ready | TaskState::Backoff { .. } | TaskState::Waiting { .. } => {
-                cx.admission.withdraw(TaskKey { run: self.id(), task: seq });
+                cx.take_back(TaskKey { run: self.id(), task: seq });
                 let record = self.record(key);
                 self.cancelled(cx, key, record);
             }
@@ -167,9 +167,12 @@ impl Run {
     pub(crate) fn set_run_deadline(&self, cx: &mut Cx<'_>) {
         if let Some(limit) = self.program.definition.timeout {
             let from = if self.rec.generation == 0 { self.rec.created } else { cx.now };
-            let at = from + limit;
-            cx.timers.set(Timer { at, run: self.id(), task: None, generation: self.rec.generation });
+            cx.timers.set(self.run_timer(from + limit));
         }
+    }
+
+    fn run_timer(&self, at: Timestamp) -> Timer {
+        Timer { at, run: self.id(), task: None, generation: self.rec.generation }
     }
 
     /// The run has taken as long as it may.

@@ -7,11 +7,12 @@ use partitur_model::record::{
 };
 use partitur_model::{Payload, RunId, Timestamp};
 
-use crate::cx::{Cx, Todo};
-use crate::program::Program;
+use crate::cx::{Cx, Order, Todo};
+use crate::program::{Action, Program};
 use crate::ready::CANCELLED;
 use crate::retry::mix;
 use crate::run::{Key, Run};
+use crate::submission::complete_inputs;
 
 /// Between the names of nested flows in [`RunRecord::flow`].
 const FLOW_SEPARATOR: char = '\n';
@@ -34,12 +35,21 @@ impl Run {
             let message = format!("the flow `{flow}` is unknown or nested deeper than {NESTING_MAX}");
             return self.fail_task(cx, key, record, TaskError::terminal("bad-flow", message));
         }
+        let input = match complete_inputs(&program.flows[flow].definition, &given(input)) {
+            Ok(input) => input,
+            Err(faults) => {
+                let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
+                let error = TaskError::terminal("bad-input", messages.join("; "));
+                return self.fail_task(cx, key, record, error);
+            }
+        };
         let random = mix(self.id().random() ^ u64::from(record.seq.0) ^ (u64::from(record.generation) << 32));
         let child = cx.new_run_id(random);
         record.generation += 1;
         record.attempt += 1;
         record.started.get_or_insert(cx.now);
         record.child = Some(child);
+        record.error = None;
         let limit = self.node(key).spec.timeouts.attempt;
         record.state = TaskState::Waiting { until: limit.map_or(Timestamp::MAX, |limit| cx.now + limit) };
         let parent = Parent { run: self.id(), task: record.seq, generation: record.generation };
@@ -96,7 +106,10 @@ impl Run {
         let cause = error.map_or(String::new(), |error| format!(": {}", error.message));
         match outcome {
             RunOutcome::Succeeded => self.succeed(cx, key, record, output),
-            RunOutcome::Cancelled if timed_out => self.end_task(cx, key, record, TaskOutcome::TimedOut),
+            RunOutcome::Cancelled if timed_out => {
+                let error = TaskError::new("timeout", "its run took too long");
+                self.judge(cx, key, record, error, TaskOutcome::TimedOut);
+            }
             RunOutcome::Cancelled => {
                 let message = format!("its run {} was cancelled", child.number());
                 record.error = Some(TaskError::terminal(CANCELLED, message));
@@ -104,12 +117,13 @@ impl Run {
             }
             RunOutcome::TimedOut => {
                 let message = format!("its run {} took too long", child.number());
-                record.error = Some(TaskError::new("timeout", message));
-                self.end_task(cx, key, record, TaskOutcome::TimedOut);
+                let error = TaskError::new("timeout", message);
+                self.judge(cx, key, record, error, TaskOutcome::TimedOut);
             }
             RunOutcome::Failed | RunOutcome::RolledBack | RunOutcome::RollbackFailed => {
                 let message = format!("its run {} failed{cause}", child.number());
-                self.fail_task(cx, key, record, TaskError::terminal("sub-run", message));
+                let error = TaskError::new("sub-run", message);
+                self.judge(cx, key, record, error, TaskOutcome::Failed);
             }
         }
     }
@@ -120,7 +134,30 @@ impl Run {
         if !matches!(self.state(key), Some(TaskState::Ended(_))) {
             return;
         }
+        if matches!(self.rec.state, RunState::Ending(_) | RunState::RollingBack(_)) || self.has_gone_on(key) {
+            let reason = "the task that waited for it does not wait any more".to_owned();
+            return self.order(cx, key, child, Order::Cancel(reason));
+        }
         self.begin_again(cx);
+        self.wait_again(cx, key);
+    }
+
+    /// Whether a loop around the task is in a later iteration by now: it does not go back for a sub-run.
+    fn has_gone_on(&self, key: Key) -> bool {
+        let mut scope = key.scope;
+        while let Some((container, index)) = self.scope(scope).container {
+            let is_later = |task: &TaskRecord| task.state == TaskState::Open && task.iteration != index;
+            let loops = matches!(self.node(container).action, Action::Loop(_));
+            if loops && self.task(container).is_some_and(is_later) {
+                return true;
+            }
+            scope = container.scope;
+        }
+        false
+    }
+
+    /// The task waits for its sub-run again, and what depends on it has not happened.
+    pub(crate) fn wait_again(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
         record.state = TaskState::Waiting { until: Timestamp::MAX };
         record.ended = None;
@@ -128,6 +165,35 @@ impl Run {
         record.output = None;
         self.put(cx, key, record);
         self.reset_after(cx, &[key]);
+    }
+
+    /// The task wants something of its sub-run.
+    pub(crate) fn order(&self, cx: &mut Cx<'_>, key: Key, child: RunId, order: Order) {
+        let task = self.task(key).expect("a task that has a sub-run has a record");
+        let parent = Parent { run: self.id(), task: task.seq, generation: task.generation };
+        cx.agenda.push_back(Todo::ToChild { child, parent, order });
+    }
+
+    /// The task above wants something of this run. If there is nothing to do, it hears again how this one ended.
+    pub(crate) fn obey(&mut self, cx: &mut Cx<'_>, parent: Parent, order: Order) {
+        let nothing_to_do = match order {
+            Order::Cancel(reason) => {
+                self.cancel(cx, &reason);
+                false
+            }
+            Order::Retry => self.retry(cx, true).is_err(),
+            Order::Rollback => self.rollback_again(cx).is_err(),
+        };
+        if let RunState::Ended(outcome) = self.rec.state
+            && nothing_to_do
+        {
+            self.tell_parent(cx, parent, outcome);
+        }
+    }
+
+    pub(crate) fn tell_parent(&self, cx: &mut Cx<'_>, parent: Parent, outcome: RunOutcome) {
+        let (output, error) = (self.rec.output.clone().unwrap_or_default(), self.rec.error.clone());
+        cx.agenda.push_back(Todo::ChildEnded { parent, child: self.id(), outcome, output, error });
     }
 
     /// An ended run is alive again, and so are the runs above it.
@@ -148,6 +214,11 @@ impl Run {
             cx.agenda.push_back(Todo::Revive { parent, child: self.id() });
         }
     }
+}
+
+/// What a sub-run is given: nothing at all is an empty object.
+fn given(input: Payload) -> Payload {
+    if input.is_null() { Payload::object::<&str>([]) } else { input }
 }
 
 fn nested_flow(outer: &str, flow: &str) -> String {

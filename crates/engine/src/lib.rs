@@ -36,7 +36,7 @@ mod work;
 pub use batch::{Batch, BatchNo};
 pub use check::check;
 pub use effect::{Answer, Effect, Refusal};
-pub use engine::{Boot, Engine, Options};
+pub use engine::{Boot, Engine, Options, Reason};
 pub use input::{Command, Input, ReplyTo, StoredRun, Submission};
 pub use program::{Program, compile};
 pub use recovery::BadRows;

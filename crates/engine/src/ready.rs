@@ -248,7 +248,8 @@ impl Run {
     /// The task waits for an evaluation outside the engine.
     fn await_evaluation(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, effect: Effect) {
         record.generation += 1;
-        record.started = Some(cx.now);
+        record.attempt += 1;
+        record.started.get_or_insert(cx.now);
         let limit = self.node(key).spec.timeouts.attempt;
         record.state = TaskState::Waiting { until: limit.map_or(Timestamp::MAX, |limit| cx.now + limit) };
         cx.batch.effect(effect);
@@ -299,7 +300,7 @@ impl Run {
 
     /// A failure may end the other branches of its container, or the run.
     fn spread_failure(&mut self, cx: &mut Cx<'_>, key: Key, path: &str, error: TaskError) {
-        if !self.is_running() || self.closing(key.scope).is_some() || self.node(key).spec.optional {
+        if !self.is_under_way() || self.closing(key.scope).is_some() || self.node(key).spec.optional {
             return;
         }
         let mut scope = key.scope;

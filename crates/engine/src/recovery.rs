@@ -3,11 +3,10 @@
 use std::sync::Arc;
 
 use partitur_model::RunId;
-use partitur_model::record::{RunState, TaskRecord, TaskState, UndoState};
+use partitur_model::record::{RunState, TaskRecord, TaskState};
 
 use crate::admission::TaskKey;
 use crate::cx::{Agenda, Cx, Todo};
-use crate::effect::Effect;
 use crate::input::StoredRun;
 use crate::program::{Action, Program};
 use crate::ready::Computed;
@@ -111,7 +110,7 @@ impl Run {
         let task = self.task(key).expect("only tasks with a record are looked at");
         let task_key = TaskKey { run: self.id(), task: task.seq };
         let known = cx.admission.is_waiting(task_key) || cx.admission.holds(task_key);
-        let undoes = matches!(task.undo, UndoState::Running { token } if token.0 > 0);
+        let undoes = task.undo.token().is_some();
         match task.state {
             _ if known => {}
             TaskState::Running { .. } | TaskState::Stopping { .. } => {
@@ -147,11 +146,9 @@ impl Run {
             | Action::SetVariables(_)
             | Action::Noop => return,
         };
-        if let Computed::Elsewhere(Effect::Evaluate { run, task: seq, language, source, input, .. }) =
-            self.compute_in(&View::with(self, key, task), task, computation)
+        if let Computed::Elsewhere(effect) = self.compute_in(&View::with(self, key, task), task, computation)
         {
-            let generation = task.generation;
-            cx.batch.effect(Effect::Evaluate { run, task: seq, generation, language, source, input });
+            cx.batch.effect(effect.of_generation(task.generation));
         }
     }
 

@@ -8,10 +8,13 @@ use std::collections::BTreeSet;
 
 use partitur_model::Payload;
 use partitur_model::definition::Trigger;
-use partitur_model::record::{RunOutcome, RunState, StopCause, TaskRecord, TaskState, UndoState, Usage};
+use partitur_model::record::{
+    RunOutcome, RunState, StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
+};
 
 use crate::admission::TaskKey;
-use crate::cx::{Cx, Todo};
+use crate::container::RESET;
+use crate::cx::{Cx, Order, Todo};
 use crate::effect::Refusal;
 use crate::program::Action;
 use crate::run::{Key, ROOT, Run};
@@ -41,21 +44,38 @@ impl Run {
         self.begin_again(cx);
         self.reset(cx, &targets);
         for key in children {
-            // Its own revival reopens this task and everything after it.
-            if let Some(child) = self.task(key).and_then(|task| task.child) {
-                cx.agenda.push_back(Todo::RetryRun(child));
-            }
+            self.retry_child(cx, key);
         }
         self.consider_all(cx);
         cx.agenda.push_back(Todo::MayEnd(self.id()));
         Ok(())
     }
 
+    /// A failed sub-run goes on from its own failures, and the task waits for it from now on: if nothing else is left
+    /// to do, its run must not end before.
+    fn retry_child(&mut self, cx: &mut Cx<'_>, key: Key) {
+        // What was reset meanwhile, itself or with its branch, begins afresh.
+        let is_there = self.scopes.get(key.scope as usize).is_some_and(Option::is_some);
+        let ended = is_there.then(|| self.task(key)).flatten().filter(|task| task.state.is_ended());
+        if let Some(child) = ended.and_then(|task| task.child) {
+            self.wait_again(cx, key);
+            self.order(cx, key, child, Order::Retry);
+        }
+    }
+
     fn failed_part(&self, key: Key) -> FailedPart {
         let Some(task) = self.task(key) else { return FailedPart::No };
         let again = match task.state {
-            TaskState::Ended(outcome) => outcome.is_failure() || task.undo == UndoState::Done,
-            _ => false,
+            TaskState::Ended(outcome) => {
+                self.failed_for_its_run(key, outcome) || task.undo == UndoState::Done
+            }
+            TaskState::Blocked
+            | TaskState::Ready
+            | TaskState::Running { .. }
+            | TaskState::Stopping { .. }
+            | TaskState::Backoff { .. }
+            | TaskState::Waiting { .. }
+            | TaskState::Open => false,
         };
         let inner_failed =
             self.branches(key).any(|scope| self.scope(scope).failed > 0 || self.scope(scope).open > 0);
@@ -69,6 +89,23 @@ impl Run {
         } else {
             FailedPart::Task
         }
+    }
+
+    /// Whether this end is one of those for which the run is retried: a failure that nothing excuses, a task that was
+    /// cut off, or one that ended the run as failed.
+    fn failed_for_its_run(&self, key: Key, outcome: TaskOutcome) -> bool {
+        match (outcome, &self.node(key).action) {
+            (TaskOutcome::Cancelled, _) => true,
+            (TaskOutcome::Failed | TaskOutcome::TimedOut, _) => !self.is_excused(key),
+            (TaskOutcome::Succeeded, Action::Terminate { outcome, .. }) => *outcome != RunOutcome::Succeeded,
+            (TaskOutcome::Succeeded | TaskOutcome::Skipped, _) => false,
+        }
+    }
+
+    /// Whether the task or a container around it is optional: going back for it would undo what came after it.
+    fn is_excused(&self, key: Key) -> bool {
+        let around = self.scope(key.scope).container;
+        self.node(key).spec.optional || around.is_some_and(|(container, _)| self.is_excused(container))
     }
 
     /// A container whose branches are open but of which none failed cannot be reached through them.
@@ -86,8 +123,12 @@ impl Run {
             return Err(self.not_ended());
         }
         let key = self.find(path).ok_or_else(|| Refusal::UnknownTask(path.to_owned()))?;
+        // What a rollback has undone is not there for the task to build on.
+        let undone =
+            self.keys().filter(|&key| self.task(key).is_some_and(|task| task.undo == UndoState::Done));
+        let targets: Vec<Key> = undone.chain([key]).collect();
         self.begin_again(cx);
-        self.reset(cx, &[key]);
+        self.reset(cx, &targets);
         self.consider_all(cx);
         Ok(())
     }
@@ -103,6 +144,7 @@ impl Run {
         }
         let mut fresh = Run::new(self.rec.clone(), self.program.clone());
         fresh.levels = self.levels.take();
+        fresh.number_after(self);
         *self = fresh;
         self.rec.variables = Payload::Null;
         self.begin_again(cx);
@@ -180,8 +222,9 @@ impl Run {
 
     fn reset_set(&mut self, cx: &mut Cx<'_>, set: BTreeSet<Key>, containers: BTreeSet<Key>) {
         // A container that is itself reset takes its branches with it: what is reset inside them is gone then.
+        let touched: BTreeSet<u32> = set.union(&containers).map(|key| key.scope).collect();
         for &container in containers.iter().filter(|container| !set.contains(container)) {
-            self.reopen(cx, container, &set);
+            self.reopen(cx, container, &touched);
         }
         for &key in &set {
             if self.scopes[key.scope as usize].is_some() {
@@ -195,13 +238,10 @@ impl Run {
     }
 
     /// A container whose branch lives again is open again; of a loop, later iterations are gone.
-    fn reopen(&mut self, cx: &mut Cx<'_>, key: Key, set: &BTreeSet<Key>) {
+    fn reopen(&mut self, cx: &mut Cx<'_>, key: Key, touched: &BTreeSet<u32>) {
         let mut record = self.record(key);
         if matches!(self.node(key).action, Action::Loop(_)) {
-            let touched = self.children[&key]
-                .scopes
-                .iter()
-                .find(|(_, scope)| set.iter().any(|key| key.scope == **scope));
+            let touched = self.children[&key].scopes.iter().find(|(_, scope)| touched.contains(scope));
             if let Some((&iteration, _)) = touched {
                 record.iteration = iteration;
                 let later: Vec<u32> =
@@ -226,11 +266,26 @@ impl Run {
         if task.state.token().is_some() {
             return self.stop_attempt(cx, key, StopCause::Reset);
         }
+        if task.state == TaskState::Open {
+            return self.close_container(cx, key, TaskError::terminal(RESET, "it begins anew"));
+        }
         let task_key = TaskKey { run: self.id(), task: task.seq };
         if let (TaskState::Waiting { .. }, Some(child)) = (task.state, task.child) {
-            cx.agenda.push_back(Todo::CancelRun(child, "the task that waited for it was reset".to_owned()));
+            let reason = "the task that waited for it was reset".to_owned();
+            self.order(cx, key, child, Order::Cancel(reason));
         }
-        cx.admission.withdraw(task_key);
+        cx.take_back(task_key);
+        self.make_blank(cx, key);
+    }
+
+    /// A container that had to close before it could be reset has closed.
+    pub(crate) fn reset_after_close(&mut self, cx: &mut Cx<'_>, key: Key) {
+        self.make_blank(cx, key);
+        self.recount(key);
+        cx.agenda.push_back(Todo::Consider(self.id(), key));
+    }
+
+    fn make_blank(&mut self, cx: &mut Cx<'_>, key: Key) {
         let scopes: Vec<u32> = self.branches(key).collect();
         for scope in scopes {
             self.remove_scope(cx, scope);

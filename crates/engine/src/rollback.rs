@@ -11,10 +11,10 @@ use partitur_model::event::EventKind;
 use partitur_model::record::{
     RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState,
 };
-use partitur_model::{AttemptId, FencingToken, Payload, RunId};
+use partitur_model::{AttemptId, FencingToken, RunId};
 
 use crate::admission::TaskKey;
-use crate::cx::{Cx, Todo};
+use crate::cx::{Cx, Order, Todo};
 use crate::effect::Effect;
 use crate::program::Action;
 use crate::retry;
@@ -29,8 +29,6 @@ pub(crate) struct Undoing {
     open: BTreeMap<u32, u32>,
     /// Tasks whose turn has come.
     turn: Vec<Key>,
-    /// Attempts used at compensations that live.
-    pub attempts: BTreeMap<Key, u32>,
     /// Compensations that live, wait for their slot, or for their next attempt.
     busy: u32,
     failed: bool,
@@ -107,9 +105,9 @@ impl Run {
             Step::SubRun(child) => {
                 self.undoing_mut().busy += 1;
                 let mut record = self.record(key);
-                record.undo = UndoState::Running { token: FencingToken(0) };
+                record.undo = UndoState::Running { token: FencingToken(0), attempt: 1 };
                 self.put(cx, key, record);
-                cx.agenda.push_back(Todo::RollbackRun(child));
+                self.order(cx, key, child, Order::Rollback);
             }
             Step::Compensate => {
                 self.undoing_mut().busy += 1;
@@ -157,6 +155,11 @@ impl Run {
         let first = if in_order { scopes.len().saturating_sub(1) } else { 0 };
         for &scope in &scopes[first..] {
             self.plan_scope(scope);
+        }
+        for &scope in &scopes[first..] {
+            if self.scope(scope).instances.is_empty() {
+                self.scope_undone(scope);
+            }
         }
     }
 
@@ -213,8 +216,7 @@ impl Run {
     }
 
     fn judge_undo(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, error: TaskError) {
-        let attempt =
-            self.undoing.as_ref().and_then(|undoing| undoing.attempts.get(&key)).copied().unwrap_or(1);
+        let attempt = undo_attempt(&record);
         let policy = self.node(key).undo.as_ref().and_then(|undo| undo.retry.as_ref());
         let pause = policy.and_then(|retry| retry::pause(&retry.policy, attempt, &error, cx.token.0));
         match pause {
@@ -250,32 +252,12 @@ impl Run {
     fn compensation_over(&mut self, cx: &mut Cx<'_>, key: Key, done: bool) {
         let Some(undoing) = &mut self.undoing else { return };
         undoing.busy -= 1;
-        undoing.attempts.remove(&key);
         if done {
             self.undone(key);
         } else {
             undoing.failed = true;
         }
         cx.agenda.push_back(Todo::UndoNext(self.id()));
-    }
-
-    /// The run above is being undone, and this one with it.
-    pub(crate) fn roll_back_for_parent(&mut self, cx: &mut Cx<'_>) {
-        if self.rec.state == RunState::Ended(RunOutcome::RolledBack) {
-            if let Some(parent) = self.rec.parent {
-                let (child, outcome) = (self.id(), RunOutcome::RolledBack);
-                cx.agenda.push_back(Todo::ChildEnded {
-                    parent,
-                    child,
-                    outcome,
-                    output: Payload::Null,
-                    error: None,
-                });
-            }
-            return;
-        }
-        // A refusal means that it is being undone already, or still ends: its end will reach the parent.
-        let _ = self.rollback_again(cx);
     }
 
     /// A sub-run has been rolled back, or could not be.
@@ -302,12 +284,12 @@ impl Run {
         let Some(task) = self.task(key) else { return };
         match task.undo {
             UndoState::Backoff { until, .. } if until <= cx.now => {
-                let is_held = cx.admission.is_waiting(TaskKey { run: self.id(), task: task.seq });
-                if !is_held {
+                if !cx.admission.is_waiting(TaskKey { run: self.id(), task: task.seq }) {
                     self.offer(cx, key);
                 }
             }
-            UndoState::Running { token } if self.instance(key).undo_deadline <= cx.now => {
+            // The only timer of this generation is the end of its patience.
+            UndoState::Running { token, .. } if token.0 > 0 => {
                 let attempt = AttemptId { run: self.id(), task: task.seq, token };
                 cx.batch.effect(Effect::Stop(attempt));
             }
@@ -323,8 +305,17 @@ impl Run {
     pub(crate) fn undo_lost(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
         cx.admission.release(cx.now, TaskKey { run: self.id(), task: record.seq });
-        record.undo = UndoState::None;
+        let attempt = undo_attempt(&record).saturating_sub(1);
+        record.undo = UndoState::Backoff { until: cx.now, attempt };
         self.put(cx, key, record);
         self.offer(cx, key);
+    }
+}
+
+/// Which attempt at its compensation the record speaks of.
+fn undo_attempt(record: &TaskRecord) -> u32 {
+    match record.undo {
+        UndoState::Running { attempt, .. } | UndoState::Backoff { attempt, .. } => attempt,
+        UndoState::None | UndoState::Done | UndoState::Failed => 0,
     }
 }

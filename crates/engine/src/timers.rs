@@ -32,6 +32,16 @@ impl Timers {
         }
     }
 
+    /// Takes back a timer whose reason is gone.
+    pub fn clear(&mut self, timer: &Timer) {
+        self.due.remove(timer);
+    }
+
+    /// Whether this timer is set.
+    pub fn contains(&self, timer: &Timer) -> bool {
+        self.due.contains(timer)
+    }
+
     /// When the next one fires.
     pub fn next(&self) -> Option<Timestamp> {
         self.due.first().map(|timer| timer.at)

@@ -301,8 +301,10 @@ pub enum UndoState {
     None,
     /// An attempt at it lives.
     Running {
-        /// Which.
+        /// Which; 0 if it is the rollback of a sub-run.
         token: FencingToken,
+        /// Attempts used, this one included.
+        attempt: u32,
     },
     /// The next attempt at it starts then.
     Backoff {
@@ -315,6 +317,20 @@ pub enum UndoState {
     Done,
     /// It failed; a further rollback tries again.
     Failed,
+}
+
+impl UndoState {
+    /// The attempt at the compensation that holds slot and claims, if one does.
+    pub fn token(self) -> Option<FencingToken> {
+        match self {
+            UndoState::Running { token, .. } if token.0 > 0 => Some(token),
+            UndoState::Running { .. }
+            | UndoState::None
+            | UndoState::Backoff { .. }
+            | UndoState::Done
+            | UndoState::Failed => None,
+        }
+    }
 }
 
 /// Why something did not succeed.

@@ -13,7 +13,7 @@ use partitur_model::definition::{Guard, Trigger};
 use partitur_model::record::{
     RunRecord, RunState, ScopeRef, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
 };
-use partitur_model::{RunId, TaskSeq, Timestamp};
+use partitur_model::{FencingToken, RunId, TaskSeq, Timestamp};
 
 use crate::cx::{Agenda, Cx, Todo};
 use crate::program::{Action, BodyIx, Program, ProgramNode};
@@ -218,10 +218,17 @@ impl Run {
         self.index(record.seq, key);
         let node = self.node(key);
         let optional = node.spec.optional;
-        let due = due(&record, node, self.instance(key).undo_deadline);
-        timers.set(Timer { at: due, run: self.id(), task: Some(record.seq), generation: record.generation });
-
+        let undo_deadline = self.instance(key).undo_deadline;
         let run = self.id();
+        let timer = |task: &TaskRecord| {
+            let at = due(task, node, undo_deadline);
+            Timer { at, run, task: Some(task.seq), generation: task.generation }
+        };
+        if let Some(before) = self.task(key) {
+            timers.clear(&timer(before));
+        }
+        timers.set(timer(&record));
+
         let before = self.instance_mut(key).task.replace(Box::new(record));
         let before = before.as_deref();
         // A record that counts as failed or live twice would leak a slot or hang its scope: the counts below move only
@@ -350,6 +357,30 @@ impl Run {
         }
     }
 
+    /// The attempts that live, of those handed out up to this token. Looks at nothing but records: the run may be half
+    /// changed.
+    pub(crate) fn living_attempts(&self, until: FencingToken) -> BTreeMap<TaskSeq, FencingToken> {
+        let records = self.scopes.iter().flatten().flat_map(|scope| &scope.instances);
+        records
+            .filter_map(|instance| {
+                let task = instance.task.as_deref()?;
+                let token = task.state.token().or(task.undo.token())?;
+                (token <= until).then_some((task.seq, token))
+            })
+            .collect()
+    }
+
+    /// Numbers of tasks begin after those that were used before the run was started afresh: what speaks of one of them
+    /// must not find another.
+    pub(crate) fn number_after(&mut self, other: &Run) {
+        self.by_seq = vec![None; other.by_seq.len()];
+    }
+
+    /// Whether the run goes on once nobody holds it: it runs, or it is paused.
+    pub(crate) fn is_under_way(&self) -> bool {
+        matches!(self.rec.state, RunState::Running | RunState::Paused)
+    }
+
     /// Whether new attempts may start.
     pub(crate) fn is_running(&self) -> bool {
         self.rec.state == RunState::Running
@@ -445,7 +476,7 @@ fn knows_case(node: &ProgramNode, case: &str) -> bool {
 }
 
 /// When a record needs looking at without anything having happened.
-fn due(task: &TaskRecord, node: &ProgramNode, undo_deadline: Timestamp) -> Timestamp {
+pub(crate) fn due(task: &TaskRecord, node: &ProgramNode, undo_deadline: Timestamp) -> Timestamp {
     let undo = match task.undo {
         UndoState::Backoff { until, .. } => until,
         UndoState::Running { .. } => undo_deadline,

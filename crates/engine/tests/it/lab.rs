@@ -3,14 +3,14 @@
 //! After each input the rows are committed, and a second engine is built from them: it must describe itself like the
 //! first. So every test here is a test of recovery from every prefix, too.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
 use partitur_engine::{
-    Answer, Batch, BatchNo, Boot, Command, Effect, Engine, Input, Options, StoredRun, Submission,
+    Answer, Batch, BatchNo, Boot, Command, Effect, Engine, Input, Options, Program, ReplyTo, StoredRun,
+    Submission, compile,
 };
-use partitur_engine::{ReplyTo, compile};
 use partitur_model::change::Change;
 use partitur_model::definition::Definition;
 use partitur_model::dispatch::{Ending, Report, ReportKind};
@@ -18,7 +18,9 @@ use partitur_model::event::EventKind;
 use partitur_model::record::{
     BreakerRecord, DefinitionRecord, NodeRecord, RunOptions, RunRecord, SourceFormat, TaskError, TaskRecord,
 };
-use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq, Timestamp};
+use partitur_model::{AttemptId, DefinitionId, FencingToken, Payload, RunId, TaskSeq, Timestamp};
+
+use crate::met::Met;
 
 /// The rows that have been committed.
 #[derive(Clone, Default)]
@@ -65,15 +67,25 @@ pub struct Lab {
     pub rows: Rows,
     pub now: Timestamp,
     number: BatchNo,
-    definitions: Vec<Arc<Definition>>,
+    definitions: Vec<(Arc<DefinitionRecord>, Arc<Program>)>,
     concurrency: u32,
     /// Living attempts by run and path; a compensation is `undo path`.
     pub live: BTreeMap<(u64, String), AttemptId>,
+    /// Every attempt there has been, by run and `path#number`: what late and doubled reports speak of.
+    pub past: BTreeMap<(u64, String), AttemptId>,
+    /// The largest token seen.
+    token: FencingToken,
+    /// Evaluations that were asked for; one that is asked for again, after a return to memory, is not told again.
+    evaluations: BTreeSet<(RunId, TaskSeq, u32)>,
+    /// How often each kind of input met each state of a task.
+    pub met: Met,
     pub answers: Vec<Answer>,
     /// Every run leaves memory after every input.
     pub evicts: bool,
     /// A second engine is built from the rows after every input.
     pub recovers: bool,
+    /// What must hold is checked after every step.
+    pub checks: bool,
 }
 
 impl Lab {
@@ -94,9 +106,14 @@ impl Lab {
             definitions: Vec::new(),
             concurrency,
             live: BTreeMap::new(),
+            past: BTreeMap::new(),
+            token: FencingToken(0),
+            evaluations: BTreeSet::new(),
+            met: Met::default(),
             answers: Vec::new(),
             evicts: false,
             recovers: true,
+            checks: true,
         };
         lab.commit(batch);
         lab
@@ -115,17 +132,19 @@ impl Lab {
     ) -> Vec<String> {
         let definition = Arc::new(definition);
         let id = DefinitionId(self.definitions.len() as u128 + 1);
-        self.definitions.push(definition.clone());
         let program = compile(&definition).expect("definitions of tests are sound");
-        let record = DefinitionRecord {
-            id,
-            name: definition.name.clone(),
-            format: SourceFormat::Yaml,
-            files: Vec::new(),
-        };
+        let (name, format) = (definition.name.clone(), SourceFormat::Yaml);
+        let record = Arc::new(DefinitionRecord { id, name, format, files: Vec::new() });
+        self.definitions.push((record, program));
+        self.submit_again(input, options)
+    }
+
+    /// A further run of the definition submitted last.
+    pub fn submit_again(&mut self, input: Payload, options: RunOptions) -> Vec<String> {
+        let (definition, program) = self.definitions.last().expect("one was submitted").clone();
         self.input(Input::Submit(Box::new(Submission {
             program,
-            definition: Arc::new(record),
+            definition,
             input,
             options,
             random: 7,
@@ -162,12 +181,38 @@ impl Lab {
     fn step(&mut self, input: Input, told: &mut Vec<String>) {
         self.number = self.number.next();
         let mut batch = Batch::new(self.number);
+        self.met.note(&self.engine, &input, self.now);
         self.engine.step(self.now, input, &mut batch);
         told.extend(self.commit(batch));
         self.number = self.number.next();
         let mut batch = Batch::new(self.number);
         self.engine.step(self.now, Input::Durable(BatchNo(self.number.0 - 1)), &mut batch);
         told.extend(self.commit(batch));
+        if self.checks {
+            self.check();
+        }
+    }
+
+    /// What holds after every step.
+    fn check(&self) {
+        assert_eq!(self.engine.quarantined().count(), 0, "the engine found a fault of its own");
+        for run in self.engine.resident() {
+            let state = self.engine.run(run).expect("it is resident").state;
+            let reason = self.engine.reason_to_wake(run);
+            assert!(state.is_ended() || reason.is_some(), "{run:?} stands still: {state:?}");
+        }
+        let holds: Vec<_> =
+            self.engine.holders().into_iter().map(|hold| (hold.task.run, hold.task.task)).collect();
+        let lives = self.rows.tasks.values().filter(|task| token_of(task).is_some());
+        let lives: Vec<_> = lives.map(|task| (task.run, task.seq)).collect();
+        if !self.is_loading() {
+            assert_eq!(holds, lives, "slots in use / living attempts");
+        }
+    }
+
+    /// A grant may wait for its run to be loaded: it holds, and nothing lives yet.
+    fn is_loading(&self) -> bool {
+        self.engine.holders().iter().any(|hold| self.engine.run(hold.task.run).is_none())
     }
 
     fn commit(&mut self, batch: Batch) -> Vec<String> {
@@ -185,6 +230,9 @@ impl Lab {
                 let name =
                     if dispatch.undo { format!("undo {}", dispatch.path) } else { dispatch.path.to_string() };
                 let line = format!("dispatch {}{name}#{}", prefix(run), dispatch.number);
+                assert!(dispatch.attempt.token > self.token, "tokens rise");
+                self.token = dispatch.attempt.token;
+                self.past.insert((run, format!("{name}#{}", dispatch.number)), dispatch.attempt);
                 self.live.insert((run, name), dispatch.attempt);
                 Some(line)
             }
@@ -194,6 +242,9 @@ impl Lab {
                 Some(format!("stop {}{}", prefix(attempt.run.number()), name.unwrap_or_else(|| "?".into())))
             }
             Effect::Evaluate { run, task, generation, source, .. } => {
+                if !self.evaluations.insert((run, task, generation)) {
+                    return None;
+                }
                 let path = self.engine.path(run, task).unwrap_or("?").to_owned();
                 Some(format!("evaluate {}{path} g{generation} {source}", prefix(run.number())))
             }
@@ -242,21 +293,17 @@ impl Lab {
     }
 
     /// A second engine over the rows must be in the same state.
-    fn compare_with_recovered(&mut self) {
+    pub fn compare_with_recovered(&self) {
         let mut batch = Batch::new(BatchNo(1));
         let recovered = self.recover(&mut batch);
-        let effects: Vec<&Effect> =
-            batch.effects().iter().filter(|effect| matches!(effect, Effect::Dispatch { .. })).collect();
-        if effects.is_empty() {
-            assert_eq!(recovered.describe(), self.engine.describe(), "after recovery / before");
-        }
+        let handed_out = batch.effects().iter().find(|effect| matches!(effect, Effect::Dispatch { .. }));
+        assert!(handed_out.is_none(), "only a recovered engine starts this: {handed_out:?}");
+        assert_eq!(recovered.describe(), self.engine.describe(), "after recovery / before");
     }
 
     /// An engine built from the rows.
     pub fn recover(&self, batch: &mut Batch) -> Engine {
-        let programs = self.definitions.iter().zip(1..).map(|(definition, id)| {
-            (DefinitionId(id), compile(definition).expect("definitions of tests are sound"))
-        });
+        let programs = self.definitions.iter().map(|(record, program)| (record.id, program.clone()));
         let live: Vec<StoredRun> = self.rows.runs.keys().filter_map(|&run| self.rows.stored(run)).collect();
         let boot = Boot {
             node: self.rows.node,
@@ -275,8 +322,8 @@ impl Lab {
         let mut batch = Batch::new(BatchNo(1));
         self.engine = self.recover(&mut batch);
         self.number = BatchNo(1);
-        let mut told = self.commit(batch);
         self.live.clear();
+        let mut told = self.commit(batch);
         told.extend(self.input(Input::AttemptsLost));
         told
     }
@@ -293,12 +340,17 @@ impl Lab {
     pub fn end(&mut self, run: u64, name: &str, ending: Ending) -> Vec<String> {
         let attempt = self.live.remove(&(run, name.to_owned()));
         let attempt = attempt.unwrap_or_else(|| panic!("no living attempt of `{name}`: {:?}", self.live));
-        self.input(Input::Report(Report { attempt, what: ReportKind::Ended(Box::new(ending)) }))
+        self.report(attempt, ReportKind::Ended(Box::new(ending)))
+    }
+
+    pub fn report(&mut self, attempt: AttemptId, what: ReportKind) -> Vec<String> {
+        self.input(Input::Report(Report { attempt, what }))
     }
 
     /// Runs a script: `time input => what it does`, a line each. Inputs: `TASK ok [JSON]`, `TASK fail [CODE]`, `tick`,
     /// `crash`, `cancel`, `cancel TASK`, `pause`, `unpause`, `retry`, `rerun TASK`, `restart`, `rollback`,
-    /// `signal TASK [JSON]`, `value TASK GENERATION JSON`. A leading `N:` names a run other than 1.
+    /// `signal TASK [JSON]`, `value TASK GENERATION JSON`, `alive TASK`, and `old TASK#N ok|fail`, the report of an
+    /// attempt whatever has become of it. A leading `N:` names a run other than 1.
     pub fn script(&mut self, script: &str) {
         for line in script.lines().map(str::trim).filter(|line| !line.is_empty()) {
             let (left, expected) = line.split_once("=>").expect("a line is `time input => effects`");
@@ -336,6 +388,19 @@ impl Lab {
                 let result = Ok(Payload::parse(json).expect("JSON"));
                 self.command(run, Command::Signal { task: task.into(), result })
             }
+            ["signal-fail", task] => {
+                let result = Err(TaskError::new("refused", "it said no"));
+                self.command(run, Command::Signal { task: task.into(), result })
+            }
+            ["alive", task] => self.report(self.live[&(run, task.to_owned())], ReportKind::Alive),
+            ["old", attempt, how] => {
+                let attempt = self.past[&(run, attempt.to_owned())];
+                let ending = if how == "ok" { Ending::success(None) } else { failure("exit-1") };
+                self.report(attempt, ReportKind::Ended(Box::new(ending)))
+            }
+            ["reset-breaker", name] => {
+                self.input(Input::ResetBreaker { name: name.into(), reply: Some(ReplyTo(3)) })
+            }
             ["undo", task, "ok"] => self.end(run, &format!("undo {task}"), Ending::success(None)),
             ["undo", task, "fail"] => self.end(run, &format!("undo {task}"), failure("exit-1")),
             [task, "ok"] => self.end(run, task, Ending::success(None)),
@@ -365,7 +430,11 @@ impl Lab {
     }
 }
 
-fn failure(code: &str) -> Ending {
+fn token_of(task: &TaskRecord) -> Option<FencingToken> {
+    task.state.token().or(task.undo.token())
+}
+
+pub fn failure(code: &str) -> Ending {
     Ending::failure(TaskError::new(code, format!("it said {code}")))
 }
 

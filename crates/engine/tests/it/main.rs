@@ -2,4 +2,5 @@
 
 mod check;
 mod lab;
+mod met;
 mod runs;

@@ -236,7 +236,7 @@ fn read_outcome(code: i64) -> Result<TaskOutcome, Unreadable> {
 fn undo_columns(undo: UndoState) -> (i64, Option<i64>, Option<u32>) {
     match undo {
         UndoState::None => (0, None, None),
-        UndoState::Running { token } => (1, Some(token.0 as i64), None),
+        UndoState::Running { token, attempt } => (1, Some(token.0 as i64), Some(attempt)),
         UndoState::Backoff { until, attempt } => (2, Some(until.micros() as i64), Some(attempt)),
         UndoState::Done => (3, None, None),
         UndoState::Failed => (4, None, None),
@@ -246,13 +246,11 @@ fn undo_columns(undo: UndoState) -> (i64, Option<i64>, Option<u32>) {
 fn read_undo(row: &mut Columns<'_, '_>) -> Result<UndoState, Unreadable> {
     let (code, value, attempt) = (row.next::<i64>()?, row.next::<Option<i64>>()?, row.next()?);
     let value = || needed(value, "undo_value").map(|bits| bits as u64);
+    let attempt = || needed(attempt, "undo_attempt");
     Ok(match code {
         0 => UndoState::None,
-        1 => UndoState::Running { token: FencingToken(value()?) },
-        2 => UndoState::Backoff {
-            until: Timestamp::from_micros(value()?),
-            attempt: needed(attempt, "undo_attempt")?,
-        },
+        1 => UndoState::Running { token: FencingToken(value()?), attempt: attempt()? },
+        2 => UndoState::Backoff { until: Timestamp::from_micros(value()?), attempt: attempt()? },
         3 => UndoState::Done,
         4 => UndoState::Failed,
         _ => return Err(unknown("undo", code)),

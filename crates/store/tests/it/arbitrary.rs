@@ -126,7 +126,7 @@ fn any_task_state() -> impl Strategy<Value = TaskState> {
 fn any_undo() -> impl Strategy<Value = UndoState> {
     prop_oneof![
         Just(UndoState::None),
-        any_token().prop_map(|token| UndoState::Running { token }),
+        (any_token(), any::<u32>()).prop_map(|(token, attempt)| UndoState::Running { token, attempt }),
         (any_time(), any::<u32>()).prop_map(|(until, attempt)| UndoState::Backoff { until, attempt }),
         Just(UndoState::Done),
         Just(UndoState::Failed),

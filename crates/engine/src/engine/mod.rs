@@ -1,0 +1,407 @@
+//! The engine: its resident runs, and the one door through which everything reaches them.
+//!
+//! `submission.rs` is how runs come to be, `residency.rs` how they leave memory and return, `incident.rs` what happens
+//! when the engine itself is at fault, `view.rs` what others may look at.
+
+mod incident;
+mod residency;
+mod submission;
+mod view;
+mod wake;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use partitur_model::dispatch::ReportKind;
+use partitur_model::record::{BreakerRecord, NodeRecord, RunOutcome, TaskError};
+use partitur_model::{DefinitionId, FencingToken, Payload, RunId, Timestamp};
+
+use crate::admission::{self, Admission, Grant};
+use crate::attempt::SLOTS;
+use crate::batch::{Batch, BatchNo};
+use crate::cx::{Agenda, Cx, Todo};
+use crate::effect::{Answer, Effect, Refusal};
+use crate::input::{Command, Input, ReplyTo, StoredRun};
+use crate::program::Program;
+use crate::recovery::BadRows;
+use crate::run::Run;
+use crate::timers::Timers;
+use incident::{SetAside, Unit};
+use residency::Waiting;
+
+pub use wake::Reason;
+
+/// How an engine is set up.
+#[derive(Debug)]
+pub struct Options {
+    /// How many attempts may live at once on this node.
+    pub concurrency: u32,
+    /// In which order ready tasks start.
+    pub admission: admission::Options,
+}
+
+impl Default for Options {
+    /// Ten at once (R-RUN-1), critical path first.
+    fn default() -> Options {
+        Options { concurrency: 10, admission: admission::Options::default() }
+    }
+}
+
+/// What an engine starts with: the rows of everything that is not ended.
+#[derive(Debug, Default)]
+pub struct Boot {
+    /// What the node remembers.
+    pub node: NodeRecord,
+    /// Breakers that are not plainly closed.
+    pub breakers: Vec<BreakerRecord>,
+    /// The compiled definitions of the runs.
+    pub programs: Vec<(DefinitionId, Arc<Program>)>,
+    /// The runs, parents and children alike.
+    pub runs: Vec<StoredRun>,
+}
+
+/// The state machine of a node.
+#[derive(Debug)]
+pub struct Engine {
+    node: NodeRecord,
+    token: FencingToken,
+    now: Timestamp,
+    durable: BatchNo,
+    programs: BTreeMap<DefinitionId, Arc<Program>>,
+    runs: BTreeMap<RunId, Run>,
+    /// Inputs for runs whose rows are on their way.
+    loading: BTreeMap<RunId, std::collections::VecDeque<Waiting>>,
+    /// Runs that leave memory when their rows up to a batch are durable.
+    leaving: BTreeMap<RunId, BatchNo>,
+    /// Runs that a fault of the engine's own, or rows that do not fit together, have set aside.
+    quarantined: BTreeMap<RunId, SetAside>,
+    /// Recent submissions by key, for deduplication.
+    recent: BTreeMap<String, (RunId, Timestamp)>,
+    admission: Admission,
+    timers: Timers,
+    incidents: u64,
+    unit: Unit,
+}
+
+impl Engine {
+    /// An engine over the rows that a node left behind, and the runs among them whose rows do not fit together: they
+    /// are set aside. The first batch holds what makes this start of the node different from those before.
+    ///
+    /// Attempts handed out before count as alive until [`Input::AttemptsLost`] says otherwise.
+    pub fn new(options: Options, boot: Boot, now: Timestamp, batch: &mut Batch) -> (Engine, Vec<BadRows>) {
+        let mut node = boot.node;
+        node.epoch += 1;
+        let mut engine = Engine {
+            node,
+            token: FencingToken::first_of(node.epoch),
+            now: now.max(node.time),
+            durable: BatchNo(0),
+            programs: boot.programs.into_iter().collect(),
+            runs: BTreeMap::new(),
+            loading: BTreeMap::new(),
+            leaving: BTreeMap::new(),
+            quarantined: BTreeMap::new(),
+            recent: BTreeMap::new(),
+            admission: Admission::new(options.admission),
+            timers: Timers::default(),
+            incidents: 0,
+            unit: Unit::default(),
+        };
+        engine.admission.set_capacity(SLOTS, options.concurrency);
+        for breaker in &boot.breakers {
+            engine.admission.restore_breaker(breaker);
+        }
+        batch.node(engine.node);
+        let bad = engine.take_up_runs(boot.runs, batch);
+        (engine, bad)
+    }
+
+    fn take_up_runs(&mut self, stored: Vec<StoredRun>, batch: &mut Batch) -> Vec<BadRows> {
+        let mut bad = Vec::new();
+        let mut here = Vec::new();
+        for run in stored {
+            let id = run.run.id;
+            let mut agenda = Agenda::new();
+            match self.take_up_rows(run, &mut agenda) {
+                Ok(()) => here.push((id, agenda)),
+                Err(problem) => bad.push(problem),
+            }
+        }
+        // What follows for others of a family needs all of it in memory.
+        for (id, mut follows) in here {
+            self.guarded(Some(id), batch, |engine, batch, agenda| {
+                agenda.append(&mut follows);
+                engine.with_run(id, batch, agenda, |run, cx| run.take_up(cx));
+            });
+        }
+        self.admission.settle(BatchNo(u64::MAX));
+        self.grant(batch);
+        bad
+    }
+
+    /// One input: what it changes and what is to be done go into the batch.
+    ///
+    /// Engine time never goes back: an earlier `now` than the last counts as the last. A fault of the engine's own
+    /// takes back this input alone and sets its run aside; the other inputs of the batch stand.
+    pub fn step(&mut self, now: Timestamp, input: Input, batch: &mut Batch) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Tick => self.tick(batch),
+            Input::AttemptsLost => self.attempts_lost(batch),
+            Input::Submit(_)
+            | Input::Durable(_)
+            | Input::Concurrency(_)
+            | Input::ResetBreaker { .. }
+            | Input::Loaded(_)
+            | Input::NotFound(_)
+            | Input::Evict(_)
+            | Input::Report(_)
+            | Input::Command { .. }
+            | Input::Evaluated { .. } => {
+                let subject = subject(&input);
+                self.guarded(subject, batch, |engine, batch, agenda| engine.handle(input, batch, agenda));
+            }
+        }
+        self.grant(batch);
+    }
+
+    fn handle(&mut self, input: Input, batch: &mut Batch, agenda: &mut Agenda) {
+        match input {
+            Input::Submit(submission) => self.submit(*submission, batch, agenda),
+            Input::Durable(number) => {
+                self.durable = number;
+                self.admission.settle(number);
+                self.let_go();
+            }
+            Input::Concurrency(count) => self.admission.set_capacity(SLOTS, count),
+            Input::ResetBreaker { name, reply } => self.reset_breaker(&name, reply, batch),
+            Input::Loaded(stored) => self.loaded(*stored, batch, agenda),
+            Input::NotFound(run) => self.not_found(run, batch, agenda),
+            Input::Evict(run) => self.evict(run, batch),
+            Input::Report(_) | Input::Command { .. } | Input::Evaluated { .. } => {
+                self.handle_for_run(input, batch, agenda);
+            }
+            // Both go over many runs: `step` takes them apart.
+            Input::Tick | Input::AttemptsLost => {}
+        }
+    }
+
+    /// An input for one run, which may have to be brought into memory first.
+    fn handle_for_run(&mut self, input: Input, batch: &mut Batch, agenda: &mut Agenda) {
+        let Some(id) = subject(&input) else { return };
+        let Some(input) = self.if_here(id, input, Waiting::Input, batch) else { return };
+        match input {
+            Input::Report(report) => {
+                if matches!(report.what, ReportKind::Ended(_)) {
+                    self.unit.ended.push(report.attempt);
+                }
+                self.with_run(id, batch, agenda, |run, cx| run.report(cx, report));
+            }
+            Input::Command { command, reply, .. } => self.command(id, command, reply, batch, agenda),
+            Input::Evaluated { task, generation, result, .. } => {
+                self.with_run(id, batch, agenda, |run, cx| run.evaluated(cx, task, generation, result));
+            }
+            Input::Submit(_)
+            | Input::Tick
+            | Input::Durable(_)
+            | Input::AttemptsLost
+            | Input::Loaded(_)
+            | Input::NotFound(_)
+            | Input::Evict(_)
+            | Input::Concurrency(_)
+            | Input::ResetBreaker { .. } => {}
+        }
+    }
+
+    fn with_run<T>(
+        &mut self,
+        id: RunId,
+        batch: &mut Batch,
+        agenda: &mut Agenda,
+        transition: impl FnOnce(&mut Run, &mut Cx<'_>) -> T,
+    ) -> Option<T> {
+        // Whatever touches a run that is about to leave keeps it: its rows of this batch are not durable yet.
+        self.leaving.remove(&id);
+        let run = self.runs.get_mut(&id)?;
+        self.unit.touched.push(id);
+        let mut cx = Cx {
+            now: self.now,
+            batch,
+            admission: &mut self.admission,
+            timers: &mut self.timers,
+            node: &mut self.node,
+            token: &mut self.token,
+            agenda,
+        };
+        Some(transition(run, &mut cx))
+    }
+
+    /// Does what follows, until nothing does.
+    fn follow(&mut self, batch: &mut Batch, agenda: &mut Agenda) {
+        while let Some(todo) = agenda.pop_front() {
+            self.follow_one(todo, batch, agenda);
+        }
+    }
+
+    fn follow_one(&mut self, todo: Todo, batch: &mut Batch, agenda: &mut Agenda) {
+        match todo {
+            Todo::Consider(id, key) => {
+                self.with_run(id, batch, agenda, |run, cx| run.consider(cx, key));
+            }
+            Todo::ScopeDone(id, scope) => {
+                self.with_run(id, batch, agenda, |run, cx| run.scope_done(cx, scope));
+            }
+            Todo::MayEnd(id) => {
+                self.with_run(id, batch, agenda, |run, cx| run.may_end(cx));
+            }
+            Todo::Fatal(id, error) => {
+                self.with_run(id, batch, agenda, |run, cx| run.fatal(cx, error));
+            }
+            Todo::UndoNext(id) => {
+                self.with_run(id, batch, agenda, |run, cx| run.undo_next(cx));
+            }
+            Todo::StartChild(record) => self.start_child(*record, batch, agenda),
+            other => self.follow_in_family(other, batch, agenda),
+        }
+    }
+
+    /// What one run means for another: that one may not be in memory.
+    fn follow_in_family(&mut self, todo: Todo, batch: &mut Batch, agenda: &mut Agenda) {
+        let id = match &todo {
+            Todo::ChildEnded { parent, .. } | Todo::Revive { parent, .. } => parent.run,
+            Todo::ToChild { child, .. } => *child,
+            Todo::Consider(id, _)
+            | Todo::ScopeDone(id, _)
+            | Todo::MayEnd(id)
+            | Todo::Fatal(id, _)
+            | Todo::UndoNext(id) => *id,
+            Todo::StartChild(record) => record.id,
+        };
+        if self.quarantined.contains_key(&id) {
+            return child_is_gone(todo, agenda);
+        }
+        let Some(todo) = self.if_here(id, todo, Waiting::Todo, batch) else { return };
+        self.with_run(id, batch, agenda, |run, cx| match todo {
+            Todo::ChildEnded { parent, child, outcome, output, error } => {
+                run.child_ended(cx, &parent, child, outcome, output, error);
+            }
+            Todo::Revive { parent, child } => run.revive(cx, &parent, child),
+            Todo::ToChild { parent, order, .. } => run.obey(cx, parent, order),
+            Todo::Consider(..)
+            | Todo::ScopeDone(..)
+            | Todo::MayEnd(_)
+            | Todo::Fatal(..)
+            | Todo::UndoNext(_)
+            | Todo::StartChild(_) => {}
+        });
+    }
+
+    fn command(
+        &mut self,
+        id: RunId,
+        command: Command,
+        reply: Option<ReplyTo>,
+        batch: &mut Batch,
+        agenda: &mut Agenda,
+    ) {
+        self.unit.replies.extend(reply);
+        let result = self.with_run(id, batch, agenda, |run, cx| run.command(cx, command));
+        let answer = match result.unwrap_or(Err(Refusal::UnknownRun)) {
+            Ok(()) => Answer::Done,
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        if let Some(to) = reply {
+            batch.effect(Effect::Reply { to, answer });
+        }
+    }
+
+    fn tick(&mut self, batch: &mut Batch) {
+        while let Some(timer) = self.timers.pop_due(self.now) {
+            self.guarded(Some(timer.run), batch, |engine, batch, agenda| {
+                if let Some(timer) = engine.if_here(timer.run, timer, Waiting::Timer, batch) {
+                    engine.with_run(timer.run, batch, agenda, |run, cx| run.fire(cx, &timer));
+                }
+            });
+        }
+    }
+
+    fn reset_breaker(&mut self, name: &str, reply: Option<ReplyTo>, batch: &mut Batch) {
+        self.unit.replies.extend(reply);
+        let answer = match self.admission.reset_breaker(name) {
+            Some(record) => {
+                batch.breaker(record);
+                Answer::Done
+            }
+            None => Answer::Refused(Refusal::NothingToDo(format!("there is no breaker `{name}`"))),
+        };
+        if let Some(to) = reply {
+            batch.effect(Effect::Reply { to, answer });
+        }
+    }
+
+    fn attempts_lost(&mut self, batch: &mut Batch) {
+        let epoch = self.node.epoch;
+        self.bury(epoch);
+        let ids: Vec<RunId> = self.runs.keys().copied().collect();
+        for id in ids {
+            self.guarded(Some(id), batch, |engine, batch, agenda| {
+                engine.with_run(id, batch, agenda, |run, cx| run.lose_attempts(cx, epoch));
+            });
+        }
+    }
+
+    /// Starts everything that may start now.
+    fn grant(&mut self, batch: &mut Batch) {
+        let mut grants = Vec::new();
+        loop {
+            self.admission.decide(self.now, &mut grants);
+            if grants.is_empty() {
+                return;
+            }
+            for grant in grants.drain(..) {
+                self.guarded(Some(grant.task.run), batch, |engine, batch, agenda| {
+                    if let Some(grant) = engine.if_here(grant.task.run, grant, Waiting::Grant, batch) {
+                        engine.start(&grant, batch, agenda);
+                    }
+                });
+            }
+        }
+    }
+
+    fn start(&mut self, grant: &Grant, batch: &mut Batch, agenda: &mut Agenda) {
+        self.with_run(grant.task.run, batch, agenda, |run, cx| match run.key_of(grant.task.task) {
+            Some(key) => run.start(cx, key, grant),
+            None => cx.admission.release(cx.now, grant.task),
+        });
+    }
+}
+
+/// What a run wanted of its sub-run cannot be had: it hears of its end.
+fn child_is_gone(todo: Todo, agenda: &mut Agenda) {
+    if let Todo::ToChild { child, parent, .. } = todo {
+        let message = format!("its run {} cannot be reached: it was set aside or removed", child.number());
+        agenda.push_back(Todo::ChildEnded {
+            parent,
+            child,
+            outcome: RunOutcome::Failed,
+            output: Payload::Null,
+            error: Some(TaskError::terminal("lost", message)),
+        });
+    }
+}
+
+/// Which run an input is for.
+fn subject(input: &Input) -> Option<RunId> {
+    match input {
+        Input::Report(report) => Some(report.attempt.run),
+        Input::Command { run, .. } | Input::Evaluated { run, .. } => Some(*run),
+        Input::Evict(run) | Input::NotFound(run) => Some(*run),
+        Input::Loaded(stored) => Some(stored.run.id),
+        Input::Submit(_)
+        | Input::Tick
+        | Input::Durable(_)
+        | Input::AttemptsLost
+        | Input::Concurrency(_)
+        | Input::ResetBreaker { .. } => None,
+    }
+}

@@ -1,0 +1,138 @@
+//! Runs that are not in memory: what is meant for them waits until their rows are here.
+
+use std::collections::VecDeque;
+
+use partitur_model::RunId;
+
+use super::{Engine, child_is_gone};
+use crate::admission::Grant;
+use crate::batch::Batch;
+use crate::cx::{Agenda, Todo};
+use crate::effect::{Answer, Effect, Refusal};
+use crate::input::{Input, StoredRun};
+use crate::recovery::BadRows;
+use crate::run::Run;
+use crate::timers::Timer;
+
+/// Something for a run that is not in memory.
+#[derive(Debug)]
+pub(super) enum Waiting {
+    Input(Input),
+    Todo(Todo),
+    Grant(Grant),
+    Timer(Timer),
+}
+
+impl Engine {
+    /// Gives back what is meant for a run if the run is in memory. If not, it waits, and the run's rows are sent for.
+    pub(super) fn if_here<T>(
+        &mut self,
+        run: RunId,
+        what: T,
+        as_waiting: impl FnOnce(T) -> Waiting,
+        batch: &mut Batch,
+    ) -> Option<T> {
+        if self.runs.contains_key(&run) {
+            return Some(what);
+        }
+        if self.quarantined.contains_key(&run) {
+            self.turn_away(run, as_waiting(what), batch);
+            return None;
+        }
+        let queue = self.loading.entry(run).or_default();
+        if queue.is_empty() {
+            batch.effect(Effect::Load(run));
+        }
+        queue.push_back(as_waiting(what));
+        self.unit.queued.push(run);
+        None
+    }
+
+    /// The rows of a run have come: it is in memory again, and what has waited for it happens.
+    pub(super) fn loaded(&mut self, stored: StoredRun, batch: &mut Batch, agenda: &mut Agenda) {
+        let id = stored.run.id;
+        if self.runs.contains_key(&id) {
+            return;
+        }
+        if self.insert_rows(stored, agenda).is_err() {
+            self.set_bad_rows_aside(id);
+            return self.not_found(id, batch, agenda);
+        }
+        self.with_run(id, batch, agenda, |run, cx| run.take_up(cx));
+        self.follow(batch, agenda);
+        while let Some(waiting) = self.loading.get_mut(&id).and_then(VecDeque::pop_front) {
+            match waiting {
+                Waiting::Input(input) => self.handle(input, batch, agenda),
+                Waiting::Todo(todo) => self.follow_in_family(todo, batch, agenda),
+                Waiting::Grant(grant) => self.start(&grant, batch, agenda),
+                Waiting::Timer(timer) => {
+                    self.with_run(id, batch, agenda, |run, cx| run.fire(cx, &timer));
+                }
+            }
+            self.follow(batch, agenda);
+        }
+        self.loading.remove(&id);
+    }
+
+    pub(super) fn insert_rows(&mut self, stored: StoredRun, agenda: &mut Agenda) -> Result<(), BadRows> {
+        let id = stored.run.id;
+        let bad = |problem: &str| BadRows { run: id, task: String::new(), problem: problem.to_owned() };
+        let program =
+            self.programs.get(&stored.run.definition).ok_or_else(|| bad("its definition is unknown"))?;
+        let program = program.flow(&stored.run.flow).ok_or_else(|| bad("its flow is unknown"))?;
+        if let Some(latest) = stored.tasks.iter().filter_map(|task| task.ended.or(task.started)).max() {
+            self.now = self.now.max(latest);
+        }
+        self.remember(&stored.run);
+        let run = Run::from_rows(stored, program, &mut self.timers, agenda)?;
+        self.runs.insert(id, run);
+        Ok(())
+    }
+
+    /// There are no rows of the run, or none that can be used.
+    pub(super) fn not_found(&mut self, id: RunId, batch: &mut Batch, agenda: &mut Agenda) {
+        for waiting in self.loading.remove(&id).unwrap_or_default() {
+            match waiting {
+                Waiting::Todo(todo) => child_is_gone(todo, agenda),
+                other @ (Waiting::Input(_) | Waiting::Grant(_) | Waiting::Timer(_)) => {
+                    self.turn_away(id, other, batch);
+                }
+            }
+        }
+    }
+
+    /// Nothing can be done with this for a run that is set aside or unknown.
+    fn turn_away(&mut self, id: RunId, waiting: Waiting, batch: &mut Batch) {
+        match waiting {
+            Waiting::Input(Input::Command { reply: Some(to), .. }) => {
+                let refusal = match self.quarantined.get(&id) {
+                    Some(aside) => Refusal::Incident(aside.incident),
+                    None => Refusal::UnknownRun,
+                };
+                batch.effect(Effect::Reply { to, answer: Answer::Refused(refusal) });
+            }
+            Waiting::Input(Input::Report(report)) => self.heard_of(&report),
+            Waiting::Grant(grant) => self.admission.release(self.now, grant.task),
+            Waiting::Input(_) | Waiting::Todo(_) | Waiting::Timer(_) => {}
+        }
+    }
+
+    /// Makes the run's state whole in its rows; it leaves when they are durable, unless something comes for it first.
+    pub(super) fn evict(&mut self, id: RunId, batch: &mut Batch) {
+        let mut agenda = Agenda::new();
+        let there = self.with_run(id, batch, &mut agenda, |run, cx| run.write_derived(cx));
+        if there.is_some() {
+            self.leaving.insert(id, batch.number());
+        }
+    }
+
+    pub(super) fn let_go(&mut self) {
+        let durable = self.durable;
+        let gone: Vec<RunId> =
+            self.leaving.iter().filter(|(_, batch)| **batch <= durable).map(|(&run, _)| run).collect();
+        for run in gone {
+            self.leaving.remove(&run);
+            self.runs.remove(&run);
+        }
+    }
+}

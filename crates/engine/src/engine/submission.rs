@@ -1,0 +1,145 @@
+//! How runs come to be: submitted from outside, or as the work of a task.
+
+use std::time::Duration;
+
+use partitur_model::definition::Definition;
+use partitur_model::event::EventKind;
+use partitur_model::record::{RunRecord, RunState};
+use partitur_model::{Payload, RunId};
+
+use super::Engine;
+use crate::batch::Batch;
+use crate::cx::Agenda;
+use crate::effect::{Answer, Effect, Refusal};
+use crate::input::Submission;
+use crate::program::{BodyIx, EXPECTED_DEFAULT, Program, levels};
+use crate::run::Run;
+use crate::submission::{complete_inputs, dedup_key, target_faults};
+
+impl Engine {
+    /// A sub-run begins; the task that waits for it has looked at its inputs.
+    pub(super) fn start_child(&mut self, record: RunRecord, batch: &mut Batch, agenda: &mut Agenda) {
+        let root = self.programs.get(&record.definition).expect("the parent runs it");
+        let program = root.flow(&record.flow).expect("the parent looked it up");
+        self.insert_run(Run::new(record, program), batch, agenda);
+    }
+
+    fn insert_run(&mut self, run: Run, batch: &mut Batch, agenda: &mut Agenda) {
+        let id = run.id();
+        self.runs.insert(id, run);
+        self.unit.created.push(id);
+        self.with_run(id, batch, agenda, |run, cx| {
+            run.write(cx);
+            cx.event(id, EventKind::Run { state: run.rec.state });
+            run.limit_slots(cx);
+            run.set_run_deadline(cx);
+            run.open_root(cx.agenda);
+        });
+    }
+
+    pub(super) fn submit(&mut self, submission: Submission, batch: &mut Batch, agenda: &mut Agenda) {
+        let reply = submission.reply;
+        self.unit.replies.extend(reply);
+        let answer = match self.accept(submission, batch, agenda) {
+            Ok((run, duplicate)) => Answer::Accepted { run, duplicate },
+            Err(refusal) => Answer::Refused(refusal),
+        };
+        if let Some(to) = reply {
+            batch.effect(Effect::Reply { to, answer });
+        }
+    }
+
+    fn accept(
+        &mut self,
+        mut submission: Submission,
+        batch: &mut Batch,
+        agenda: &mut Agenda,
+    ) -> Result<(RunId, bool), Refusal> {
+        let program = submission.program.clone();
+        let input = sound_input(&submission)?;
+        if let Some(template) = &program.dedup_key {
+            let key = &mut submission.options.dedup_key;
+            key.get_or_insert_with(|| dedup_key(template, &program.definition.name, &input));
+        }
+        if let Some(run) = self.equal_submission(&program.definition, submission.options.dedup_key.as_deref())
+        {
+            return Ok((run, true));
+        }
+        let record = self.new_record(&submission, input, batch);
+        let id = record.id;
+        batch.definition(&submission.definition);
+        self.programs.entry(submission.definition.id).or_insert_with(|| program.clone());
+        self.remember(&record);
+        let mut run = Run::new(record, program);
+        run.levels = expected_levels(&run.program, &submission.expected);
+        self.insert_run(run, batch, agenda);
+        Ok((id, false))
+    }
+
+    fn new_record(&mut self, submission: &Submission, input: Payload, batch: &mut Batch) -> RunRecord {
+        self.node.last_run += 1;
+        batch.node(self.node);
+        RunRecord {
+            id: RunId::new(0, self.node.last_run, submission.random),
+            definition: submission.definition.id,
+            flow: String::new(),
+            name: submission.program.definition.name.clone(),
+            parent: None,
+            state: RunState::Running,
+            generation: 0,
+            input,
+            variables: Payload::Null,
+            output: None,
+            error: None,
+            options: submission.options.clone(),
+            created: self.now,
+            ended: None,
+        }
+    }
+
+    /// The run of an equal submission within the window.
+    fn equal_submission(&self, definition: &Definition, key: Option<&str>) -> Option<RunId> {
+        let window = definition.deduplicate.as_ref().map_or(DEDUP_WINDOW, |deduplicate| deduplicate.window);
+        let &(run, at) = self.recent.get(key?)?;
+        (self.now < at + window).then_some(run)
+    }
+
+    pub(super) fn remember(&mut self, record: &RunRecord) {
+        if let Some(key) = &record.options.dedup_key {
+            self.recent.insert(key.clone(), (record.id, record.created));
+        }
+    }
+}
+
+/// How long a submission with a key of its own is remembered (R-RUN-4).
+const DEDUP_WINDOW: Duration = Duration::from_secs(60);
+
+/// The inputs with defaults filled in, or every fault of inputs and targets.
+fn sound_input(submission: &Submission) -> Result<Payload, Refusal> {
+    let definition = &submission.program.definition;
+    let mut faults = target_faults(definition, &submission.options.targets);
+    match complete_inputs(definition, &submission.input) {
+        Ok(input) if faults.is_empty() => Ok(input),
+        Ok(_) => Err(Refusal::BadSubmission(faults)),
+        Err(more) => {
+            faults.extend(more);
+            Err(Refusal::BadSubmission(faults))
+        }
+    }
+}
+
+/// Bottom levels of the root's tasks from expected durations by name.
+fn expected_levels(program: &Program, expected: &[(String, Duration)]) -> Option<Vec<f32>> {
+    if expected.is_empty() {
+        return None;
+    }
+    let root = program.body(BodyIx::ROOT);
+    let mut durations: Vec<_> =
+        root.nodes.iter().map(|node| node.spec.expected.unwrap_or(EXPECTED_DEFAULT)).collect();
+    for (name, duration) in expected {
+        if let Some(&node) = root.names.get(name.as_str()) {
+            durations[node as usize] = *duration;
+        }
+    }
+    Some(levels(&root.successors, &durations))
+}

@@ -1,0 +1,83 @@
+//! What others may look at.
+
+use std::sync::Arc;
+
+use partitur_model::record::{BreakerRecord, RunRecord, TaskRecord};
+use partitur_model::{DefinitionId, RunId, TaskSeq, Timestamp};
+
+use super::Engine;
+use crate::admission::{HoldView, ResourceId, WaitView};
+use crate::program::Program;
+use crate::run::Run;
+
+impl Engine {
+    /// When the engine has something to do although nothing happens.
+    pub fn wake(&self) -> Option<Timestamp> {
+        [self.timers.next(), self.admission.wake()].into_iter().flatten().min()
+    }
+
+    /// Who waits for what, and who has it.
+    pub fn waits(&self) -> Vec<WaitView> {
+        self.admission.waits(self.now)
+    }
+
+    /// Who holds what.
+    pub fn holders(&self) -> Vec<HoldView> {
+        self.admission.holders()
+    }
+
+    /// How every breaker stands.
+    pub fn breakers(&self) -> Vec<BreakerRecord> {
+        self.admission.breakers(self.now)
+    }
+
+    /// The name of a resource in [`Engine::waits`] and [`Engine::holders`].
+    pub fn resource_name(&self, resource: ResourceId) -> &str {
+        self.admission.name(resource)
+    }
+
+    pub(crate) fn runs_in_memory(&self) -> impl Iterator<Item = &Run> + '_ {
+        self.runs.values()
+    }
+
+    /// What a run's row says now, if it is in memory.
+    pub fn run(&self, id: RunId) -> Option<&RunRecord> {
+        self.runs.get(&id).map(|run| &run.rec)
+    }
+
+    /// The rows of a run that is in memory, by number.
+    pub fn tasks(&self, id: RunId) -> impl Iterator<Item = &TaskRecord> + '_ {
+        self.runs.get(&id).into_iter().flat_map(|run| run.tasks())
+    }
+
+    /// The runs in memory.
+    pub fn resident(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.runs.keys().copied()
+    }
+
+    /// Runs set aside by a fault of the engine's own or by rows that do not fit together.
+    pub fn quarantined(&self) -> impl Iterator<Item = RunId> + '_ {
+        self.quarantined.keys().copied()
+    }
+
+    /// Whether the program of this definition is known.
+    pub fn knows(&self, definition: DefinitionId) -> bool {
+        self.programs.contains_key(&definition)
+    }
+
+    /// The program of a definition whose runs may be loaded.
+    pub fn learn(&mut self, definition: DefinitionId, program: Arc<Program>) {
+        self.programs.insert(definition, program);
+    }
+
+    /// How often this node was started, this start included.
+    pub fn epoch(&self) -> u32 {
+        self.node.epoch
+    }
+
+    /// The path of a task, for people.
+    pub fn path(&self, run: RunId, task: TaskSeq) -> Option<&str> {
+        let run = self.runs.get(&run)?;
+        run.task(run.key_of(task)?).map(|task| &*task.path)
+    }
+}
