@@ -1,3 +1,63 @@
-//! The binary `partitur`.
+//! The binary `partitur`: reads the command line, calls what lies below, and shows what became of it.
+//!
+//! `commands/` has a file for each command; `progress/` is what a run looks like while it is followed; `exit` is what
+//! the process says with its exit code. Standard output is data, standard error is talk.
+//!
+//! Not here: what a run does. Begin with [`commands::Command`].
 
-fn main() {}
+mod commands;
+mod document;
+mod exit;
+mod failure;
+mod follow;
+mod host;
+mod ink;
+mod plan;
+mod progress;
+mod records;
+mod settings;
+mod shape;
+mod summary;
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use clap::error::ErrorKind;
+
+use commands::Cli;
+use exit::Exit;
+use failure::Failure;
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return refuse(&error),
+    };
+    let colour = cli.global.color.for_stream(&std::io::stderr());
+    match cli.command.run(&cli.global) {
+        Ok(exit) => exit.into(),
+        Err(failure) => {
+            report(&failure, colour);
+            failure.exit().into()
+        }
+    }
+}
+
+fn report(failure: &Failure, colour: bool) {
+    if let Failure::Faulty(rendered) = failure {
+        eprint!("{rendered}");
+    }
+    for line in failure.lines() {
+        eprintln!("{}", line.whole(colour));
+    }
+}
+
+/// What clap has to say: help is an answer, everything else a wrong command line.
+fn refuse(error: &clap::Error) -> ExitCode {
+    // Whoever has closed the other end does not want to read it.
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Success.into(),
+        _ => Exit::Usage.into(),
+    }
+}

@@ -1,0 +1,299 @@
+//! `partitur run`: a document, or what its targets need.
+
+use std::path::PathBuf;
+
+use partitur::host::{Loaded, Scheduler, Session, Settings, environment};
+use partitur_api::{OnFailure, Submit};
+use partitur_model::Payload;
+use partitur_model::record::{RunOutcome, RunRecord, RunState};
+use partitur_store::{Reader, RunFilter};
+
+use crate::document;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::follow::Scene;
+use crate::host::{AT_ONCE, settings};
+use crate::plan;
+use crate::progress::Look;
+use crate::settings::{Global, make_state, open_reader};
+
+/// Run a document, or what its targets need
+///
+/// Goes on with an unfinished run of the same document, inputs and targets; else starts a new one. A second
+/// `partitur run` in the same directory joins the process that is at work there and shares its locks.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Examples:
+  partitur run flow.yaml
+  partitur run flow.yaml report -j 4 --input month=2026-10
+  partitur run flow.yaml --dry-run             # the plan, nothing is executed
+  partitur run flow.yaml --json | jq -r 'select(.event == \"task-ended\") | .task'
+  PARTITUR_SECRET_ERP_TOKEN=… partitur run flow.yaml
+
+Ctrl-C cancels gently; twice kills at once. After a crash, the same command goes on.")]
+pub struct Run {
+    /// The document: native YAML or JSON, or nodes and edges
+    file: PathBuf,
+    /// Only these tasks and what they need
+    targets: Vec<String>,
+    /// So many tasks at once [default: 10, or what the document says]
+    #[arg(short = 'j', long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    concurrency: Option<u32>,
+    /// An input; JSON unless the document declares it a string
+    #[arg(short, long = "input", value_name = "NAME=VALUE")]
+    inputs: Vec<String>,
+    /// A file with a JSON object of inputs (`-` is standard input)
+    #[arg(long, value_name = "FILE")]
+    input_file: Option<PathBuf>,
+    /// Show the plan and execute nothing; with --json as JSON
+    #[arg(long)]
+    dry_run: bool,
+    /// What a failed task means for the others [default: what the document says]
+    #[arg(long, value_name = "POLICY")]
+    on_failure: Option<Policy>,
+    /// The order in which ready tasks start
+    #[arg(long, value_name = "ORDER", default_value = "critical-path")]
+    order: Order,
+    /// Survive power cuts, not only the end of the process (slower)
+    #[arg(long)]
+    durable: bool,
+    /// Start a new run even if an equal one is unfinished
+    #[arg(long)]
+    new: bool,
+    /// A directory with a file for each secret
+    #[arg(long, value_name = "DIR")]
+    secret_dir: Option<PathBuf>,
+    /// Give tasks only PATH, HOME, USER, SHELL, LANG, LC_*, TZ, TMPDIR and TERM of the environment
+    #[arg(long)]
+    clean_env: bool,
+    #[command(flatten)]
+    look: Look,
+}
+
+/// What a failed task means for the others.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Policy {
+    /// What does not depend on it goes on
+    Continue,
+    /// The others are cancelled
+    FailFast,
+    /// The others are cancelled and completed tasks undone
+    Rollback,
+}
+
+/// The order in which ready tasks start.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum Order {
+    /// The longest remaining path first
+    CriticalPath,
+    /// As they become ready
+    Fifo,
+    /// The longest task first
+    LongestFirst,
+    /// The shortest task first
+    ShortestFirst,
+}
+
+impl Run {
+    pub fn run(self, global: &Global) -> Result<Exit, Failure> {
+        let loaded = document::open(&self.file, global.color)?;
+        let definition = loaded.document.definition.clone();
+        let input = document::inputs(&definition, self.input_file.as_deref(), &self.inputs, &self.targets)?;
+        let state = global.state_for(&loaded.dir);
+        if self.dry_run {
+            let at_once = self.at_once(&loaded);
+            return plan::show(&definition, &self.targets, &input, &state, at_once, self.look.json);
+        }
+        let secrets = document::secrets(&definition, self.secret_dir.as_deref())?;
+        make_state(&state)?;
+        let settings = Settings {
+            durable: self.durable,
+            order: self.order.into(),
+            ..settings(&state, Some(self.slots(&loaded)), secrets)
+        };
+        if !self.look.json && !self.look.quiet {
+            document::tell_warnings(&loaded, &self.file);
+        }
+        let continued = if self.new { None } else { self.unfinished(&loaded, &input, &settings)? };
+        let (mut session, run) = match continued {
+            Some(run) => (Session::enter(settings, &[run])?, run),
+            None => self.submit(&loaded, &input, settings)?,
+        };
+        Scene {
+            run,
+            state,
+            definition,
+            targets: self.targets.clone(),
+            at_once: self.at_once(&loaded),
+            resumed: continued.is_some(),
+            look: self.look,
+            colour: global.color,
+        }
+        .follow(&mut session)
+    }
+
+    /// How many tasks of the run live at once.
+    fn at_once(&self, loaded: &Loaded) -> u32 {
+        let declared = loaded.document.definition.concurrency.map(|concurrency| concurrency.max);
+        self.concurrency.or(declared).unwrap_or(AT_ONCE)
+    }
+
+    /// How many the host has room for: never less than others may want.
+    fn slots(&self, loaded: &Loaded) -> u32 {
+        match self.concurrency {
+            Some(wanted) => wanted,
+            None => self.at_once(loaded).max(AT_ONCE),
+        }
+    }
+
+    fn submit(
+        &self,
+        loaded: &Loaded,
+        input: &Payload,
+        settings: Settings,
+    ) -> Result<(Session, u64), Failure> {
+        let secrets = settings.secrets.clone();
+        let mut session = Session::enter(settings, &[])?;
+        let accepted = session.submit(Submit {
+            definition: (&loaded.record).into(),
+            input: input.render(),
+            on_failure: self.on_failure.map(Into::into),
+            concurrency: self.concurrency,
+            targets: self.targets.clone(),
+            dedup_key: None,
+            labels: self.labels(loaded)?,
+            env: self.environment(),
+            secrets,
+        })?;
+        Ok((session, accepted.run))
+    }
+
+    fn labels(&self, loaded: &Loaded) -> Result<Vec<(String, String)>, Failure> {
+        let dir = loaded.dir.to_str().ok_or_else(|| {
+            let shown = loaded.dir.display();
+            Failure::usage(
+                format!("the name of the directory {shown} is no UTF-8"),
+                "rename it: it is kept with the run, as text",
+            )
+        })?;
+        let user = ["USER", "LOGNAME"].iter().find_map(|name| std::env::var(name).ok());
+        let mut labels =
+            vec![("dir".to_owned(), dir.to_owned()), ("file".to_owned(), self.file.display().to_string())];
+        labels.extend(user.map(|user| ("user".to_owned(), user)));
+        Ok(labels)
+    }
+
+    fn environment(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
+        const KEPT: [&[u8]; 8] = [b"PATH", b"HOME", b"USER", b"SHELL", b"LANG", b"TZ", b"TMPDIR", b"TERM"];
+        let mut env = environment();
+        if self.clean_env {
+            env.retain(|(name, _)| KEPT.contains(&name.as_slice()) || name.starts_with(b"LC_"));
+        }
+        env
+    }
+
+    /// The resting run that this one goes on with, if there is one: the same document, inputs and targets. Of one that
+    /// differs, one line is said.
+    fn unfinished(
+        &self,
+        loaded: &Loaded,
+        input: &Payload,
+        settings: &Settings,
+    ) -> Result<Option<u64>, Failure> {
+        let Some(reader) = open_reader(&settings.state_dir)? else { return Ok(None) };
+        let resting = resting(&reader, &loaded.record.name)?;
+        if resting.is_empty() {
+            return Ok(None);
+        }
+        // What a host is at work on does not rest: its terminal has it.
+        let live = match Session::join(settings)? {
+            Some(mut session) => session.status()?.runs,
+            None => Vec::new(),
+        };
+        let resting: Vec<RunRecord> =
+            resting.into_iter().filter(|run| !live.contains(&run.id.number())).collect();
+        let differences: Vec<Vec<&str>> =
+            resting.iter().map(|run| self.differences(loaded, input, run)).collect();
+        let same = differences.iter().position(Vec::is_empty);
+        if let Some(same) = same {
+            let number = resting[same].id.number();
+            self.say(&format!("going on with run {number}, which is unfinished (--new starts another)"));
+            return Ok(Some(number));
+        }
+        if let (Some(old), Some(differs)) = (resting.first(), differences.first()) {
+            let number = old.id.number();
+            let differs = differs.join(" and ");
+            self.say(&format!(
+                "run {number} is unfinished, but its {differs} differ: this is a new run (`partitur resume {number}`)"
+            ));
+        }
+        Ok(None)
+    }
+
+    fn say(&self, words: &str) {
+        if !self.look.json && !self.look.quiet {
+            eprintln!("{words}");
+        }
+    }
+
+    fn differences(&self, loaded: &Loaded, input: &Payload, run: &RunRecord) -> Vec<&'static str> {
+        let dir = run.options.labels.iter().find(|(name, _)| name == "dir").map(|(_, dir)| dir.as_str());
+        let mut differences = Vec::new();
+        if run.definition != loaded.record.id {
+            differences.push("document");
+        }
+        if dir.is_some() && dir != loaded.dir.to_str() {
+            differences.push("directory");
+        }
+        if run.input.to_value() != input.to_value() {
+            differences.push("inputs");
+        }
+        if run.options.targets != self.targets {
+            differences.push("targets");
+        }
+        differences
+    }
+}
+
+/// Runs of this name that have not ended and are nobody's sub-runs, newest first.
+fn resting(reader: &Reader, name: &str) -> Result<Vec<RunRecord>, Failure> {
+    let filter = RunFilter { states: open_states(), name: Some(name.to_owned()), ..RunFilter::default() };
+    let runs = reader.runs(&filter)?.runs;
+    Ok(runs.into_iter().filter(|run| run.parent.is_none()).collect())
+}
+
+/// All states but the ended ones.
+pub fn open_states() -> Vec<RunState> {
+    let outcomes = [
+        RunOutcome::Succeeded,
+        RunOutcome::Failed,
+        RunOutcome::Cancelled,
+        RunOutcome::TimedOut,
+        RunOutcome::RolledBack,
+        RunOutcome::RollbackFailed,
+    ];
+    let mut states = vec![RunState::Running, RunState::Paused];
+    states.extend(outcomes.map(RunState::Ending));
+    states.extend(outcomes.map(RunState::RollingBack));
+    states
+}
+
+impl From<Policy> for OnFailure {
+    fn from(policy: Policy) -> OnFailure {
+        match policy {
+            Policy::Continue => OnFailure::Continue,
+            Policy::FailFast => OnFailure::FailFast,
+            Policy::Rollback => OnFailure::Rollback,
+        }
+    }
+}
+
+impl From<Order> for Scheduler {
+    fn from(order: Order) -> Scheduler {
+        match order {
+            Order::CriticalPath => Scheduler::CriticalPath,
+            Order::Fifo => Scheduler::Fifo,
+            Order::LongestFirst => Scheduler::LongestFirst,
+            Order::ShortestFirst => Scheduler::ShortestFirst,
+        }
+    }
+}

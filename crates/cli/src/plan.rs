@@ -1,0 +1,371 @@
+//! `--dry-run`: what would run when, how long it should take, and what is not known beforehand.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use partitur_expr::{Lookup, Step, Template, Tree, navigate};
+use partitur_model::Payload;
+use partitur_model::definition::{ClaimMode, Definition, Each, Items, Kind, Node};
+use partitur_report::short;
+use serde_json::{Value, json};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::settings::open_reader;
+use crate::shape::{Expected, Shape};
+
+/// Of a longer list, so many parts are named.
+const PARTS_SHOWN: usize = 8;
+
+/// Shows the plan.
+///
+/// # Errors
+/// The store's: expected durations come from there.
+pub fn show(
+    definition: &Definition,
+    targets: &[String],
+    input: &Payload,
+    state: &Path,
+    at_once: u32,
+    as_json: bool,
+) -> Result<Exit, Failure> {
+    let history = match open_reader(state)? {
+        Some(reader) => reader.durations(&definition.name)?,
+        None => BTreeMap::new(),
+    };
+    let plan = Plan::of(definition, targets, input, &history, at_once);
+    if as_json {
+        println!("{}", plan.json());
+    } else {
+        print!("{}", plan.text());
+    }
+    Ok(Exit::Success)
+}
+
+/// What would run.
+struct Plan {
+    name: String,
+    waves: Vec<Vec<Entry>>,
+    at_once: u32,
+    makespan: Option<Duration>,
+    unknown: usize,
+}
+
+/// A task of the plan.
+struct Entry {
+    name: String,
+    needs: Vec<String>,
+    locks: Vec<String>,
+    expected: Expected,
+    parts: Option<Parts>,
+    cached: bool,
+    condition: Option<String>,
+}
+
+/// What a task unfolds into.
+enum Parts {
+    /// These.
+    Known(Vec<String>),
+    /// As many as a list has that is not there yet.
+    Later,
+}
+
+impl Plan {
+    fn of(
+        definition: &Definition,
+        targets: &[String],
+        input: &Payload,
+        history: &BTreeMap<String, Duration>,
+        at_once: u32,
+    ) -> Plan {
+        let shape = Shape::of(definition, targets);
+        let expected = shape.expected(history);
+        let before = shape.csr.reversed();
+        let entry = |&at: &u32| {
+            let node = shape.nodes[at as usize];
+            let needs = before.successors(at).iter().map(|&from| shape.nodes[from as usize].name.clone());
+            Entry::of(node, needs.collect(), expected[at as usize], input)
+        };
+        let waves = shape.waves();
+        let waves = waves.iter().flat_map(|waves| waves.iter().map(|wave| wave.iter().map(entry).collect()));
+        let known = |expected: &&Expected| match expected {
+            Expected::History(_) | Expected::Estimate(_) => false,
+            Expected::Unknown => true,
+        };
+        Plan {
+            name: definition.name.clone(),
+            waves: waves.collect(),
+            at_once,
+            makespan: shape.makespan(&expected, at_once),
+            unknown: expected.iter().filter(known).count(),
+        }
+    }
+
+    fn tasks(&self) -> usize {
+        self.waves.iter().map(Vec::len).sum()
+    }
+
+    fn text(&self) -> String {
+        let waves = self.waves.len();
+        let mut text = format!(
+            "{}: {} tasks in {waves} {}, {} at once\n",
+            self.name,
+            self.tasks(),
+            if waves == 1 { "wave" } else { "waves" },
+            self.at_once
+        );
+        let width = self.waves.iter().flatten().map(|entry| entry.name.chars().count()).max().unwrap_or(0);
+        for (number, wave) in (1..).zip(&self.waves) {
+            text += &format!("\nwave {number}\n");
+            for entry in wave {
+                text += &entry.text(width);
+            }
+        }
+        text += &format!("\n{}\n", self.expectation());
+        if self.waves.iter().flatten().any(|entry| entry.cached) {
+            text += "whether a result comes from the cache is known only when its task is ready\n";
+        }
+        text
+    }
+
+    fn expectation(&self) -> String {
+        let Some(makespan) = self.makespan else { return "nothing to do".to_owned() };
+        let takes = format!("expected to take {} with {} at once", short(makespan), self.at_once);
+        match self.unknown {
+            0 => takes,
+            unknown if unknown == self.tasks() => {
+                "how long it takes is not known: none of its tasks has run before".to_owned()
+            }
+            unknown => format!("{takes}, if each of the {unknown} unknown tasks takes 1.0s"),
+        }
+    }
+
+    fn json(&self) -> Value {
+        let waves: Vec<Vec<Value>> =
+            self.waves.iter().map(|wave| wave.iter().map(Entry::json).collect()).collect();
+        json!({
+            "name": self.name,
+            "concurrency": self.at_once,
+            "tasks": self.tasks(),
+            "waves": waves,
+            "makespan_ms": self.makespan.map(|time| time.as_millis() as u64),
+            "unknown": self.unknown,
+        })
+    }
+}
+
+impl Entry {
+    fn of(node: &Node, needs: Vec<String>, expected: Expected, input: &Payload) -> Entry {
+        let parts = match &node.kind {
+            Kind::Each(each) => Some(parts(&node.name, each, input)),
+            Kind::Loop(_) => Some(Parts::Later),
+            Kind::Command(_)
+            | Kind::Http(_)
+            | Kind::Remote(_)
+            | Kind::Wait(_)
+            | Kind::Evaluate(_)
+            | Kind::SubRun(_)
+            | Kind::Switch(_)
+            | Kind::Join(_)
+            | Kind::Terminate(_)
+            | Kind::SetVariables(_)
+            | Kind::Noop => None,
+        };
+        Entry {
+            name: node.name.clone(),
+            needs,
+            locks: own_and_inner(node).flat_map(|node| locks(node, input)).collect(),
+            expected,
+            parts,
+            cached: own_and_inner(node).any(|node| node.cache.is_some()),
+            condition: node.when.as_ref().map(|when| when.condition.0.clone()),
+        }
+    }
+
+    fn text(&self, width: usize) -> String {
+        let time = match self.expected {
+            Expected::History(time) => short(time),
+            Expected::Estimate(time) => format!("~{}", short(time)),
+            Expected::Unknown => "?".to_owned(),
+        };
+        let mut line = format!("  {:<width$}  {time:>7}", self.name);
+        if !self.needs.is_empty() {
+            line += &format!("  after {}", listed(&self.needs));
+        }
+        if !self.locks.is_empty() {
+            line += &format!("  locks {}", listed(&self.locks));
+        }
+        if let Some(condition) = &self.condition {
+            line += &format!("  when {condition}");
+        }
+        if self.cached {
+            line += "  cached?";
+        }
+        line = line.trim_end().to_owned() + "\n";
+        match &self.parts {
+            Some(Parts::Known(parts)) => {
+                line + &format!("  {:<width$}  {:>7}  is {}: {}\n", "", "", parts.len(), listed(parts))
+            }
+            Some(Parts::Later) => {
+                line + &format!("  {:<width$}  {:>7}  is {}[…], as its list says\n", "", "", self.name)
+            }
+            None => line,
+        }
+    }
+
+    fn json(&self) -> Value {
+        let (expected_ms, source) = match self.expected {
+            Expected::History(time) => (Some(time.as_millis() as u64), "history"),
+            Expected::Estimate(time) => (Some(time.as_millis() as u64), "estimate"),
+            Expected::Unknown => (None, "unknown"),
+        };
+        json!({
+            "task": self.name,
+            "needs": self.needs,
+            "locks": self.locks,
+            "expected_ms": expected_ms,
+            "expected_from": source,
+            "when": self.condition,
+            "cached": if self.cached { Value::from("unknown") } else { Value::from(false) },
+            "parts": match &self.parts {
+                Some(Parts::Known(parts)) => json!(parts),
+                Some(Parts::Later) => json!([format!("{}[…]", self.name)]),
+                None => Value::Null,
+            },
+        })
+    }
+}
+
+/// A task, and of one that unfolds the tasks of its body.
+fn own_and_inner(node: &Node) -> impl Iterator<Item = &Node> {
+    let inner = match &node.kind {
+        Kind::Each(each) => each.body.nodes.as_slice(),
+        Kind::Loop(body) => body.body.nodes.as_slice(),
+        Kind::Command(_)
+        | Kind::Http(_)
+        | Kind::Remote(_)
+        | Kind::Wait(_)
+        | Kind::Evaluate(_)
+        | Kind::SubRun(_)
+        | Kind::Switch(_)
+        | Kind::Join(_)
+        | Kind::Terminate(_)
+        | Kind::SetVariables(_)
+        | Kind::Noop => &[],
+    };
+    std::iter::once(node).chain(inner)
+}
+
+/// `file:data/erp.db`, `api-quota ×2`, `dir:src (shared)`.
+fn locks(node: &Node, input: &Payload) -> Vec<String> {
+    let lock = |claim: &partitur_model::definition::Claim| {
+        let name = filled(&claim.resource.0, input);
+        let units = if claim.units > 1 { format!(" ×{}", claim.units) } else { String::new() };
+        let shared = match claim.mode {
+            ClaimMode::Exclusive => "",
+            ClaimMode::Shared => " (shared)",
+        };
+        format!("{name}{units}{shared}")
+    };
+    node.claims.iter().map(lock).collect()
+}
+
+/// The text with the inputs filled in, if it names nothing else.
+fn filled(text: &str, input: &Payload) -> String {
+    match Template::parse(text) {
+        Ok(template) if only_inputs(&template.paths(), template.has_open_head()) => {
+            template.resolve_text(&Inputs(input))
+        }
+        Ok(_) | Err(_) => text.to_owned(),
+    }
+}
+
+/// The parts of a list that is known before anything has run.
+fn parts(name: &str, each: &Each, input: &Payload) -> Parts {
+    let known = |tree: &partitur_model::definition::TemplateTree| {
+        let tree = Tree::parse(&tree.0).ok()?;
+        let known = tree.is_constant() || only_inputs(&tree.paths(), tree.has_open_head());
+        if known { tree.resolve(&Inputs(input)).elements() } else { None }
+    };
+    let elements = match &each.items {
+        Items::List(list) => known(list),
+        Items::Matrix(axes) => {
+            let axes: Option<Vec<(String, Vec<Payload>)>> =
+                axes.iter().map(|(axis, list)| Some((axis.clone(), known(list)?))).collect();
+            axes.map(|axes| combinations(&axes))
+        }
+    };
+    let Some(elements) = elements else { return Parts::Later };
+    let elements = match each.batch {
+        Some(size) => {
+            elements.chunks(size.max(1) as usize).map(|part| Payload::list(part.to_vec())).collect()
+        }
+        None => elements,
+    };
+    let label = |(index, element): (usize, &Payload)| match &each.key {
+        Some(key) => match Template::parse(&key.0) {
+            Ok(key) => key.resolve_text(&Branch { input, element, index }),
+            Err(_) => index.to_string(),
+        },
+        None => index.to_string(),
+    };
+    Parts::Known(elements.iter().enumerate().map(label).map(|key| format!("{name}[{key}]")).collect())
+}
+
+/// All combinations of the axes, the last axis fastest.
+fn combinations(axes: &[(String, Vec<Payload>)]) -> Vec<Payload> {
+    let mut rows: Vec<Vec<(String, Payload)>> = vec![Vec::new()];
+    for (axis, values) in axes {
+        let mut longer = Vec::new();
+        for row in &rows {
+            for value in values {
+                longer.push(row.iter().cloned().chain([(axis.clone(), value.clone())]).collect());
+            }
+        }
+        rows = longer;
+    }
+    rows.into_iter().map(Payload::object).collect()
+}
+
+fn only_inputs(paths: &[&partitur_expr::Path], open: bool) -> bool {
+    !open && paths.iter().all(|path| &*path.head == "inputs")
+}
+
+/// Knows the inputs and nothing else.
+struct Inputs<'a>(&'a Payload);
+
+impl Lookup for Inputs<'_> {
+    fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {
+        if head == "inputs" { navigate(self.0, steps) } else { None }
+    }
+}
+
+/// Knows the inputs and one element of a list.
+struct Branch<'a> {
+    input: &'a Payload,
+    element: &'a Payload,
+    index: usize,
+}
+
+impl Lookup for Branch<'_> {
+    fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {
+        let each = || {
+            Payload::object([("value", self.element.clone()), ("index", Payload::from(self.index as u64))])
+        };
+        match head {
+            "inputs" => navigate(self.input, steps),
+            "each" => navigate(&each(), steps),
+            "matrix" => navigate(self.element, steps),
+            _ => None,
+        }
+    }
+}
+
+fn listed(names: &[String]) -> String {
+    let shown = names.iter().take(PARTS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    match names.len().checked_sub(PARTS_SHOWN) {
+        Some(more) if more > 0 => format!("{shown} and {more} more"),
+        Some(_) | None => shown,
+    }
+}

@@ -1,0 +1,183 @@
+//! The block of the live view, as lines: a pure function of the board, the time and the size of the terminal.
+
+use std::time::Duration;
+
+use partitur_report::{clock, short};
+
+use super::board::{Board, Retry, Running};
+use crate::ink::{Line, Paint};
+
+/// No block is higher, however large the terminal.
+const ROWS_MAX: usize = 14;
+
+/// Columns of the bar of the whole run, and of a task's.
+const BAR_MAX: usize = 32;
+const TASK_BAR: usize = 10;
+
+/// The size of a terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    pub columns: usize,
+    pub rows: usize,
+}
+
+/// The block: what is done, what runs, what waits for what.
+pub fn block(board: &Board, now: u64, size: Size) -> Vec<Line> {
+    let mut lines = vec![title(board, now, size.columns), counts(board)];
+    let room = size.rows.saturating_sub(2).clamp(2, ROWS_MAX) - 2;
+    let details = details(board, now, size.columns);
+    let hidden = if details.len() > room { details.len() - room.saturating_sub(1) } else { 0 };
+    let shown = details.len() - hidden;
+    lines.extend(details.into_iter().take(shown));
+    if hidden > 0 && room > 0 {
+        lines.push(Line::new().add(Paint::Dim, format!("   … and {hidden} more")));
+    }
+    lines
+}
+
+fn title(board: &Board, now: u64, columns: usize) -> Line {
+    let elapsed = clock(since(board.since, now));
+    let head = Line::new()
+        .add(Paint::Bold, &board.name)
+        .add(Paint::Dim, format!("  run {}", board.run))
+        .text(format!("  {elapsed}"));
+    let head = match board.state.as_str() {
+        "running" => head,
+        other => head.add(Paint::Warn, format!("  {other}")),
+    };
+    let over = board.over();
+    let figures = format!(" {over}/{}", board.total);
+    let rest = left(board, now);
+    let taken = head.width() + 2 + figures.len() + rest.chars().count();
+    let room = columns.saturating_sub(taken + 1).min(BAR_MAX);
+    let head = head.text("  ");
+    let head = if room >= 8 { bar(head, room, over, board.counts.failed, board.total) } else { head };
+    head.text(figures).add(Paint::Dim, rest)
+}
+
+fn left(board: &Board, now: u64) -> String {
+    match board.expected_end {
+        Some(end) if end > now => format!("  ~{} left", clock(since(now, end))),
+        Some(_) | None => String::new(),
+    }
+}
+
+/// Done, failed and open as parts of a bar.
+fn bar(line: Line, columns: usize, over: usize, failed: usize, total: usize) -> Line {
+    let total = total.max(1);
+    let filled = (over.min(total) * columns) / total;
+    let bad = if failed == 0 { 0 } else { (failed * columns).div_ceil(total).min(filled) };
+    line.add(Paint::Good, "━".repeat(filled - bad))
+        .add(Paint::Bad, "━".repeat(bad))
+        .add(Paint::Dim, "─".repeat(columns - filled))
+}
+
+fn counts(board: &Board) -> Line {
+    let counts = board.counts;
+    let done = counts.done + counts.skipped;
+    let mut line = Line::new().add(if done > 0 { Paint::Good } else { Paint::Dim }, format!(" {done} done"));
+    let mut part = |paint: Paint, count: usize, words: &str| {
+        line = std::mem::take(&mut line).add(Paint::Dim, " · ").add(paint, format!("{count} {words}"));
+    };
+    part(Paint::Active, board.running.len(), "running");
+    part(Paint::Plain, board.waiting(), "waiting");
+    part(if counts.failed > 0 { Paint::Bad } else { Paint::Dim }, counts.failed, "failed");
+    for (paint, count, words) in [
+        (Paint::Dim, counts.skipped, "skipped"),
+        (Paint::Dim, counts.cached, "from the cache"),
+        (Paint::Warn, counts.retries, "retried"),
+        (Paint::Warn, counts.undone, "undone"),
+    ] {
+        if count > 0 {
+            part(paint, count, words);
+        }
+    }
+    line
+}
+
+fn details(board: &Board, now: u64, columns: usize) -> Vec<Line> {
+    let names = board.running.iter().map(|running| running.task.chars().count());
+    let width = names.max().unwrap_or(0).clamp(8, (columns / 3).max(8)).min(32);
+    let running = board.running.iter().map(|task| running_line(task, now, width));
+    let retries = board.retries.iter().map(|retry| retry_line(retry, now, width));
+    let locks = board.waiters.iter().map(|waiter| {
+        let since = short(since(waiter.since, now));
+        let held = if waiter.held_by.is_empty() {
+            String::new()
+        } else {
+            format!(", held by {}", held_by(&waiter.held_by, board.run))
+        };
+        waiting_line(&waiter.task, &format!("waits for {}{held}", waiter.reason), &since, width)
+    });
+    let waits = board.waits.iter().map(|(task, reason)| {
+        let words = if reason.starts_with("wait") { reason.clone() } else { format!("waits for {reason}") };
+        waiting_line(task, &words, "", width)
+    });
+    running.chain(retries).chain(locks).chain(waits).collect()
+}
+
+/// `run 3 import` is `import` to those who look at run 3.
+fn held_by(holders: &[String], run: u64) -> String {
+    let own = format!("run {run} ");
+    let shown: Vec<&str> =
+        holders.iter().take(2).map(|holder| holder.strip_prefix(&own).unwrap_or(holder)).collect();
+    let more = if holders.len() > 2 { format!(" and {} more", holders.len() - 2) } else { String::new() };
+    format!("{}{more}", shown.join(", "))
+}
+
+fn running_line(task: &Running, now: u64, width: usize) -> Line {
+    let elapsed = since(task.since, now);
+    let mut line = Line::new()
+        .add(Paint::Active, if task.undo { " ↶ " } else { " ▸ " })
+        .text(fit(&task.task, width))
+        .text(format!(" {:>6}", clock(elapsed)));
+    let expected = task.expected_ms.filter(|&expected| expected >= 1_000);
+    line = match expected {
+        Some(expected) => line.add(Paint::Dim, format!(" of ~{}", clock(Duration::from_millis(expected)))),
+        None => line,
+    };
+    let fraction = task
+        .fraction
+        .or_else(|| expected.map(|expected| (elapsed.as_millis() as f32 / expected as f32).min(0.99)));
+    if let Some(fraction) = fraction {
+        let filled = (fraction.clamp(0.0, 1.0) * TASK_BAR as f32).round() as usize;
+        line = line
+            .text("  ")
+            .add(Paint::Active, "━".repeat(filled))
+            .add(Paint::Dim, "─".repeat(TASK_BAR - filled));
+    }
+    if let Some(fraction) = task.fraction {
+        line = line.text(format!(" {:>3.0} %", fraction * 100.0));
+    }
+    if task.attempt > 1 {
+        line = line.add(Paint::Warn, format!("  attempt {}", task.attempt));
+    }
+    if task.message.is_empty() { line } else { line.add(Paint::Dim, format!("  {}", task.message)) }
+}
+
+fn retry_line(retry: &Retry, now: u64, width: usize) -> Line {
+    let left = retry.next.saturating_sub(now).div_ceil(1_000);
+    Line::new()
+        .add(Paint::Warn, " ↻ ")
+        .text(fit(&retry.task, width))
+        .add(Paint::Warn, format!(" again in {left}s"))
+        .add(Paint::Dim, format!("  {}", retry.error.code))
+}
+
+fn waiting_line(task: &str, words: &str, since: &str, width: usize) -> Line {
+    let line = Line::new().add(Paint::Dim, " ◦ ").text(fit(task, width)).text(format!(" {words}"));
+    if since.is_empty() { line } else { line.add(Paint::Dim, format!("  {since}")) }
+}
+
+/// The name in so many columns; of a long one the end is what tells it apart.
+fn fit(name: &str, width: usize) -> String {
+    let length = name.chars().count();
+    if length <= width {
+        return format!("{name:<width$}");
+    }
+    format!("…{}", name.chars().skip(length + 1 - width).collect::<String>())
+}
+
+fn since(from: u64, to: u64) -> Duration {
+    Duration::from_millis(to.saturating_sub(from))
+}
