@@ -65,6 +65,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let document = read(&path.to_string_lossy(), &bytes, &mut resolve)
         .map_err(|wrong| LoadError::Faulty { faults: wrong.faults, places: Box::new(wrong.places) })?;
     let mut faults = document.warnings.clone();
+    faults.extend(partitur_engine::check(&document.definition));
     let program = match compile(&document.definition) {
         Ok(program) if !faults.iter().any(|fault| fault.severity == Severity::Error) => program,
         Ok(_) => return Err(LoadError::Faulty { faults, places: Box::new(document.places) }),
