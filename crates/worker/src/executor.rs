@@ -18,7 +18,7 @@ use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Input
 use crate::http::HttpThread;
 use crate::inbox::{Inbox, Letter};
 use crate::log::Stream;
-use crate::platform::{DirWatch, Guard, Poller, Ready, Spawner, Waker};
+use crate::platform::{DirWatch, Guard, Instance, Poller, Ready, Spawner, Waker};
 use crate::private::progress_token;
 use crate::process::{Process, Source};
 use crate::run::{Run, RunContext};
@@ -78,6 +78,7 @@ pub struct LocalExecutor {
     poller: Poller,
     waker: Waker,
     spawner: Spawner,
+    instance: Instance,
     /// Kills what we leave when we are killed. Started with the first run; without it, the next start has to look.
     guard: Option<Guard>,
     runs: HashMap<RunId, Run>,
@@ -138,6 +139,7 @@ impl LocalExecutor {
             poller,
             waker,
             spawner: Spawner::new(),
+            instance: Instance::new(),
             guard: None,
             runs: HashMap::new(),
             attempts: HashMap::new(),
@@ -168,11 +170,10 @@ impl LocalExecutor {
             run.leaving = false;
             return Ok(());
         }
-        self.runs.insert(id, Run::new(context, &self.dirs)?);
+        self.runs.insert(id, Run::new(context, &self.dirs, &self.instance)?);
         if self.guard.is_none() {
-            self.guard = Guard::start().ok();
+            self.guard = Guard::start(&self.instance).ok();
         }
-        self.guard.iter().for_each(|guard| guard.tell(id, true));
         Ok(())
     }
 
@@ -568,7 +569,6 @@ impl LocalExecutor {
             // Nobody is left to hear of a failure.
             let _ = run.log.flush();
             self.runs.remove(&id);
-            self.guard.iter().for_each(|guard| guard.tell(id, false));
         }
     }
 
@@ -589,11 +589,14 @@ impl Drop for LocalExecutor {
     fn drop(&mut self) {
         self.kill_all();
         let deadline = Instant::now() + Duration::from_secs(5);
+        let mut ignored = Vec::new();
         while self.live() > 0 && Instant::now() < deadline {
-            let mut ignored = Vec::new();
             if self.poll(Some(Duration::from_millis(50)), &mut ignored).is_err() {
                 return;
             }
+        }
+        if self.live() == 0 {
+            self.guard.iter().for_each(Guard::dismiss);
         }
     }
 }

@@ -44,7 +44,7 @@ pub use secret::{DirSecrets, EnvSecrets, Secrets, variable_name};
 /// # Errors
 /// The processes cannot be listed, or something still lives after `grace`.
 pub fn kill_strays(runs: &dyn Fn(RunId) -> bool, grace: Duration) -> io::Result<u32> {
-    platform::kill_marked(runs, grace)
+    platform::kill_strays(&platform::Strays::OfRuns(runs), grace)
 }
 
 /// A child of this process that leads a session of its own and is no task: without this, an executor takes it for

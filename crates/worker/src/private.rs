@@ -3,53 +3,52 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use partitur_model::{AttemptId, FencingToken, RunId};
 
-/// The directory; removed with everything in it when this is dropped.
+use crate::platform::Instance;
+
+/// The directory; removed with everything in it when this is dropped, or by the guard if we are killed.
 #[derive(Debug)]
-pub(crate) struct PrivateDir(PathBuf);
+pub(crate) struct PrivateDir {
+    path: PathBuf,
+    instance: Instance,
+}
 
 impl PrivateDir {
-    /// The run's directory. One that an earlier start left behind is emptied.
-    pub fn new(run: RunId) -> io::Result<PrivateDir> {
-        let user = rustix::process::getuid().as_raw();
-        let path = memory().join(format!("partitur-{user}-{run}"));
-        let make = || DirBuilder::new().mode(0o700).create(&path);
-        match make() {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-                let found = fs::symlink_metadata(&path)?;
-                if !found.is_dir() || found.uid() != user {
-                    let message = format!("`{}` belongs to somebody else", path.display());
-                    return Err(io::Error::new(io::ErrorKind::PermissionDenied, message));
-                }
-                fs::remove_dir_all(&path)?;
-                make()?;
-            }
-            outcome => outcome?,
-        }
-        Ok(PrivateDir(path))
+    /// A directory for the run. What an earlier executor left of it is removed.
+    pub fn new(run: RunId, instance: &Instance) -> io::Result<PrivateDir> {
+        let prefix = format!("partitur-{}-{run}-", rustix::process::getuid().as_raw());
+        remove_dirs(|name| name.starts_with(&prefix));
+        let path = memory().join(format!("{prefix}{}", instance.as_str()));
+        DirBuilder::new().mode(0o700).create(&path)?;
+        Ok(PrivateDir { path, instance: instance.clone() })
+    }
+
+    /// Whose it is.
+    pub fn instance(&self) -> &Instance {
+        &self.instance
     }
 
     pub fn path(&self) -> &Path {
-        &self.0
+        &self.path
     }
 
     /// Where an attempt leaves its result.
     pub fn output(&self, attempt: AttemptId) -> PathBuf {
-        self.0.join(format!("{}.output", attempt.token))
+        self.path.join(format!("{}.output", attempt.token))
     }
 
     /// Where an attempt says how far it is.
     pub fn progress(&self, attempt: AttemptId) -> PathBuf {
-        self.0.join(format!("{}{PROGRESS_SUFFIX}", attempt.token))
+        self.path.join(format!("{}{PROGRESS_SUFFIX}", attempt.token))
     }
 
     /// Writes a secret for an attempt.
     pub fn write_secret(&self, attempt: AttemptId, name: &str, value: &str) -> io::Result<PathBuf> {
-        let path = self.0.join(format!("{}.{name}.secret", attempt.token));
+        let path = self.path.join(format!("{}.{name}.secret", attempt.token));
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
         file.write_all(value.as_bytes())?;
         Ok(path)
@@ -59,7 +58,21 @@ impl PrivateDir {
 impl Drop for PrivateDir {
     fn drop(&mut self) {
         // What cannot be removed lies in memory and is ours alone.
-        let _ = fs::remove_dir_all(&self.0);
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Removes the private directories that an executor has left.
+pub(crate) fn remove_dirs_of(instance: &Instance) {
+    remove_dirs(|name| name.ends_with(instance.as_str()));
+}
+
+fn remove_dirs(is_meant: impl Fn(&str) -> bool) {
+    let Ok(entries) = fs::read_dir(memory()) else { return };
+    let ours = |name: &str| name.starts_with("partitur-") && is_meant(name);
+    for dir in entries.flatten().filter(|entry| entry.file_name().to_str().is_some_and(ours)) {
+        // One that belongs to somebody else stays.
+        let _ = fs::remove_dir_all(dir.path());
     }
 }
 
@@ -106,21 +119,24 @@ fn memory() -> PathBuf {
 mod tests {
     use super::*;
     use partitur_model::TaskSeq;
+    use std::os::unix::fs::MetadataExt;
 
     #[test]
-    fn the_directory_is_private_and_gone_afterwards_and_an_old_one_is_emptied() {
+    fn the_directory_is_private_and_gone_afterwards_and_an_old_one_is_removed() {
         let run = RunId::new(0, 77, u64::from(std::process::id()));
         let attempt = AttemptId { run, task: TaskSeq(1), token: FencingToken(5) };
-        let dir = PrivateDir::new(run).unwrap();
+        let dir = PrivateDir::new(run, &Instance::new()).unwrap();
         let path = dir.path().to_owned();
         let secret = dir.write_secret(attempt, "a", "value").unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         assert_eq!(fs::metadata(&secret).unwrap().mode() & 0o777, 0o600);
         std::mem::forget(dir);
-        let again = PrivateDir::new(run).unwrap();
-        assert!(!secret.exists());
-        drop(again);
+        let again = PrivateDir::new(run, &Instance::new()).unwrap();
         assert!(!path.exists());
+        let path = again.path().to_owned();
+        let other = PrivateDir::new(RunId::new(0, 78, run.random()), &Instance::new()).unwrap();
+        remove_dirs_of(again.instance());
+        assert!(!path.exists() && other.path().exists());
     }
 
     #[test]

@@ -125,7 +125,7 @@ impl Process {
         let budget = desk.options.output_bytes_max;
         let process = Process {
             serial,
-            tree: Tree::new(child.pid, Marker::of(dispatch.attempt)),
+            tree: Tree::new(child.pid, Marker::of(dispatch.attempt, desk.run.private.instance())),
             child,
             stdout: Some(Pipe { fd: stdout, watched: false }),
             stderr: Some(Pipe { fd: stderr, watched: false }),
@@ -442,7 +442,7 @@ impl Start<'_> {
     /// What is set for this attempt: the declared environment, and over it what tells it who it is.
     fn variables(&self, dir: &std::path::Path) -> Vec<(String, OsString)> {
         let (dispatch, run) = (self.dispatch, self.run);
-        let marker = Marker::of(dispatch.attempt);
+        let marker = Marker::of(dispatch.attempt, run.private.instance());
         let outer = run.environment.get(Marker::NAME).and_then(OsStr::to_str).unwrap_or_default();
         let mut variables: Vec<(String, OsString)> = Vec::with_capacity(dispatch.env.len() + 8);
         if self.work.dir.is_some() && !self.work.clean_env {

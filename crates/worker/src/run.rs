@@ -10,7 +10,7 @@ use partitur_model::RunId;
 
 use crate::environment::Environment;
 use crate::log::Writer;
-use crate::platform::{DirId, DirWatch};
+use crate::platform::{DirId, DirWatch, Instance};
 use crate::private::PrivateDir;
 use crate::secret::{Secrets, holds_secret};
 
@@ -46,10 +46,10 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    pub fn new(context: RunContext, watch: &DirWatch) -> io::Result<Run> {
+    pub fn new(context: RunContext, watch: &DirWatch, instance: &Instance) -> io::Result<Run> {
         let shared = context.env.iter().filter(|(name, _)| !holds_secret(name));
         let shared = shared.map(|(name, value)| (name.as_os_str(), value.as_os_str()));
-        let private = PrivateDir::new(context.run)?;
+        let private = PrivateDir::new(context.run, instance)?;
         let here = (OsStr::new("PWD"), context.dir.as_os_str());
         Ok(Run {
             environment: Environment::new(shared.chain(std::iter::once(here))),

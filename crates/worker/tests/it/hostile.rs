@@ -34,7 +34,7 @@ fn nothing_of_a_tree_is_left_when_its_end_is_reported() {
         ("one that is stopped", "sh -c 'kill -STOP $$' & sleep 0.05; echo done"),
         (
             "one that bears the marks of a run within",
-            "PARTITUR_WITHIN=${PARTITUR_WITHIN}inner/1: setsid sleep 1000 & sleep 0.1; echo done",
+            "PARTITUR_WITHIN=${PARTITUR_WITHIN}inner/1/x: setsid sleep 1000 & sleep 0.1; echo done",
         ),
         ("one without our marks", "setsid env -i sleep 1000 & sleep 0.1; echo done"),
     ];
@@ -141,14 +141,14 @@ fn strays_of_an_earlier_start_are_found_by_their_environment() {
     let run = partitur_model::RunId::new(0, 9, unique());
     let mut child = std::process::Command::new("setsid")
         .args(["--fork", "sh", "-c", "trap '' TERM; env -i sleep 1000 & sleep 1000"])
-        .env("PARTITUR_WITHIN", format!("{run}/1:"))
+        .env("PARTITUR_WITHIN", format!("{run}/1/x:"))
         .spawn()
         .unwrap();
     child.wait().unwrap();
     std::thread::sleep(Duration::from_millis(100));
     let other = partitur_model::RunId::new(0, 9, unique());
     assert_eq!(kill_strays(&|found| found == other, Duration::from_secs(5)).unwrap(), 0);
-    let living = || living_with(&format!("PARTITUR_WITHIN={run}/1:"));
+    let living = || living_with(&format!("PARTITUR_WITHIN={run}/1/x:"));
     assert_eq!(living().len(), 2);
     assert_eq!(kill_strays(&|found| found == run, Duration::from_secs(5)).unwrap(), 3);
     assert_eq!(living(), NOBODY);

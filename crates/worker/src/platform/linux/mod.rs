@@ -13,7 +13,7 @@ pub(crate) use poll::{Poller, Ready};
 pub(crate) use spawn::{
     Child, Exit, Spawn, SpawnError, Spawner, Stage, Status, kill_group, reap, reap_now, spare,
 };
-pub(crate) use tree::{Marker, Tree, kill_marked};
+pub(crate) use tree::{Instance, Marker, Strays, Tree, kill_strays};
 pub(crate) use watch::{DirId, DirWatch};
 
 use std::io;

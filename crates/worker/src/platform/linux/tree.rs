@@ -20,11 +20,12 @@ use super::spawn::{kill_group, leaders, wait};
 pub(crate) struct Marker(String);
 
 impl Marker {
-    /// The variable that holds the marks: `run/token`, from the outermost to the innermost, each followed by a colon.
+    /// The variable that holds the marks, from the outermost to the innermost: `run/token/instance`, each followed by a
+    /// colon.
     pub const NAME: &str = "PARTITUR_WITHIN";
 
-    pub fn of(attempt: AttemptId) -> Marker {
-        Marker(format!("{}/{}:", attempt.run, attempt.token))
+    pub fn of(attempt: AttemptId, instance: &Instance) -> Marker {
+        Marker(format!("{}/{}/{}:", attempt.run, attempt.token, instance.as_str()))
     }
 
     /// The value of the variable for a process of this attempt, `outer` being the value that we were given.
@@ -37,12 +38,45 @@ impl Marker {
         let marks = proc::variable(environment, Marker::NAME)?;
         Some(memchr::memmem::find(marks, self.0.as_bytes()).is_some())
     }
+}
 
-    /// The runs whose marks an environment bears.
-    fn runs(environment: &[u8]) -> Vec<RunId> {
+/// One executor among all that there ever were on this machine: what it leaves is told apart from what its successor
+/// does in the same run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Instance(std::sync::Arc<str>);
+
+impl Instance {
+    pub fn new() -> Instance {
+        let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+        let nanos = now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64;
+        Instance(format!("{:x}.{nanos:x}", std::process::id()).into())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Which strays are meant.
+pub(crate) enum Strays<'a> {
+    /// Those of some runs, whoever started them.
+    OfRuns(&'a dyn Fn(RunId) -> bool),
+    /// Those that one executor started.
+    OfInstance(&'a Instance),
+}
+
+impl Strays<'_> {
+    fn are_marked_so(&self, environment: &[u8]) -> bool {
         let marks = proc::variable(environment, Marker::NAME).unwrap_or_default();
         let marks = std::str::from_utf8(marks).unwrap_or_default();
-        marks.split(':').filter_map(|mark| mark.split_once('/')?.0.parse().ok()).collect()
+        marks.split(':').any(|mark| {
+            let mut parts = mark.split('/');
+            let (run, instance) = (parts.next(), parts.nth(1));
+            match self {
+                Strays::OfRuns(runs) => run.and_then(|run| run.parse().ok()).is_some_and(runs),
+                Strays::OfInstance(wanted) => instance == Some(wanted.as_str()),
+            }
+        })
     }
 }
 
@@ -155,24 +189,24 @@ fn orphans() -> Option<Vec<Stat>> {
     Some(children.into_iter().filter(|pid| !leaders.contains(pid)).filter_map(Stat::read).collect())
 }
 
-/// Ends every process whose environment names one of these runs, with all that descends from it or shares its
+/// Ends every process whose environment marks it as one of these strays, with all that descends from it or shares its
 /// session. Returns how many there were.
 ///
 /// # Errors
 /// `/proc` cannot be read, or something still lives after `patience`.
-pub(crate) fn kill_marked(runs: &dyn Fn(RunId) -> bool, patience: Duration) -> io::Result<u32> {
+pub(crate) fn kill_strays(strays: &Strays<'_>, patience: Duration) -> io::Result<u32> {
     let deadline = Instant::now() + patience;
     let mut seen = HashSet::new();
     loop {
-        let strays = marked(runs)?;
-        if strays.is_empty() {
+        let found = marked(strays)?;
+        if found.is_empty() {
             return Ok(seen.len() as u32);
         }
         if Instant::now() > deadline {
-            let message = format!("{} processes of an earlier start cannot be killed", strays.len());
+            let message = format!("{} processes of an earlier start cannot be killed", found.len());
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
-        for stray in strays {
+        for stray in found {
             send(&stray, Signal::KILL);
             seen.insert((stray.pid, stray.born));
         }
@@ -180,12 +214,12 @@ pub(crate) fn kill_marked(runs: &dyn Fn(RunId) -> bool, patience: Duration) -> i
     }
 }
 
-fn marked(runs: &dyn Fn(RunId) -> bool) -> io::Result<Vec<Stat>> {
+fn marked(strays: &Strays<'_>) -> io::Result<Vec<Stat>> {
     let own = Stat::read(std::process::id() as i32).ok_or(io::ErrorKind::NotFound)?;
     let mut all = proc::all()?;
     all.retain(|stat| !stat.zombie && stat.pid != own.pid && stat.session != own.session);
-    let names_run = |stat: &&Stat| Marker::runs(&proc::environment(stat.pid)).into_iter().any(runs);
-    let mut found: HashSet<i32> = all.iter().filter(names_run).map(|stat| stat.pid).collect();
+    let is_marked = |stat: &&Stat| strays.are_marked_so(&proc::environment(stat.pid));
+    let mut found: HashSet<i32> = all.iter().filter(is_marked).map(|stat| stat.pid).collect();
     loop {
         let before = found.len();
         let sessions: HashSet<i32> =
