@@ -136,6 +136,9 @@ pub fn definition_record(document: &Document) -> DefinitionRecord {
     }
 }
 
+/// A document and its sub-flows have no more files.
+const FLOWS_MAX: usize = 200;
+
 /// Reads file after file, depth first.
 #[derive(Default)]
 struct Assembly {
@@ -147,6 +150,8 @@ struct Assembly {
     files: Vec<SourceFile>,
     /// The files that are being read: each names the next.
     stack: Vec<String>,
+    /// The sub-flows that have been asked for.
+    tried: Vec<String>,
     flows: BTreeMap<String, Arc<Definition>>,
 }
 
@@ -169,9 +174,7 @@ impl Assembly {
             return Err(Faults { faults: self.faults, places: self.places });
         };
         self.stack.push(name.to_owned());
-        for flow in uses {
-            self.read_flow(flow, resolve);
-        }
+        self.read_flows(uses, resolve);
         let (errors, warnings): (Vec<_>, Vec<_>) =
             self.faults.into_iter().partition(|fault| fault.severity == Severity::Error);
         if !errors.is_empty() {
@@ -188,6 +191,15 @@ impl Assembly {
         })
     }
 
+    fn read_flows(&mut self, uses: Vec<FlowUse>, resolve: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>) {
+        for flow in uses {
+            if self.tried.len() > FLOWS_MAX {
+                return;
+            }
+            self.read_flow(flow, resolve);
+        }
+    }
+
     fn read_flow(&mut self, flow: FlowUse, resolve: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>) {
         if let Some(at) = self.stack.iter().position(|open| *open == flow.path) {
             let cycle: Vec<&str> =
@@ -196,7 +208,13 @@ impl Assembly {
             self.faults.push(Fault::error(codes::FLOW_CYCLE, flow.place, message).label("leads back"));
             return;
         }
-        if self.files.iter().any(|file| file.path == flow.path) {
+        if self.tried.contains(&flow.path) {
+            return;
+        }
+        self.tried.push(flow.path.clone());
+        if self.tried.len() > FLOWS_MAX {
+            let message = format!("there are more than {FLOWS_MAX} sub-flows");
+            self.faults.push(Fault::error(codes::BUDGET, flow.place, message).label("one too many"));
             return;
         }
         let bytes = match resolve(&flow.path) {
@@ -210,9 +228,7 @@ impl Assembly {
         };
         if let Some(FileRead { definition, uses, .. }) = self.read_file(&flow.path, &flow.path, &bytes) {
             self.stack.push(flow.path.clone());
-            for inner in uses {
-                self.read_flow(inner, resolve);
-            }
+            self.read_flows(uses, resolve);
             self.stack.pop();
             self.flows.insert(flow.path, Arc::new(definition));
         }
@@ -237,9 +253,19 @@ impl Assembly {
         for (code, place, span) in read.marks {
             self.places.mark(code, place, span);
         }
-        self.faults.extend(read.faults);
         self.places.add_file(prefix, &shown, tree);
+        self.take_faults(read.faults, read.untold, root);
         read.definition.map(|definition| FileRead { definition, uses: read.uses, format })
+    }
+
+    /// Takes the faults of a file, in the order of its text.
+    fn take_faults(&mut self, mut faults: Vec<Fault>, untold: usize, root: Place) {
+        faults.sort_by_cached_key(|fault| self.places.locate_fault(fault).map(|at| at.span.start));
+        self.faults.extend(faults);
+        if untold > 0 {
+            let message = format!("there are {untold} further faults");
+            self.faults.push(Fault::error(codes::BUDGET, root, message).label("in this file"));
+        }
     }
 
     fn parse(&self, path: &str, bytes: &[u8]) -> Result<(Tree, SourceFormat), (Unreadable, Arc<str>)> {
@@ -288,6 +314,7 @@ struct TreeRead {
     definition: Option<Definition>,
     uses: Vec<FlowUse>,
     faults: Vec<Fault>,
+    untold: usize,
     marks: Vec<(&'static str, Place, Span)>,
 }
 
@@ -317,7 +344,8 @@ fn read_tree(tree: &Tree, path: &str, prefix: &str, format: SourceFormat) -> Tre
         }
         definition
     });
-    TreeRead { definition, uses: reader.uses, faults: reader.faults, marks: reader.marks }
+    let Reader { faults, untold, marks, uses, .. } = reader;
+    TreeRead { definition, uses, faults, untold, marks }
 }
 
 fn empty_document(reader: &mut Reader<'_>, place: Place) -> Option<Definition> {

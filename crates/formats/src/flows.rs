@@ -23,7 +23,7 @@ pub(crate) fn resolve_path(from: &str, named: &str, place: Place) -> Result<Stri
     let shown = shorten(named);
     if named.contains(['\0', '\n', '\\']) || named.contains("${") {
         let hint = "sub-flows are read before the run starts: write the path as it is, with `/`";
-        return bad(format!("`{}` cannot be a path to a sub-flow", shown.escape_debug()), hint);
+        return bad(format!("`{}` cannot be a path to a sub-flow", shown), hint);
     }
     if named.starts_with('/') || named.as_bytes().get(1) == Some(&b':') {
         return bad(format!("the path `{shown}` is absolute"), "write it relative to this file");

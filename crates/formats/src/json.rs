@@ -183,7 +183,10 @@ impl JsonReader<'_> {
         let at = self.at.min(self.bytes.len());
         let found = self.text[at..].chars().next();
         let end = at + found.map_or(0, char::len_utf8);
-        let found = found.map_or("the end of the file".to_owned(), |c| format!("`{}`", c.escape_debug()));
+        let found = found.map_or("the end of the file".to_owned(), |c| match c.is_control() {
+            true => format!("`{}`", c.escape_default()),
+            false => format!("`{c}`"),
+        });
         let span = Span { start: at as u32, end: end as u32 };
         syntax(span, &format!("this is no JSON: expected {wanted}, found {found}"))
     }

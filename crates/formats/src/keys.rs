@@ -37,6 +37,10 @@ pub(crate) enum Shape {
     Null,
     /// Any value.
     Any,
+    /// A text that is one `${…}` as a whole.
+    Whole,
+    /// A list or mapping that is not empty.
+    Filled(&'static Shape),
     /// One such thing, or a list of them.
     OneOrMany(&'static Shape),
     /// A list.

@@ -31,5 +31,5 @@ mod yaml;
 pub use document::{Document, Faults, definition_record, detect, read, read_record, read_within};
 pub use places::{Location, Places};
 pub use render::render;
-pub use schema::schema;
+pub use schema::{key_table, schema};
 pub use tree::{Budget, Span};

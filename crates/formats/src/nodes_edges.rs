@@ -71,20 +71,24 @@ struct Options {
     cache: bool,
 }
 
-static DOCUMENT: Block = Block {
-    name: "document",
+/// The whole document.
+pub(crate) static GRAPH: Block = Block {
+    name: "graph",
     about: "a document of nodes and edges",
     required: &["nodes"],
     ignored_prefix: Some("x-"),
-    keys: || texts(DOCUMENT_KEYS),
+    keys: || texts(GRAPH_KEYS),
 };
+
+/// What is said of keys that are passed over.
+pub(crate) const IGNORED: &str = "passed over";
 
 /// A key that is passed over.
 const fn ignored<T>(name: &'static str) -> Key<T> {
-    Key { name, about: "passed over", shape: Shape::Any, read: |_, _, _| {} }
+    Key { name, about: IGNORED, shape: Shape::Any, read: |_, _, _| {} }
 }
 
-static DOCUMENT_KEYS: &[Key<Draft>] = &[
+static GRAPH_KEYS: &[Key<Draft>] = &[
     Key {
         name: "nodes",
         about: "the nodes",
@@ -158,7 +162,7 @@ fn read_id(reader: &mut Reader<'_>, draft: &mut Draft, at: At<'_>) {
 }
 
 static OPTIONS: Block = Block {
-    name: "options",
+    name: "graph-options",
     about: "`options`",
     required: &[],
     ignored_prefix: None,
@@ -231,17 +235,18 @@ fn millis(reader: &mut Reader<'_>, at: At<'_>) -> Option<Duration> {
 /// Reads a document of nodes and edges.
 pub(crate) fn read_document(reader: &mut Reader<'_>, at: At<'_>) -> Definition {
     let mut draft = Draft::default();
-    reader.block(at, &DOCUMENT, DOCUMENT_KEYS, &mut draft);
+    reader.block(at, &GRAPH, GRAPH_KEYS, &mut draft);
     let Draft { mut definition, nodes, edges, options } = draft;
     let Some(nodes) = nodes else { return definition };
     let nodes = at.member("nodes", nodes);
     let ids = read_ids(reader, nodes);
-    reader.names.enter(ids.into_iter());
+    reader.names.enter(ids);
     let mut scope =
         Scope { nodes: node::read_nodes(reader, nodes, &options, &definition), edges: Vec::new() };
     if let Some(edges) = edges {
         edge::read_edges(reader, at.member("edges", edges), &mut scope);
     }
+    native::settle_switches(reader, &mut scope);
     reader.names.leave();
     if scope.nodes.is_empty() && reader.form(nodes) == Form::List {
         reader.fault(Fault::error(codes::EMPTY, nodes.place(), "there are no nodes").label("empty"));

@@ -86,30 +86,37 @@ fn is_new<'t>(name: &'t str, entries: &[(&'t str, Item)], seen: &mut HashSet<&'t
     seen.insert(name)
 }
 
+/// A file with more faults is no document with mistakes but no document. Each costs memory and time to show.
+const FAULTS_MAX: usize = 200;
+
 /// Which keys of a table were given.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct Given(u64);
+pub(crate) struct Given {
+    bits: u64,
+    /// There were keys that nobody knows: what is missing may be one of them, misspelt.
+    pub(crate) unknown: bool,
+}
 
 impl Given {
     /// The keys of these names.
     pub(crate) fn of<T>(keys: &'static [Key<T>], names: &[&str]) -> Given {
         let bit = |name: &&str| position(keys, name).expect("a table has the keys of its rules");
-        Given(names.iter().map(bit).fold(0, |bits, index| bits | 1 << index))
+        Given { bits: names.iter().map(bit).fold(0, |bits, index| bits | 1 << index), unknown: false }
     }
 
     pub(crate) fn and(self, other: Given) -> Given {
-        Given(self.0 & other.0)
+        Given { bits: self.bits & other.bits, ..self }
     }
 
     pub(crate) fn count(self) -> u32 {
-        self.0.count_ones()
+        self.bits.count_ones()
     }
 
     /// The names of the keys, in the order of the table.
     pub(crate) fn names<T>(self, keys: &'static [Key<T>]) -> Vec<&'static str> {
         keys.iter()
             .enumerate()
-            .filter(|(index, _)| self.0 & (1 << index) != 0)
+            .filter(|(index, _)| self.bits & (1 << index) != 0)
             .map(|(_, key)| key.name)
             .collect()
     }
@@ -122,6 +129,8 @@ pub(crate) struct Reader<'t> {
     /// Faults whose text is not the value at their place.
     pub(crate) marks: Vec<(&'static str, Place, Span)>,
     pub(crate) names: Names<'t>,
+    /// How many faults have not been kept.
+    pub(crate) untold: usize,
     /// The sub-flows that the file names.
     pub(crate) uses: Vec<FlowUse>,
     /// Relative to the main file's directory.
@@ -135,6 +144,7 @@ impl<'t> Reader<'t> {
             faults: Vec::new(),
             marks: Vec::new(),
             names: Names::default(),
+            untold: 0,
             uses: Vec::new(),
             path,
         }
@@ -156,13 +166,24 @@ impl<'t> Reader<'t> {
     }
 
     pub(crate) fn fault(&mut self, fault: Fault) {
-        self.faults.push(fault);
+        if !self.is_full() {
+            self.faults.push(fault);
+        }
+    }
+
+    /// Whether there are so many faults that this one is only counted: then it need not be put into words.
+    pub(crate) fn is_full(&mut self) -> bool {
+        let full = self.faults.len() >= FAULTS_MAX;
+        self.untold += usize::from(full);
+        full
     }
 
     /// A fault that is shown at `span` instead of at the value.
     pub(crate) fn fault_at(&mut self, fault: Fault, span: Span) {
-        self.marks.push((fault.code, fault.place.clone(), span));
-        self.faults.push(fault);
+        if !self.is_full() {
+            self.marks.push((fault.code, fault.place.clone(), span));
+            self.faults.push(fault);
+        }
     }
 
     pub(crate) fn form(&self, at: At<'_>) -> Form {
@@ -182,12 +203,14 @@ impl<'t> Reader<'t> {
 
     /// Says what was expected and what stands there.
     pub(crate) fn expected(&mut self, at: At<'_>, wanted: &str) {
-        let found = if self.is_null(at) { "nothing" } else { self.form(at).noun() };
-        let text = if self.is_scalar(at) && !self.is_null(at) {
-            format!("expected {wanted}, found `{}`", shorten(self.tree.text(at.item)))
-        } else {
-            format!("expected {wanted}, found {found}")
+        let text = self.tree.text(at.item);
+        let found = match self.is_scalar(at) {
+            true if self.is_null(at) => "nothing".to_owned(),
+            true if text.is_empty() => "an empty text".to_owned(),
+            true => format!("`{}`", shorten(text)),
+            false => self.form(at).noun().to_owned(),
         };
+        let text = format!("expected {wanted}, found {found}");
         self.fault(Fault::error(codes::WRONG_TYPE, at.place(), text).label(format!("not {wanted}")));
     }
 
@@ -197,7 +220,15 @@ impl<'t> Reader<'t> {
             self.expected(at, "a text");
             return None;
         }
-        Some(self.tree.text(at.item))
+        let text = self.tree.text(at.item);
+        // The file holds none, so only an escape can be one. No program takes it, and no file is called so.
+        if self.tree.text_start(at.item).is_none() && text.contains('\0') {
+            self.fault(
+                Fault::error(codes::BAD_VALUE, at.place(), "the text holds a NUL").label("not possible"),
+            );
+            return None;
+        }
+        Some(text)
     }
 
     pub(crate) fn string(&mut self, at: At<'_>) -> Option<String> {
@@ -235,7 +266,15 @@ impl<'t> Reader<'t> {
         {
             return Some(truth);
         }
+        let meant = match self.tree.text(at.item) {
+            "yes" | "on" | "Yes" | "On" | "YES" | "ON" | "1" => Some("true"),
+            "no" | "off" | "No" | "Off" | "NO" | "OFF" | "0" => Some("false"),
+            _ => None,
+        };
         self.expected(at, "`true` or `false`");
+        if let (Some(meant), Some(fault)) = (meant, self.faults.last_mut()) {
+            fault.hint = Some(format!("write `{meant}`"));
+        }
         None
     }
 
@@ -300,6 +339,9 @@ impl<'t> Reader<'t> {
         let text = self.text(at)?;
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
+        }
+        if self.is_full() {
+            return None;
         }
         let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
         let message = format!("`{}` is none of {}", shorten(text), listed(&known));
@@ -403,35 +445,35 @@ impl<'t> Reader<'t> {
         into: &mut T,
     ) -> Given {
         debug_assert!(keys.len() <= 64, "one bit for each key");
+        let mut given = Given::default();
         if self.form(at) != Form::Map {
             self.expected(at, "a mapping");
-            return Given(0);
+            return given;
         }
         let tree = self.tree;
-        let mut seen = 0_u64;
         for (key, value) in tree.members(at.item) {
             let Some(name) = self.key_text(at, key) else { continue };
             match position(keys, name) {
-                Some(index) if seen & (1 << index) != 0 => self.duplicate_key(at, name, key),
+                Some(index) if given.bits & (1 << index) != 0 => self.duplicate_key(at, name, key),
                 Some(index) => {
-                    seen |= 1 << index;
+                    given.bits |= 1 << index;
                     (keys[index].read)(self, into, at.member(name, value));
                 }
                 None if block.ignored_prefix.is_some_and(|prefix| name.starts_with(prefix)) => {}
-                None => self.unknown_key(at, block, name, key, keys.iter().map(|known| known.name)),
+                None => {
+                    given.unknown = true;
+                    self.unknown_key(at, block, name, key, keys.iter().map(|known| known.name));
+                }
             }
         }
         for required in block.required {
-            let index =
-                keys.iter().position(|key| key.name == *required).expect("a table has what it requires");
-            if seen & (1 << index) == 0 {
+            if given.and(Given::of(keys, &[required])).count() == 0 {
                 let message = format!("{} needs the key `{required}`", block.about);
-                self.fault(
-                    Fault::error(codes::MISSING_KEY, at.place(), message).label(format!("no `{required}`")),
-                );
+                let fault = Fault::error(codes::MISSING_KEY, at.place(), message);
+                self.fault(fault.label(format!("no `{required}`")));
             }
         }
-        Given(seen)
+        given
     }
 
     fn unknown_key(
@@ -442,12 +484,15 @@ impl<'t> Reader<'t> {
         key: Item,
         known: impl Iterator<Item = &'static str>,
     ) {
+        if self.is_full() {
+            return;
+        }
         let message = format!("{} has no key `{}`", block.about, shorten(name));
         let fault =
             Fault::error(codes::UNKNOWN_KEY, at.member(name, key).place(), message).label("unknown key");
         let known: Vec<&str> = known.collect();
         let usual = usual_name(name).filter(|usual| known.contains(usual));
-        let fault = match (usual, did_you_mean(name, known.iter().copied())) {
+        let fault = match (usual, nearest(name, known.iter().copied())) {
             (Some(usual), _) | (None, Some(usual)) => fault.hint(format!("did you mean `{usual}`?")),
             (None, None) => fault.hint(format!("known keys: {}", known.join(", "))),
         };
@@ -507,10 +552,21 @@ fn position<T>(keys: &'static [Key<T>], name: &str) -> Option<usize> {
 
 /// Adds the known word that was probably meant.
 pub(crate) fn with_meant<'a>(fault: Fault, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Fault {
-    match did_you_mean(wanted, known) {
+    match nearest(wanted, known) {
         Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
         None => fault,
     }
+}
+
+/// The known word that was probably meant. Of many thousand, only the first of a similar length are compared.
+pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    const CANDIDATES_MAX: usize = 5_000;
+    const LENGTH_MAX: usize = 200;
+    if wanted.len() > LENGTH_MAX {
+        return None;
+    }
+    let similar = |name: &&str| name.len().abs_diff(wanted.len()) <= wanted.len() / 3 + 1;
+    did_you_mean(wanted, known.into_iter().filter(similar).take(CANDIDATES_MAX))
 }
 
 /// What other tools call our keys.

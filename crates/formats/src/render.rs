@@ -82,10 +82,10 @@ struct Excerpt {
 impl Excerpt {
     fn of(places: &Places, at: Location) -> Option<Excerpt> {
         let source = places.text(at.file)?;
-        let line = source.lines().nth(at.line as usize - 1)?;
+        let line = line_around(source, at.span.start as usize)?;
         let column = at.column as usize - 1;
-        // Nothing is shown of what precedes a far column but an ellipsis.
-        let skip = if column > WIDTH_MAX / 2 { column - WIDTH_MAX / 4 } else { 0 };
+        // Of what precedes a far column, half a line is shown.
+        let skip = if column > WIDTH_MAX - 20 { column - WIDTH_MAX / 2 } else { 0 };
         let shown: String = line.chars().skip(skip).take(WIDTH_MAX).collect();
         let cut = line.chars().count() > skip + WIDTH_MAX;
         let before = if skip > 0 { "…" } else { "" };
@@ -96,6 +96,12 @@ impl Excerpt {
         let text = format!("{before}{}{}", printable(&shown), if cut { "…" } else { "" });
         Some(Excerpt { text, pad, carets: wanted.min(room) })
     }
+}
+
+/// The line that holds this byte.
+fn line_around(source: &str, at: usize) -> Option<&str> {
+    let begin = source.get(..at)?.rfind('\n').map_or(0, |found| found + 1);
+    source[begin..].lines().next()
 }
 
 /// The text with control characters replaced one for one: a document must not drive the terminal.

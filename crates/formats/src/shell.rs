@@ -4,14 +4,26 @@
 //! the author assigns the value to a variable first, which is always possible.
 
 use partitur_model::definition::Template;
-use partitur_model::fault::did_you_mean;
 use partitur_model::{Fault, Place};
 
 use crate::codes;
 use crate::native::{HEADS, Names};
+use crate::reader::nearest;
 
 /// Shells whose quoting this module knows.
 pub(crate) const NAMES: &[&str] = &["sh", "bash", "dash", "ash", "ksh", "zsh"];
+
+/// No script is longer, in bytes: Linux takes no longer argument.
+pub(crate) const SCRIPT_MAX: usize = 128 * 1024 - 1;
+
+/// No `${…}` is longer, in bytes.
+const REFERENCE_MAX: usize = 1_000;
+
+/// So many values of one script are looked at.
+const VALUES_MAX: usize = 1_000;
+
+/// So deep quotes and brackets are followed.
+const FRAMES_MAX: usize = 64;
 
 /// Whether the program is a shell whose quoting this module knows.
 pub(crate) fn is_posix(program: &str) -> bool {
@@ -136,7 +148,7 @@ fn dollar<'s>(text: &'s str, names: &Names<'_>) -> Dollar<'s> {
 fn closing_brace(text: &str) -> Option<usize> {
     let (mut depth, mut quote) = (0_u32, None);
     let mut brackets = 0_u32;
-    for (at, c) in text.char_indices() {
+    for (at, c) in text.char_indices().take_while(|(at, _)| *at < REFERENCE_MAX) {
         match quote {
             Some(open) if c == open => quote = None,
             Some(_) => {}
@@ -350,6 +362,8 @@ struct Lexer<'s> {
     pending: Vec<HereDocument>,
     out: String,
     vars: Vec<(String, Template)>,
+    /// How many times a value was named.
+    values: usize,
     refusals: Vec<Refusal>,
     /// The last value, for what turns out to be open at the end.
     last_value: Option<(usize, usize)>,
@@ -369,6 +383,7 @@ impl<'s> Lexer<'s> {
             pending: Vec::new(),
             out: String::with_capacity(text.len() + 32),
             vars: Vec::new(),
+            values: 0,
             refusals: Vec::new(),
             last_value: None,
             lost: None,
@@ -377,6 +392,9 @@ impl<'s> Lexer<'s> {
 
     fn run(&mut self) {
         while self.at < self.text.len() {
+            if self.frames.len() > FRAMES_MAX || self.refusals.len() + self.values > VALUES_MAX {
+                return self.give_up();
+            }
             match self.frame() {
                 Frame::Commands { close, cases } => self.in_commands(close, cases),
                 Frame::Double => self.in_double(),
@@ -386,6 +404,17 @@ impl<'s> Lexer<'s> {
                 Frame::Test => self.in_test(),
             }
         }
+    }
+
+    /// Leaves the rest alone: no author writes such a script by hand.
+    fn give_up(&mut self) {
+        let end = self.text.len();
+        self.refusals.push(Refusal {
+            start: self.at,
+            end,
+            why: Why::Place("in a script so full of quotes and values"),
+        });
+        self.at = end;
     }
 
     fn finish(mut self) -> Script {
@@ -542,8 +571,9 @@ impl<'s> Lexer<'s> {
     /// Whether the `[` here begins the subscript of an assignment: `name[…]=`.
     fn is_subscript(&self) -> bool {
         let before = self.out.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_');
-        let line = self.rest().lines().next().unwrap_or("");
-        before.len() < self.out.len() && (line.contains("]=") || line.contains("]+="))
+        let line = self.rest().bytes().take(REFERENCE_MAX).take_while(|&byte| byte != b'\n').count();
+        let line = &self.rest().as_bytes()[..line];
+        before.len() < self.out.len() && line.windows(2).any(|pair| pair == b"]=" || pair == b"]+")
     }
 
     fn in_double(&mut self) {
@@ -654,9 +684,8 @@ impl<'s> Lexer<'s> {
                 self.refuse(length, Why::Open);
             }
             Dollar::Unknown(head) => {
-                let mut known: Vec<&str> = self.names.all().chain(HEADS.iter().copied()).collect();
-                known.sort_unstable();
-                let meant = did_you_mean(head, known).map(str::to_owned);
+                let known = HEADS.iter().copied().chain(self.names.all());
+                let meant = nearest(head, known).map(str::to_owned);
                 self.refuse(2 + head.len(), Why::UnknownHead { name: head.to_owned(), meant });
             }
             Dollar::Theirs if self.frame() == Frame::Backtick => self.copy(2),
@@ -718,6 +747,7 @@ impl<'s> Lexer<'s> {
     /// The variable of the value here, which is passed over.
     fn variable(&mut self, length: usize) -> String {
         let source = &self.rest()[..length];
+        self.values += 1;
         self.last_value = Some((self.at, self.at + length));
         self.at += length;
         if let Some((name, _)) = self.vars.iter().find(|(_, template)| template.0 == source) {

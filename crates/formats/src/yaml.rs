@@ -69,6 +69,7 @@ pub(crate) fn parse(source: Arc<str>, budget: Budget) -> Result<Tree, Unreadable
     let mut documents = 0;
     for event in Parser::new_from_str_with_options(&source, options) {
         let (event, span) = event.map_err(|error| explain(&source, &error, budget))?;
+        let tag_span = span.tag_span();
         let span = byte_span(&span);
         if let Event::DocumentStart(..) = event {
             documents += 1;
@@ -82,7 +83,12 @@ pub(crate) fn parse(source: Arc<str>, budget: Budget) -> Result<Tree, Unreadable
                 .hint("put each into a file of its own"));
             }
         }
-        reader.take(event, span)?;
+        reader.take(event, span).map_err(|mut why| {
+            if let (codes::UNSUPPORTED_YAML, Some(tag)) = (why.fault.code, tag_span) {
+                why.span = byte_span(&tag);
+            }
+            why
+        })?;
     }
     Ok(reader.builder.finish())
 }
@@ -201,7 +207,13 @@ fn explain(source: &str, error: &ScanError, budget: Budget) -> Unreadable {
     if matches!(error.kind(), ErrorKind::RecursionLimitExceeded) {
         return Unreadable::over_budget(OverBudget::Depth, span, budget);
     }
-    Unreadable::new(codes::SYNTAX, span, format!("this is no YAML: {}", error.info())).label("here")
+    let info = error.info();
+    let why = Unreadable::new(codes::SYNTAX, span, format!("this is no YAML: {info}")).label("here");
+    match () {
+        () if info.starts_with("mapping values") => why.hint("a text that holds `: ` needs quotes"),
+        () if info.starts_with("tabs") => why.hint("indent with spaces"),
+        () => why,
+    }
 }
 
 /// The `${` before `at` on its line that is in no quotes, if the line has a flow bracket before it.

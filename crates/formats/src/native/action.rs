@@ -85,6 +85,12 @@ pub(crate) fn read_program(reader: &mut Reader<'_>, at: At<'_>, shell: Option<&[
         Some(words) => words.to_vec(),
         None => SHELL.map(str::to_owned).to_vec(),
     };
+    if text.len() > shell::SCRIPT_MAX {
+        let message = format!("the script has {} bytes; a shell takes {}", text.len(), shell::SCRIPT_MAX);
+        let fault = Fault::error(codes::BUDGET, at.place(), message).label("too long");
+        reader.fault(fault.hint("put it into a file, and run the file"));
+        return None;
+    }
     let script = shell::lower(text, &shell, &reader.names);
     for refusal in script.refusals {
         reader.fault(refusal.into_fault(at.place()));
@@ -100,17 +106,20 @@ pub(super) static HTTP: Block = Block {
     keys: || texts(HTTP_KEYS),
 };
 
+const METHODS: &[&str] = &["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+
 static HTTP_KEYS: &[Key<Http>] = &[
     Key {
         name: "method",
         about: "GET, POST, …; GET",
-        shape: Shape::Pattern("^[A-Za-z]+$"),
+        shape: Shape::Word(METHODS),
         read: |reader, http, at| {
             let Some(text) = reader.text(at) else { return };
-            if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_alphabetic()) {
-                reader.expected(at, "a method such as `POST`");
-            }
             http.method = text.to_ascii_uppercase();
+            if !METHODS.contains(&http.method.as_str()) {
+                let message = format!("`{}` is none of {}", shorten(text), listed(METHODS));
+                reader.fault(Fault::error(codes::BAD_VALUE, at.place(), message).label("unknown method"));
+            }
         },
     },
     Key {

@@ -45,7 +45,7 @@ static LOOP_KEYS: &[Key<LoopDraft>] = &[
     Key {
         name: "for-each",
         about: "one iteration for each element, one after the other",
-        shape: Shape::Either(&[Shape::Template, Shape::List(&Shape::Any)]),
+        shape: shape::ITEMS,
         read: |reader, draft, at| draft.items = read_list(reader, at),
     },
     Key {

@@ -26,7 +26,7 @@ pub(crate) use action::{read_env, read_headers, read_output, read_program, read_
 pub(crate) use claims::read_claims;
 pub(crate) use name::{HEADS, Names, node_id_fault};
 pub(crate) use policy::{Defaults, read_cache, read_priority, read_retry};
-pub(crate) use task::check_declared;
+pub(crate) use task::{Declared, settle_switches};
 
 use name::name_fault;
 
@@ -35,6 +35,7 @@ use name::name_fault;
 pub(crate) struct DocumentDraft {
     pub(crate) definition: Definition,
     pub(crate) defaults: Defaults,
+    pub(crate) declared: Declared,
     tasks: Option<Item>,
 }
 
@@ -94,7 +95,7 @@ static DOCUMENT_KEYS: &[Key<DocumentDraft>] = &[
         about: "how many tasks run at once: a number, or `least..most` to follow the load",
         shape: Shape::Either(&[
             Shape::Count(1),
-            Shape::Pattern(r"^\s*[0-9]*[1-9][0-9]*\s*\.\.\s*[0-9]*[1-9][0-9]*\s*$"),
+            Shape::Pattern(r"^\s*0*[1-9][0-9]*\s*(\.\.\s*0*[1-9][0-9]*\s*)?$"),
         ]),
         read: |reader, draft, at| draft.definition.concurrency = read_concurrency(reader, at),
     },
@@ -161,13 +162,14 @@ static DOCUMENT_KEYS: &[Key<DocumentDraft>] = &[
 /// Reads a document. Its sub-flows are still names.
 pub(crate) fn read_document(reader: &mut Reader<'_>, at: At<'_>) -> Definition {
     let mut draft = DocumentDraft::default();
-    reader.block(at, &DOCUMENT, DOCUMENT_KEYS, &mut draft);
+    let given = reader.block(at, &DOCUMENT, DOCUMENT_KEYS, &mut draft);
     match draft.tasks {
         Some(item) => {
             let tasks = at.member("tasks", item);
+            draft.declared = Declared::by(&draft.definition);
             draft.definition.root = task::read_scope(reader, tasks, &draft);
         }
-        None if reader.form(at) == Form::Map => {
+        None if reader.form(at) == Form::Map && !given.unknown => {
             let fault = Fault::error(codes::EMPTY, at.place(), "the document has no `tasks`")
                 .hint("add `tasks:` with at least one task, for example `hello: { run: echo hello }`");
             reader.fault(fault);
@@ -306,7 +308,7 @@ fn read_input_kind(reader: &mut Reader<'_>, at: At<'_>) -> Option<InputKind> {
 }
 
 fn read_input(reader: &mut Reader<'_>, name: &str, at: At<'_>) -> Option<InputSpec> {
-    if let Some(fault) = name_fault("input", name, at) {
+    if let Some(fault) = name_fault("an input", name, at) {
         reader.fault(fault);
     }
     let mut input = InputSpec { name: name.to_owned(), place: at.place(), ..InputSpec::default() };

@@ -18,15 +18,21 @@ const LENGTH_MAX: usize = 200;
 /// The names of tasks that can be seen: those of the innermost scope last.
 #[derive(Default)]
 pub(crate) struct Names<'t> {
-    scopes: Vec<HashMap<&'t str, u32>>,
+    scopes: Vec<ScopeNames<'t>>,
+}
+
+struct ScopeNames<'t> {
+    numbers: HashMap<&'t str, u32>,
+    /// In the order of the document.
+    names: Vec<&'t str>,
 }
 
 impl<'t> Names<'t> {
     /// Enters a scope whose tasks have these names, in this order.
-    pub(crate) fn enter(&mut self, names: impl ExactSizeIterator<Item = &'t str>) {
-        let mut scope = HashMap::with_capacity(names.len());
-        scope.extend(names.enumerate().map(|(index, name)| (name, index as u32)));
-        self.scopes.push(scope);
+    pub(crate) fn enter(&mut self, names: Vec<&'t str>) {
+        let mut numbers = HashMap::with_capacity(names.len());
+        numbers.extend(names.iter().enumerate().map(|(index, name)| (*name, index as u32)));
+        self.scopes.push(ScopeNames { numbers, names });
     }
 
     pub(crate) fn leave(&mut self) {
@@ -35,22 +41,22 @@ impl<'t> Names<'t> {
 
     /// The number of a task of the innermost scope.
     pub(crate) fn here(&self, name: &str) -> Option<u32> {
-        self.scopes.last()?.get(name).copied()
+        self.scopes.last()?.numbers.get(name).copied()
     }
 
     /// Whether a task of this name can be seen, in whatever scope.
     pub(crate) fn anywhere(&self, name: &str) -> bool {
-        self.scopes.iter().rev().any(|scope| scope.contains_key(name))
+        self.scopes.iter().rev().any(|scope| scope.numbers.contains_key(name))
     }
 
-    /// All names that can be seen.
+    /// All names that can be seen, the nearest scope first.
     pub(crate) fn all(&self) -> impl Iterator<Item = &'t str> {
-        self.scopes.iter().flat_map(|scope| scope.keys().copied())
+        self.scopes.iter().rev().flat_map(|scope| scope.names.iter().copied())
     }
 
     /// The names of the innermost scope.
     pub(crate) fn all_here(&self) -> impl Iterator<Item = &'t str> {
-        self.scopes.last().into_iter().flat_map(|scope| scope.keys().copied())
+        self.scopes.last().into_iter().flat_map(|scope| scope.names.iter().copied())
     }
 }
 
@@ -62,12 +68,12 @@ pub(super) fn name_fault(what: &str, name: &str, at: At<'_>) -> Option<Fault> {
 
 /// What is wrong with a task's name.
 pub(super) fn task_name_fault(name: &str, at: At<'_>) -> Option<Fault> {
-    reserved_fault(name, at).or_else(|| name_fault("task", name, at))
+    reserved_fault(name, at).or_else(|| name_fault("a task", name, at))
 }
 
 /// What is wrong with the id of a node. Editors like to count them.
 pub(crate) fn node_id_fault(id: &str, at: At<'_>) -> Option<Fault> {
-    reserved_fault(id, at).or_else(|| letters_fault("node", id, at))
+    reserved_fault(id, at).or_else(|| letters_fault("a node", id, at))
 }
 
 fn reserved_fault(name: &str, at: At<'_>) -> Option<Fault> {
@@ -89,7 +95,7 @@ fn letters_fault(what: &str, name: &str, at: At<'_>) -> Option<Fault> {
 }
 
 fn bad_name(what: &str, name: &str, at: At<'_>) -> Fault {
-    let message = format!("`{}` cannot be the name of a {what}", crate::reader::shorten(name).escape_debug());
+    let message = format!("`{}` cannot be the name of {what}", crate::reader::shorten(name));
     let hint =
         "a name begins with a letter or `_` and goes on with letters, digits, `_` and `-`; its end is no `-`";
     Fault::error(codes::BAD_NAME, at.place(), message).label("bad name").hint(hint)

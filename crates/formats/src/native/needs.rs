@@ -1,11 +1,12 @@
 //! `needs`: names become edges.
 
+use hashbrown::HashSet;
 use partitur_model::Fault;
 use partitur_model::definition::{Edge, Guard};
 
 use crate::codes;
 use crate::keys::{Block, Key, Shape, texts};
-use crate::reader::{At, Reader, with_meant};
+use crate::reader::{At, Reader, shorten, with_meant};
 use crate::tree::Form;
 
 pub(super) static NEED: Block = Block {
@@ -59,60 +60,80 @@ static NEED_KEYS: &[Key<NeedDraft>] = &[
     },
 ];
 
-/// Reads the `needs` of task `to` into `edges`. What is there of the same task is at the end of `edges`.
+/// Reads the `needs` of task `to`, called `name`, into `edges`.
 pub(super) fn read_needs(reader: &mut Reader<'_>, at: At<'_>, name: &str, to: u32, edges: &mut Vec<Edge>) {
     let first = edges.len();
-    match reader.form(at) {
-        Form::List => {
-            for (index, item) in reader.tree.parts(at.item).enumerate() {
-                read_need(reader, at.element(index, item), name, to, first, edges);
-            }
+    let mut needs = Needs { name, to, edges, first, seen: HashSet::new() };
+    if reader.form(at) == Form::List {
+        for (index, item) in reader.tree.parts(at.item).enumerate() {
+            needs.read(reader, at.element(index, item));
         }
-        Form::Plain | Form::Quoted | Form::Literal | Form::Folded | Form::Map | Form::Alias(_) => {
-            read_need(reader, at, name, to, first, edges);
-        }
+    } else {
+        needs.read(reader, at);
     }
 }
 
-fn read_need(reader: &mut Reader<'_>, at: At<'_>, name: &str, to: u32, first: usize, edges: &mut Vec<Edge>) {
-    let mut need = NeedDraft::default();
-    let task: &str = if reader.form(at) == Form::Map {
+/// The needs of one task.
+struct Needs<'e> {
+    name: &'e str,
+    to: u32,
+    edges: &'e mut Vec<Edge>,
+    /// Where in `edges` they begin.
+    first: usize,
+    /// What is in `edges`, once it is too much to look through.
+    seen: HashSet<(u32, Guard)>,
+}
+
+impl Needs<'_> {
+    fn read(&mut self, reader: &mut Reader<'_>, at: At<'_>) {
+        if reader.form(at) != Form::Map {
+            if let Some(task) = reader.text(at) {
+                self.add(reader, at, task, Guard::Success);
+            }
+            return;
+        }
+        let mut need = NeedDraft::default();
         reader.block(at, &NEED, NEED_KEYS, &mut need);
-        &need.task
-    } else {
-        match reader.text(at) {
-            Some(text) => text,
-            None => return,
+        if !need.task.is_empty() {
+            self.add(reader, at, &need.task, need.case.unwrap_or(need.outcome));
         }
-    };
-    if task.is_empty() {
-        return;
     }
-    let guard = need.case.clone().unwrap_or(need.outcome.clone());
-    match reader.names.here(task) {
-        Some(from) if from == to => {
-            let fault =
-                Fault::error(codes::SELF_DEPENDENCY, at.place(), format!("task `{name}` needs itself"));
-            reader.fault(fault.label("the task itself").hint("remove it; to repeat a task, use `loop`"));
+
+    fn add(&mut self, reader: &mut Reader<'_>, at: At<'_>, task: &str, guard: Guard) {
+        let name = self.name;
+        let fault = match reader.names.here(task) {
+            Some(from) if from == self.to => {
+                Fault::error(codes::SELF_DEPENDENCY, at.place(), format!("task `{name}` needs itself"))
+                    .label("the task itself")
+                    .hint("remove it; to repeat a task, use `loop`")
+            }
+            Some(from) if !self.is_new(from, &guard) => {
+                Fault::error(codes::DUPLICATE_NEED, at.place(), format!("task `{name}` needs `{task}` twice"))
+                    .label("named before")
+                    .hint("remove one of the two")
+            }
+            Some(from) => return self.edges.push(Edge { from, to: self.to, guard, place: at.place() }),
+            None if reader.is_full() => return,
+            None => unknown_task(reader, name, task, at),
+        };
+        reader.fault(fault);
+    }
+
+    fn is_new(&mut self, from: u32, guard: &Guard) -> bool {
+        const FEW: usize = 16;
+        let mine = &self.edges[self.first..];
+        if mine.len() < FEW {
+            return !mine.iter().any(|edge| edge.from == from && edge.guard == *guard);
         }
-        Some(from) if edges[first..].iter().any(|edge| edge.from == from && edge.guard == guard) => {
-            let fault = Fault::error(
-                codes::DUPLICATE_NEED,
-                at.place(),
-                format!("task `{name}` needs `{task}` twice"),
-            );
-            reader.fault(fault.label("named before").hint("remove one of the two"));
+        if self.seen.is_empty() {
+            self.seen.extend(mine.iter().map(|edge| (edge.from, edge.guard.clone())));
         }
-        Some(from) => edges.push(Edge { from, to, guard, place: at.place() }),
-        None => {
-            let fault = unknown_task(reader, name, task, at);
-            reader.fault(fault);
-        }
+        self.seen.insert((from, guard.clone()))
     }
 }
 
 fn unknown_task(reader: &Reader<'_>, name: &str, task: &str, at: At<'_>) -> Fault {
-    let shown = crate::reader::shorten(task);
+    let shown = shorten(task);
     if reader.names.anywhere(task) {
         let message = format!("task `{name}` needs `{shown}`, which is outside of its body");
         let hint =
@@ -121,7 +142,5 @@ fn unknown_task(reader: &Reader<'_>, name: &str, task: &str, at: At<'_>) -> Faul
     }
     let message = format!("task `{name}` needs `{shown}`, which does not exist");
     let fault = Fault::error(codes::UNKNOWN_TASK, at.place(), message).label("unknown task");
-    let mut known: Vec<&str> = reader.names.all_here().collect();
-    known.sort_unstable();
-    with_meant(fault, task, known)
+    with_meant(fault, task, reader.names.all_here())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use hashbrown::HashSet;
 use partitur_model::definition::{
     Command, Definition, Each, Edge, Evaluate, Guard, Items, Kind, Node, Scope, Template, TemplateTree,
     Trigger,
@@ -135,7 +136,13 @@ static TASK_KEYS: &[Key<TaskDraft>] = &[
     Key {
         name: "wait",
         about: "waits for time, a person, a signal or a file, and holds no slot",
-        shape: Shape::Either(&[Shape::Template, Shape::Block(&action::WAIT)]),
+        shape: Shape::Either(&[
+            Shape::Word(&["approval", "signal"]),
+            Shape::Duration,
+            Shape::Pattern(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[T ]"),
+            Shape::Pattern(r"\$\{"),
+            Shape::Block(&action::WAIT),
+        ]),
         read: |reader, draft, at| set_kind(draft, action::read_wait(reader, at).map(Kind::Wait)),
     },
     Key {
@@ -183,7 +190,7 @@ static TASK_KEYS: &[Key<TaskDraft>] = &[
     Key {
         name: "for-each",
         about: "makes one branch for each element: a list, or one `${…}` that yields a list",
-        shape: Shape::Either(&[Shape::Template, Shape::List(&Shape::Any)]),
+        shape: shape::ITEMS,
         read: |reader, draft, at| {
             let items = container::read_list(reader, at).map(Items::List);
             set_items(reader, draft, at, items);
@@ -192,7 +199,7 @@ static TASK_KEYS: &[Key<TaskDraft>] = &[
     Key {
         name: "matrix",
         about: "makes one branch for each combination of the axes",
-        shape: Shape::Named(&Shape::Either(&[Shape::Template, Shape::List(&Shape::Any)])),
+        shape: Shape::Filled(&Shape::Named(&shape::ITEMS)),
         read: |reader, draft, at| {
             let items = container::read_matrix(reader, at);
             set_items(reader, draft, at, items);
@@ -312,7 +319,11 @@ static TASK_KEYS: &[Key<TaskDraft>] = &[
     Key {
         name: "undo",
         about: "what undoes the task when the run is rolled back: a command, or a block",
-        shape: Shape::Either(&[Shape::Template, Shape::List(&Shape::Template), Shape::Block(&action::UNDO)]),
+        shape: Shape::Either(&[
+            Shape::Template,
+            Shape::Filled(&Shape::List(&Shape::Template)),
+            Shape::Block(&action::UNDO),
+        ]),
         read: |_, draft, at| draft.undo = Some(at.item),
     },
     Key {
@@ -418,7 +429,7 @@ pub(super) fn read_scope(reader: &mut Reader<'_>, at: At<'_>, document: &Documen
         }
         return Scope::default();
     }
-    reader.names.enter(entries.iter().map(|(name, _)| *name));
+    reader.names.enter(entries.iter().map(|(name, _)| *name).collect());
     let mut scope = Scope { nodes: Vec::with_capacity(entries.len()), edges: Vec::new() };
     for (index, (name, item)) in entries.into_iter().enumerate() {
         let at = at.member(name, item);
@@ -446,7 +457,7 @@ fn read_task(
         check_actions(reader, given, &draft.node);
         check_companions(reader, given, &draft.node);
     }
-    check_declared(reader, &draft.node, &document.definition);
+    document.declared.check(reader, &draft.node);
     if let Some(item) = draft.needs {
         needs::read_needs(reader, at.member("needs", item), name, index, edges);
     }
@@ -466,7 +477,7 @@ fn check_actions(reader: &mut Reader<'_>, given: Given, node: &Node) {
     }
     // A task that only needs others is a point where they meet.
     let meets = given.and(sets.needs).count() > 0 && given.and(sets.branches).count() == 0;
-    if actions.count() == 0 && !meets {
+    if actions.count() == 0 && !meets && !given.unknown {
         let message = format!("task `{}` does nothing", node.name);
         let fault = Fault::error(codes::NO_ACTION, node.place.clone(), message).label("no action");
         reader.fault(fault.hint(format!("give it one of {}", ACTIONS[..8].join(", "))));
@@ -498,38 +509,56 @@ fn check_companions(reader: &mut Reader<'_>, given: Given, node: &Node) {
     }
 }
 
-/// Secrets and breakers are declared at the top, so that a slip of the pen does not make a new one.
-pub(crate) fn check_declared(reader: &mut Reader<'_>, node: &Node, document: &Definition) {
-    let secrets = &document.secrets;
-    for secret in node.secrets.iter().filter(|secret| !secrets.contains(secret)) {
-        let place = node.place.member("secrets");
-        let fault = undeclared(place, "secret", "secrets", secret, secrets.iter().map(String::as_str));
-        reader.fault(fault);
+/// What a document declares at its top, so that a slip of the pen does not make a new one.
+#[derive(Default)]
+pub(crate) struct Declared {
+    secrets: HashSet<String>,
+    breakers: HashSet<String>,
+}
+
+impl Declared {
+    pub(crate) fn by(document: &Definition) -> Declared {
+        Declared {
+            secrets: document.secrets.iter().cloned().collect(),
+            breakers: document.breakers.iter().map(|breaker| breaker.name.clone()).collect(),
+        }
     }
-    let breakers = || document.breakers.iter().map(|breaker| breaker.name.as_str());
-    if let Some(breaker) =
-        node.breaker.as_deref().filter(|breaker| !breakers().any(|known| known == *breaker))
-    {
-        let fault = undeclared(node.place.member("breaker"), "breaker", "breakers", breaker, breakers());
-        reader.fault(fault);
+
+    /// Refuses what a task uses and the document does not declare.
+    pub(crate) fn check(&self, reader: &mut Reader<'_>, node: &Node) {
+        for secret in node.secrets.iter().filter(|secret| !self.secrets.contains(*secret)) {
+            undeclared(reader, node.place.member("secrets"), ("secret", "secrets"), secret, &self.secrets);
+        }
+        if let Some(breaker) = node.breaker.as_ref().filter(|breaker| !self.breakers.contains(*breaker)) {
+            undeclared(
+                reader,
+                node.place.member("breaker"),
+                ("breaker", "breakers"),
+                breaker,
+                &self.breakers,
+            );
+        }
     }
 }
 
-fn undeclared<'a>(
+fn undeclared(
+    reader: &mut Reader<'_>,
     place: Place,
-    what: &str,
-    key: &str,
+    (what, key): (&str, &str),
     name: &str,
-    known: impl Iterator<Item = &'a str>,
-) -> Fault {
-    let message = format!("the document declares no {what} `{}`", shorten(name));
-    let fault = Fault::error(codes::UNDECLARED, place, message).label(format!("unknown {what}"));
-    let fault = with_meant(fault, name, known);
-    if fault.hint.is_some() {
-        fault
-    } else {
-        fault.hint(format!("declare it at the top: `{key}: [{}]`", shorten(name)))
+    known: &HashSet<String>,
+) {
+    if reader.is_full() {
+        return;
     }
+    let shown = shorten(name);
+    let message = format!("the document declares no {what} `{shown}`");
+    let fault = Fault::error(codes::UNDECLARED, place, message).label(format!("unknown {what}"));
+    let mut known: Vec<&str> = known.iter().map(String::as_str).collect();
+    known.sort_unstable();
+    let fault = with_meant(fault, name, known);
+    let hint = format!("declare it at the top: `{key}: [{shown}]`");
+    reader.fault(if fault.hint.is_some() { fault } else { fault.hint(hint) });
 }
 
 fn build(reader: &mut Reader<'_>, at: At<'_>, draft: TaskDraft, document: &DocumentDraft) -> Node {
@@ -577,7 +606,8 @@ impl Branches {
 }
 
 /// The cases of a switch are those under which its successors need it.
-fn settle_switches(reader: &mut Reader<'_>, scope: &mut Scope) {
+pub(crate) fn settle_switches(reader: &mut Reader<'_>, scope: &mut Scope) {
+    let mut seen = HashSet::new();
     for edge in &scope.edges {
         match &edge.guard {
             Guard::Success | Guard::Failure | Guard::Any | Guard::Continue => continue,
@@ -590,7 +620,7 @@ fn settle_switches(reader: &mut Reader<'_>, scope: &mut Scope) {
             continue;
         };
         if let Guard::Case(case) = &edge.guard
-            && !switch.cases.contains(case)
+            && seen.insert((edge.from, case.as_str()))
         {
             switch.cases.push(case.clone());
         }

@@ -152,12 +152,11 @@ impl Edges {
         let at = at.member(key, item);
         let id = reader.text(at)?;
         let found = self.ids.get(id).copied();
-        if found.is_none() {
+        if found.is_none() && !reader.is_full() {
             let message = format!("the edge names `{}`, which is no node", shorten(id));
             let fault = Fault::error(codes::UNKNOWN_TASK, at.place(), message).label("unknown node");
-            let mut known: Vec<&str> = reader.names.all_here().collect();
-            known.sort_unstable();
-            reader.fault(with_meant(fault, id, known));
+            let fault = with_meant(fault, id, reader.names.all_here());
+            reader.fault(fault);
         }
         found
     }
@@ -180,29 +179,27 @@ impl Edges {
             number += 1;
             name = format!("{base}-{number}");
         }
-        let yes = "true".to_owned();
         let mut node = Node::at(&name, at.place());
-        node.kind = Kind::Switch(Switch { value, cases: vec![yes.clone()] });
+        node.kind = Kind::Switch(Switch { value, cases: Vec::new() });
         node.description = "the condition of an edge".to_owned();
         self.ids.insert(name, between);
         scope.nodes.push(node);
         scope.edges.push(Edge { from, to: between, guard: Guard::Success, place: at.place() });
-        scope.edges.push(Edge { from: between, to, guard: Guard::Case(yes), place: at.place() });
+        scope.edges.push(Edge {
+            from: between,
+            to,
+            guard: Guard::Case("true".to_owned()),
+            place: at.place(),
+        });
         Some(())
     }
 }
 
 /// On which end of its source an edge is taken; `None` if a condition of its own decides, or nothing is said.
-fn guard_of(
-    reader: &mut Reader<'_>,
-    at: At<'_>,
-    draft: &Draft,
-    from: u32,
-    scope: &mut Scope,
-) -> Option<Guard> {
+fn guard_of(reader: &mut Reader<'_>, at: At<'_>, draft: &Draft, from: u32, scope: &Scope) -> Option<Guard> {
     let condition = draft.condition.map(|item| reader.tree.text(item));
-    let source = &mut scope.nodes[from as usize];
-    let Kind::Switch(switch) = &mut source.kind else {
+    let source = &scope.nodes[from as usize];
+    if !matches!(source.kind, Kind::Switch(_)) {
         if draft.case.is_some() {
             let message = format!("the node `{}` is no switch, so it has no cases", source.name);
             let fault = Fault::error(codes::CONFLICT, at.place().member("case"), message).label("no switch");
@@ -210,16 +207,13 @@ fn guard_of(
         }
         let handle = draft.handle.as_deref().and_then(outcome);
         return draft.outcome.clone().or_else(|| condition.and_then(outcome)).or(handle);
-    };
+    }
     if let Some(outcome) = &draft.outcome {
         return Some(outcome.clone());
     }
     let case = draft.case.as_deref().or(condition).or(draft.handle.as_deref()).or(draft.label.as_deref())?;
-    if matches!(case, "default" | "else" | "otherwise") {
-        return Some(Guard::DefaultCase);
-    }
-    if !switch.cases.iter().any(|known| known == case) {
-        switch.cases.push(case.to_owned());
-    }
-    Some(Guard::Case(case.to_owned()))
+    Some(match case {
+        "default" | "else" | "otherwise" => Guard::DefaultCase,
+        _ => Guard::Case(case.to_owned()),
+    })
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use partitur_model::definition::{
     Cache, Command, Definition, Evaluate, Expression, Http, Kind, Node, Priority, Program, Retry, SubRun,
     Switch, Template, TemplateTree, Trigger, Wait, WaitFor,
@@ -24,10 +25,13 @@ pub(super) static NODE: Block = Block {
 };
 
 /// What a node's settings may be, wherever they stand.
-static DATA: Block = Block { name: "data", about: "a node's data", required: &[], ..NODE_LIKE };
-
-const NODE_LIKE: Block =
-    Block { name: "", about: "", required: &[], ignored_prefix: Some("x-"), keys: || texts(NODE_KEYS) };
+static DATA: Block = Block {
+    name: "data",
+    about: "a node's data",
+    required: &[],
+    ignored_prefix: Some("x-"),
+    keys: || texts(NODE_KEYS),
+};
 
 #[derive(Default)]
 struct Draft {
@@ -292,10 +296,11 @@ pub(super) fn read_nodes(
     options: &Options,
     definition: &Definition,
 ) -> Vec<Node> {
-    let mut seen = std::collections::HashSet::new();
+    let mut seen = HashSet::new();
+    let declared = native::Declared::by(definition);
     reader.list(at, |reader, at| {
         let node = read_node(reader, at, options)?;
-        native::check_declared(reader, &node, definition);
+        declared.check(reader, &node);
         // A second node of the same id has been told of already.
         seen.insert(node.name.clone()).then_some(node)
     })

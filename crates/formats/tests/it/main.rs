@@ -2,6 +2,10 @@
 
 mod support;
 
+mod bad_input;
 mod documents;
 mod nodes_edges;
+mod pages;
+mod places;
+mod schema;
 mod scripts;

@@ -105,29 +105,29 @@ fn what_is_wrong_is_told_at_its_place() {
   ]
 }"#;
     insta::assert_snapshot!(json(text).unwrap_err(), @r#"
-    error[P0131]: two nodes have the id `a`
-      graph.json:4:12   nodes[1].id
-      4 │     {"id": "a", "type": "start"},
-        │            ^^^ given before
-      hint: edges could not tell them apart: give each node an id of its own   (partitur explain P0131)
-
     error[P0130]: nobody knows nodes of type `comand`
       graph.json:3:25   nodes[0].type
       3 │     {"id": "a", "type": "comand", "data": {"command": "make"}},
         │                         ^^^^^^^^ unknown type
       hint: did you mean `command`?   (partitur explain P0130)
 
-    error[P0106]: a node's data has no key `uri`
-      graph.json:5:42   nodes[2].data.uri
-      5 │     {"id": "b", "type": "http", "data": {"uri": "x"}},
-        │                                          ^^^^^ unknown key
-      hint: did you mean `url`?   (partitur explain P0106)
+    error[P0131]: two nodes have the id `a`
+      graph.json:4:12   nodes[1].id
+      4 │     {"id": "a", "type": "start"},
+        │            ^^^ given before
+      hint: edges could not tell them apart: give each node an id of its own   (partitur explain P0131)
 
     error[P0109]: an HTTP call needs the key `url`
       graph.json:5:5   nodes[2]
       5 │     {"id": "b", "type": "http", "data": {"uri": "x"}},
         │     ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^ no `url`
       hint: beside `type`, or within `data` or `config`   (partitur explain P0109)
+
+    error[P0106]: a node's data has no key `uri`
+      graph.json:5:42   nodes[2].data.uri
+      5 │     {"id": "b", "type": "http", "data": {"uri": "x"}},
+        │                                          ^^^^^ unknown key
+      hint: did you mean `url`?   (partitur explain P0106)
 
     error[P0109]: a node needs the key `id`
       graph.json:6:5   nodes[3]
