@@ -1,20 +1,40 @@
 //! How commands reach the host of a state directory, or become it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use partitur::host::{Session, Settings};
+use partitur_api::Command;
+use partitur_model::definition::Definition;
 use partitur_model::record::RunRecord;
 use partitur_store::Reader;
 
+use crate::document;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::Scene;
 use crate::progress::Look;
-use crate::records;
+use crate::records::{self, Records};
 use crate::settings::Global;
 
 /// Attempts that live at once, unless somebody says otherwise.
 pub const AT_ONCE: u32 = 10;
+
+/// How this process hosts, if it does.
+pub fn settings(state: &Path, at_once: Option<u32>, secrets: Vec<(String, String)>) -> Settings {
+    Settings { concurrency: at_once.unwrap_or(AT_ONCE), secrets, ..Settings::new(state) }
+}
+
+/// What commands need that may go on with a run.
+#[derive(Debug, clap::Args)]
+pub struct Going {
+    /// A directory with a file for each secret
+    #[arg(long, value_name = "DIR")]
+    pub secret_dir: Option<PathBuf>,
+    /// How it is shown.
+    #[command(flatten)]
+    pub look: Look,
+}
 
 /// A run that is stored, and where.
 pub struct Target {
@@ -42,7 +62,7 @@ impl Target {
         self.run.id.number()
     }
 
-    /// Whether a host is at work on it now.
+    /// The host that is at work on it now, if there is one.
     ///
     /// # Errors
     /// The host cannot be asked.
@@ -53,28 +73,68 @@ impl Target {
         })
     }
 
-    /// Follows the run in this session.
+    /// Sends a command to whoever is at work on the run, and says so.
+    ///
+    /// # Errors
+    /// Nobody is; it is refused.
+    pub fn tell(&self, command: Command, done: &str) -> Result<Exit, Failure> {
+        match self.hosted()? {
+            Some(mut session) => {
+                session.command(self.number(), command)?;
+                eprintln!("run {}: {done}", self.number());
+                Ok(Exit::Success)
+            }
+            None if self.run.state.is_ended() => {
+                let state = partitur_api::run_state_name(self.run.state);
+                let message = format!("run {} has ended: {state}", self.number());
+                Err(Failure::refused(message, format!("`partitur show {}` says how", self.number())))
+            }
+            None => {
+                let message = format!("run {} rests: no process is at work on it", self.number());
+                Err(Failure::refused(message, format!("`partitur resume {}` goes on with it", self.number())))
+            }
+        }
+    }
+
+    /// Takes the run up, here or with the host that is there, does something to it, and follows it to its end.
+    ///
+    /// # Errors
+    /// It is refused; the host's.
+    pub fn go_on(&self, command: Option<Command>, global: &Global, going: &Going) -> Result<Exit, Failure> {
+        let definition = Records::read(&self.reader, self.run.id, None)?.definition;
+        let secrets = document::secrets(&definition, going.secret_dir.as_deref())?;
+        let settings = settings(&self.state, Some(self.at_once(&definition).max(AT_ONCE)), secrets);
+        let mut session = Session::enter(settings, &[self.number()])?;
+        if let Some(command) = command {
+            session.command(self.number(), command)?;
+        }
+        self.scene(definition, global, going.look).follow(&mut session)
+    }
+
+    /// Follows the run in the session of the host that is at work on it.
     ///
     /// # Errors
     /// The host's, the store's.
     pub fn follow(&self, session: &mut Session, global: &Global, look: Look) -> Result<Exit, Failure> {
-        let definition = records::Records::read(&self.reader, self.run.id, None)?.definition;
-        let at_once = self.run.options.concurrency.unwrap_or(AT_ONCE);
+        let definition = Records::read(&self.reader, self.run.id, None)?.definition;
+        self.scene(definition, global, look).follow(session)
+    }
+
+    fn at_once(&self, definition: &Definition) -> u32 {
+        let declared = definition.concurrency.map(|concurrency| concurrency.max);
+        self.run.options.concurrency.or(declared).unwrap_or(AT_ONCE)
+    }
+
+    fn scene(&self, definition: Arc<Definition>, global: &Global, look: Look) -> Scene {
         Scene {
             run: self.number(),
             state: self.state.clone(),
+            at_once: self.at_once(&definition),
             definition,
             targets: self.run.options.targets.clone(),
-            at_once,
             resumed: true,
             look,
             colour: global.color,
         }
-        .follow(session)
     }
-}
-
-/// How this process hosts, if it does.
-pub fn settings(state: &Path, at_once: Option<u32>, secrets: Vec<(String, String)>) -> Settings {
-    Settings { concurrency: at_once.unwrap_or(AT_ONCE), secrets, ..Settings::new(state) }
 }

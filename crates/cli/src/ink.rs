@@ -80,14 +80,6 @@ impl Line {
         self.add(Paint::Plain, text)
     }
 
-    /// Fills up with blanks to this width.
-    #[must_use]
-    pub fn pad(mut self, width: usize) -> Line {
-        let missing = width.saturating_sub(self.width());
-        self.0.push((Paint::Plain, " ".repeat(missing)));
-        self
-    }
-
     /// How many columns it takes.
     pub fn width(&self) -> usize {
         self.0.iter().map(|(_, text)| text.width()).sum()

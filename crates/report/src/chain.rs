@@ -88,8 +88,10 @@ fn predecessor(cast: &Cast<'_>, at: usize) -> Option<usize> {
 
 /// The task inside a container that ended last.
 fn last_inside(cast: &Cast<'_>, container: usize) -> Option<usize> {
+    if !cast.unfolds(container) {
+        return None;
+    }
     let seq = cast.tasks[container].seq;
-    cast.graph(Some(ScopeRef { container: seq, index: 0 }))?;
     last(cast, |_, scope| scope.is_some_and(|scope| scope.container == seq))
 }
 

@@ -131,7 +131,7 @@ fn waits(story: &Story<'_>, cast: &Cast<'_>, watch: &Watch) -> (Waits, Duration)
 
 fn counts(cast: &Cast<'_>) -> Counts {
     let mut counts = Counts::default();
-    for task in cast.tasks {
+    for task in (0..cast.tasks.len()).filter(|&at| !cast.unfolds(at)).map(|at| &cast.tasks[at]) {
         let ended = match task.state {
             TaskState::Ended(TaskOutcome::Succeeded) => &mut counts.succeeded,
             TaskState::Ended(TaskOutcome::Failed | TaskOutcome::TimedOut) => &mut counts.failed,

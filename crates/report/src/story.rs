@@ -76,6 +76,12 @@ impl<'a> Cast<'a> {
         }
     }
 
+    /// Whether the task is told by its parts.
+    pub fn unfolds(&self, at: usize) -> bool {
+        let task = &self.tasks[at];
+        self.graph(Some(ScopeRef { container: task.seq, index: 0 })).is_some()
+    }
+
     /// Whether attempts of the task do work themselves: they hold a slot.
     pub fn works(&self, at: usize) -> bool {
         self.node(at).is_none_or(|node| match node.kind {

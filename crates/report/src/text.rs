@@ -76,7 +76,7 @@ impl Performance {
         if self.critical.is_empty() {
             return None;
         }
-        let length: Duration = self.critical.iter().map(|link| link.took).sum();
+        let length: Duration = self.critical.iter().map(|link| link.queued + link.took).sum();
         Some(format!("{}: {}", short(length), shown_links(&self.critical)))
     }
 
@@ -124,7 +124,7 @@ fn link_words(link: &Link) -> String {
     let took = short(link.took);
     // What is below a tenth of the task's own time is no story.
     if link.queued >= Duration::from_millis(10) && link.queued * 10 > link.took {
-        format!("{} {took} (queued {})", link.path, short(link.queued))
+        format!("{} {took} (after {} in the queue)", link.path, short(link.queued))
     } else {
         format!("{} {took}", link.path)
     }

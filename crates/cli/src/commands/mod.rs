@@ -1,9 +1,22 @@
 //! The commands, a file each.
 
+mod breakers;
+mod cache;
+mod cancel;
 mod check;
+mod completions;
 mod explain;
+mod logs;
+mod pause;
+mod rerun;
+mod resume;
+mod rollback;
 mod run;
+mod runs;
 mod schema;
+mod show;
+mod signal;
+mod status;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -18,7 +31,7 @@ use crate::settings::Global;
     name = "partitur",
     version,
     about = "Runs graphs of tasks in parallel, crash-safe",
-    after_help = Exit::table(),
+    after_help = after_help(),
     disable_help_subcommand = true,
     max_term_width = 100,
 )]
@@ -31,6 +44,21 @@ pub struct Cli {
     pub global: Global,
 }
 
+fn after_help() -> String {
+    format!(
+        "Examples:
+  partitur run flow.yaml           run everything in it
+  partitur check flow.yaml         say what is wrong with it
+  partitur show last               what became of the last run
+  partitur status                  how things stand, from another terminal
+
+RUN is a number, an id or its beginning, or `last`.
+
+{}",
+        Exit::table()
+    )
+}
+
 /// What can be done.
 #[derive(Debug, Subcommand)]
 pub enum Command {
@@ -38,10 +66,40 @@ pub enum Command {
     Run(run::Run),
     /// Say everything that is wrong with a document
     Check(check::Check),
-    /// Print the JSON Schema of documents, for editors
-    Schema(schema::Schema),
+    /// List runs, newest first
+    Runs(runs::Runs),
+    /// Show a run: its tasks, what was declared, what became of it
+    Show(show::Show),
+    /// Print what the tasks of a run have written
+    Logs(logs::Logs),
+    /// How things stand: health, slots, queue, locks, breakers, cache
+    Status(status::Status),
+    /// Go on with an unfinished or failed run
+    Resume(resume::Resume),
+    /// Cancel a run, one of its tasks, or the tasks of an agent
+    Cancel(cancel::Cancel),
+    /// Start nothing new in a run
+    Pause(pause::Pause),
+    /// Let a paused run go on
+    Unpause(pause::Unpause),
+    /// End a task that waits for a signal or an approval
+    Signal(signal::Signal),
+    /// Run an ended run again from one of its tasks on
+    Rerun(rerun::Rerun),
+    /// Run an ended run again from the beginning
+    Restart(rerun::Restart),
+    /// Undo what an ended run has done
+    Rollback(rollback::Rollback),
+    /// List or reset circuit breakers
+    Breakers(breakers::Breakers),
+    /// Show or clear the cache of results
+    Cache(cache::Cache),
     /// Explain an error code
     Explain(explain::Explain),
+    /// Print the JSON Schema of documents, for editors
+    Schema(schema::Schema),
+    /// Print completions for a shell
+    Completions(completions::Completions),
     /// Print the version
     Version(version::Version),
 }
@@ -55,8 +113,23 @@ impl Command {
         match self {
             Command::Run(run) => run.run(global),
             Command::Check(check) => check.run(global),
-            Command::Schema(schema) => schema.run(),
+            Command::Runs(runs) => runs.run(global),
+            Command::Show(show) => show.run(global),
+            Command::Logs(logs) => logs.run(global),
+            Command::Status(status) => status.run(global),
+            Command::Resume(resume) => resume.run(global),
+            Command::Cancel(cancel) => cancel.run(global),
+            Command::Pause(pause) => pause.run(global),
+            Command::Unpause(unpause) => unpause.run(global),
+            Command::Signal(signal) => signal.run(global),
+            Command::Rerun(rerun) => rerun.run(global),
+            Command::Restart(restart) => restart.run(global),
+            Command::Rollback(rollback) => rollback.run(global),
+            Command::Breakers(breakers) => breakers.run(global),
+            Command::Cache(cache) => cache.run(global),
             Command::Explain(explain) => explain.run(),
+            Command::Schema(schema) => schema.run(),
+            Command::Completions(completions) => completions.run(),
             Command::Version(version) => version.run(),
         }
     }

@@ -218,6 +218,24 @@ impl Board {
         self.waiters.extend(status.waiters.iter().filter(|waiter| waiter.run == self.run).cloned());
     }
 
+    /// Whether it tells no more than what its parts have told.
+    pub fn is_good_end_of_container(&self, event: &Event) -> bool {
+        match &event.kind {
+            EventKind::TaskEnded { task, outcome, .. } => {
+                outcome == "success" && self.containers.iter().any(|container| **container == **task)
+            }
+            EventKind::Run { .. }
+            | EventKind::TaskReady { .. }
+            | EventKind::TaskWaits { .. }
+            | EventKind::TaskStarted { .. }
+            | EventKind::TaskProgress { .. }
+            | EventKind::Output { .. }
+            | EventKind::TaskRetries { .. }
+            | EventKind::UndoEnded { .. }
+            | EventKind::Notice { .. } => false,
+        }
+    }
+
     /// When the attempt of a task that lives began.
     pub fn started(&self, task: &str) -> Option<u64> {
         self.running.iter().find(|running| *running.task == *task).map(|running| running.since)

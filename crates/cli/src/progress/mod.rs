@@ -178,6 +178,9 @@ impl Progress {
             return;
         }
         let left = self.wrote(event);
+        if self.board.is_good_end_of_container(event) {
+            return;
+        }
         for line in talk::talk(event, took, &left, self.verbosity) {
             self.say(line);
         }
