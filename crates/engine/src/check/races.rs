@@ -6,6 +6,7 @@
 
 mod branches;
 mod remedy;
+mod settled;
 
 use hashbrown::{HashMap, HashSet};
 use partitur_graph::{Access, Claim, Csr, Race, Resource, Touches, Waves};
@@ -128,6 +129,7 @@ impl<'a, 'd> Search<'a, 'd> {
         for (instance, touches) in self.branches.instances.iter().zip(&mut all) {
             *touches = as_touches(self.outline.task(instance.task).node);
         }
+        settled::leave_out(&csr, &waves, &mut all);
         partitur_graph::races(&csr, &waves, &all, FOUND_MAX)
     }
 
@@ -157,12 +159,9 @@ impl<'a, 'd> Search<'a, 'd> {
         let writes = |task: u32, touch: Touch| is_write(self.outline.task(task).node, touch);
         let pairs = || a.1.iter().flat_map(|x| b.1.iter().map(move |y| (*x, *y)));
         let overlap = |&(x, y): &(Touch, Touch)| {
-            let Some(container) = apart else { return true };
-            let [x, y] = [(a.0, x, "0"), (b.0, y, "1")].map(|(task, touch, branch)| {
-                let text = text_of(self.outline.task(task).node, touch);
-                Resource::path(&branches::in_branch(self.outline, text, task, container, branch))
-            });
-            x.overlaps(&y)
+            let [x, y] = [(a.0, x), (b.0, y)]
+                .map(|(task, touch)| (task, text_of(self.outline.task(task).node, touch)));
+            !apart.is_some_and(|container| branches::are_apart(self.outline, container, x, y))
         };
         pairs().filter(|&(x, y)| writes(a.0, x) || writes(b.0, y)).find(overlap)
     }

@@ -2,6 +2,7 @@
 
 mod document;
 mod figures;
+mod properties;
 mod races;
 mod resources;
 mod structure;

@@ -1,6 +1,6 @@
 //! The flat graph with the body of each `for-each` twice: two branches of it.
 
-use partitur_expr::Template;
+use partitur_expr::{Step, Template};
 use partitur_model::definition::{Each, Items, Kind};
 
 use crate::check::outline::Outline;
@@ -125,44 +125,32 @@ fn has_several(each: &Each) -> bool {
     }
 }
 
-/// The path as it is in one of two branches of the container: what tells the branches apart becomes a word of its own.
-pub(super) fn in_branch(
-    outline: &Outline<'_>,
-    text: &str,
-    task: u32,
-    container: u32,
-    branch: &str,
-) -> String {
-    let node = &outline.task(container).node;
-    let Kind::Each(each) = &node.kind else { return text.to_owned() };
-    let Ok(template) = Template::parse(text) else { return text.to_owned() };
+/// Whether two paths are surely different in two branches of the container: they begin alike, and
+/// what is alike tells the branches apart. A text that names the element may still be equal to one that does not.
+pub(super) fn are_apart(outline: &Outline<'_>, container: u32, a: (u32, &str), b: (u32, &str)) -> bool {
+    let components = a.1.trim_start_matches("./").split('/').zip(b.1.trim_start_matches("./").split('/'));
+    let alike = components.take_while(|(a, b)| a == b && *a != "**").map(|(component, _)| component);
+    let alike = alike.collect::<Vec<_>>().join("/");
+    [a.0, b.0].iter().all(|&task| tells_branches(outline, &alike, task, container))
+}
+
+/// Whether the text is another one in every branch of the container.
+fn tells_branches(outline: &Outline<'_>, text: &str, task: u32, container: u32) -> bool {
+    let Kind::Each(each) = &outline.task(container).node.kind else { return false };
+    let Ok(template) = Template::parse(text) else { return false };
+    let paths = template.paths();
     let nearest = outline.containers(outline.task(task).scope).next() == Some(container);
     let axes: &[_] = match &each.items {
         Items::List(_) => &[],
         Items::Matrix(axes) => axes,
     };
-    let paths = template.paths();
-    let member = |path: &partitur_expr::Path| match path.steps.first() {
-        Some(partitur_expr::Step::Key(key)) => Some(key.to_string()),
-        Some(_) | None => None,
+    let named = |axis: &str| {
+        paths.iter().any(|path| {
+            let key = matches!(path.steps.first(), Some(Step::Key(key)) if **key == *axis);
+            &*path.head == "matrix" && key
+        })
     };
-    let named: Vec<String> =
-        paths.iter().filter(|path| &*path.head == "matrix").filter_map(|path| member(path)).collect();
     // Two combinations may have one axis in common, but not all of them.
-    let whole_matrix = !axes.is_empty() && axes.iter().all(|(axis, _)| named.contains(axis));
-    let mut told = String::new();
-    let mut from = 0;
-    for path in paths {
-        let tells = match &*path.head {
-            "each" => nearest,
-            "matrix" => whole_matrix,
-            _ => false,
-        };
-        let Some(open) = text[..path.at.start as usize].rfind("${").filter(|_| tells) else { continue };
-        let Some(close) = text[path.at.end as usize..].find('}') else { continue };
-        told += &text[from..open];
-        told += &format!("\u{f8ff}{branch}");
-        from = path.at.end as usize + close + 1;
-    }
-    told + &text[from..]
+    let whole_matrix = !axes.is_empty() && axes.iter().all(|(axis, _)| named(axis));
+    whole_matrix || (nearest && paths.iter().any(|path| &*path.head == "each"))
 }

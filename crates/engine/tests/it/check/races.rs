@@ -101,7 +101,8 @@ fn only_all_axes_tell_combinations_apart() {
         });
         told(&document(vec![matrix]))
     };
-    assert_eq!(with("out/${matrix.os}-${matrix.db}"), "");
+    assert_eq!(with("out/${matrix.os}-${matrix.db}.csv"), "");
+    assert_eq!(with("out/${matrix.os}/${matrix.db}/x"), "");
     assert_snapshot!(with("out/${matrix.os}"), @r#"
     warning[P0320] tasks.m.writes[0]: the branches of `m` may write `out/${matrix.os}` at the same time
       ^ at the same time
