@@ -9,8 +9,8 @@ const CHUNK: usize = 64;
 
 /// The flat graph of a file, without cycles.
 pub(super) struct Order {
-    pub successors: Csr,
-    pub waves: Waves,
+    successors: Csr,
+    waves: Waves,
     predecessors: Csr,
     /// Where each node stands in the topological order.
     position: Vec<u32>,
@@ -41,54 +41,51 @@ impl Order {
     /// The nodes asked for are bits that are pushed along the edges, from the first of them in the order to the last
     /// node that somebody asks about.
     pub fn are_before(&self, questions: &[Question]) -> Vec<bool> {
-        let at = |node: u32| self.position[node as usize];
-        let mut answers = vec![false; questions.len()];
-        let mut open: Vec<usize> = (0..questions.len())
-            .filter(|&number| {
-                let (before, after) = questions[number];
-                answers[number] = before == after;
-                at(before) < at(after)
-            })
+        let mut answers: Vec<bool> = questions.iter().map(|(before, after)| before == after).collect();
+        // By position, with the number of the question.
+        let mut open: Vec<(u32, u32, usize)> = questions
+            .iter()
+            .enumerate()
+            .map(|(number, &(before, after))| (self.at(before), self.at(after), number))
+            .filter(|(before, after, _)| before < after)
             .collect();
-        open.sort_by_key(|&number| at(questions[number].0));
+        open.sort_unstable();
         let mut seen = vec![0_u64; self.position.len()];
-        let mut rest = &open[..];
-        while let Some(&first) = rest.first() {
-            let mut sources: Vec<u32> = Vec::new();
-            let mut count = 0;
-            for &number in rest {
-                let source = questions[number].0;
-                if sources.last() != Some(&source) {
-                    if sources.len() == CHUNK {
-                        break;
-                    }
-                    sources.push(source);
-                }
-                count += 1;
+        let mut sources = open.chunk_by(|a, b| a.0 == b.0).peekable();
+        while sources.peek().is_some() {
+            let chunk: Vec<_> = sources.by_ref().take(CHUNK).collect();
+            let last =
+                chunk.iter().flat_map(|group| group.last()).map(|question| question.1).max().unwrap_or(0);
+            let range = chunk[0][0].0 as usize..last as usize + 1;
+            seen[range.clone()].fill(0);
+            for (bit, group) in chunk.iter().enumerate() {
+                seen[group[0].0 as usize] |= 1 << bit;
             }
-            let (chunk, later) = rest.split_at(count);
-            rest = later;
-            let last = chunk.iter().map(|&number| at(questions[number].1)).max().unwrap_or(0);
-            self.push_along(&sources, at(questions[first].0) as usize..last as usize, &mut seen);
-            for &number in chunk {
-                let (before, after) = questions[number];
-                let bit = sources.iter().position(|&source| source == before).unwrap_or(0);
-                answers[number] = seen[after as usize] >> bit & 1 == 1;
+            self.push_along(range, &mut seen);
+            for (bit, group) in chunk.iter().enumerate() {
+                for &(_, after, number) in *group {
+                    answers[number] = seen[after as usize] >> bit & 1 == 1;
+                }
             }
         }
         answers
     }
 
-    fn push_along(&self, sources: &[u32], range: std::ops::Range<usize>, seen: &mut [u64]) {
-        seen.fill(0);
-        for (bit, &source) in sources.iter().enumerate() {
-            seen[source as usize] |= 1 << bit;
-        }
-        for &node in &self.waves.order()[range] {
-            let own = seen[node as usize];
-            if own != 0 {
-                for &next in self.successors.successors(node) {
-                    seen[next as usize] |= own;
+    fn at(&self, node: u32) -> u32 {
+        self.position[node as usize]
+    }
+
+    /// Gives each node of a part of the order the bits of those before it.
+    fn push_along(&self, range: std::ops::Range<usize>, seen: &mut [u64]) {
+        for at in range.clone() {
+            let own = seen[at];
+            if own == 0 {
+                continue;
+            }
+            for &next in self.successors.successors(self.waves.order()[at]) {
+                let next = self.at(next) as usize;
+                if next < range.end {
+                    seen[next] |= own;
                 }
             }
         }
