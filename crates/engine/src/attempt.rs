@@ -77,11 +77,25 @@ impl Run {
             class: node.spec.priority,
             level: self.level(key),
             ready: task.ready,
-            order: (self.id().number() << 24) | u64::from(task.seq.0),
+            order: self.order_of(key),
             claims,
             breaker: node.spec.breaker.as_deref().map(Into::into),
             expected: node.spec.expected.map_or(1.0, |expected| expected.as_secs_f32()),
         }
+    }
+
+    /// Decides between tasks that became ready at once: the older run, then the document's order. Not the tasks'
+    /// numbers: an engine that is built from rows gives other ones to what has no row yet.
+    fn order_of(&self, key: Key) -> u64 {
+        let mut indices = Vec::new();
+        let mut scope = key.scope;
+        while let Some((container, index)) = self.scope(scope).container {
+            indices.push(index);
+            scope = container.scope;
+        }
+        let bounded = |index: Option<&u32>| u64::from(index.copied().unwrap_or(0)).min(0x3fff);
+        let branches = (bounded(indices.last()) << 14) | bounded(indices.first());
+        (self.id().number() << 40) | (branches << 12) | u64::from(key.node).min(0xfff)
     }
 
     fn lock_requests(&self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode) -> Vec<Request> {

@@ -260,6 +260,9 @@ impl Run {
             let message = format!("it did not end within {} iterations", repeat.iterations_max);
             return self.fail_task(cx, key, record, TaskError::terminal("too-many-iterations", message));
         }
+        if !self.is_under_way() {
+            return self.cancelled(cx, key, record);
+        }
         let next = record.iteration + 1;
         self.begin_iteration(cx, key, record, next);
         if let Some(keep) = repeat.keep_last {

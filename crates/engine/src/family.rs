@@ -156,15 +156,14 @@ impl Run {
         false
     }
 
-    /// The task waits for its sub-run again, and what depends on it has not happened.
-    pub(crate) fn wait_again(&mut self, cx: &mut Cx<'_>, key: Key) {
+    /// The task waits for its sub-run again.
+    pub(crate) fn wait_for_child(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
         record.state = TaskState::Waiting { until: Timestamp::MAX };
         record.ended = None;
         record.error = None;
         record.output = None;
         self.put(cx, key, record);
-        self.reset_after(cx, &[key]);
     }
 
     /// The task wants something of its sub-run.

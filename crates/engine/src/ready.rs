@@ -20,8 +20,7 @@ pub(crate) const CANCELLED: &str = "cancelled";
 impl Run {
     /// Looks whether a task may begin, and begins it.
     pub(crate) fn consider(&mut self, cx: &mut Cx<'_>, key: Key) {
-        let is_there = self.scopes.get(key.scope as usize).is_some_and(Option::is_some);
-        if !is_there || !self.is_running() {
+        if !self.is_there(key) || !self.is_running() {
             return;
         }
         match self.verdict(key) {

@@ -64,9 +64,11 @@ impl Run {
         self.apply(key, task, timers, agenda);
         match &self.node(key).action {
             Action::Each(_) if state != TaskState::Blocked => self.open_branches(key, agenda),
-            Action::Loop(_) if state == TaskState::Open => {
-                let iteration = self.task(key).map_or(1, |task| task.iteration);
-                self.open_iteration(key, iteration, agenda);
+            Action::Loop(_) if state != TaskState::Blocked => {
+                let iteration = self.task(key).map_or(0, |task| task.iteration);
+                if iteration > 0 {
+                    self.open_iteration(key, iteration, agenda);
+                }
             }
             Action::Each(_)
             | Action::Loop(_)

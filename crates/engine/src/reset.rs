@@ -42,7 +42,7 @@ impl Run {
             }
         }
         self.begin_again(cx);
-        self.reset(cx, &targets);
+        self.reset(cx, &targets, &children);
         for key in children {
             self.retry_child(cx, key);
         }
@@ -51,14 +51,11 @@ impl Run {
         Ok(())
     }
 
-    /// A failed sub-run goes on from its own failures, and the task waits for it from now on: if nothing else is left
-    /// to do, its run must not end before.
+    /// A failed sub-run goes on from its own failures, unless its task was reset, itself or with its branch.
     fn retry_child(&mut self, cx: &mut Cx<'_>, key: Key) {
-        // What was reset meanwhile, itself or with its branch, begins afresh.
-        let is_there = self.scopes.get(key.scope as usize).is_some_and(Option::is_some);
-        let ended = is_there.then(|| self.task(key)).flatten().filter(|task| task.state.is_ended());
-        if let Some(child) = ended.and_then(|task| task.child) {
-            self.wait_again(cx, key);
+        let task = self.is_there(key).then(|| self.task(key)).flatten();
+        let waits = task.filter(|task| matches!(task.state, TaskState::Waiting { .. }));
+        if let Some(child) = waits.and_then(|task| task.child) {
             self.order(cx, key, child, Order::Retry);
         }
     }
@@ -77,11 +74,9 @@ impl Run {
             | TaskState::Waiting { .. }
             | TaskState::Open => false,
         };
-        let inner_failed =
-            self.branches(key).any(|scope| self.scope(scope).failed > 0 || self.scope(scope).open > 0);
         if !again {
             FailedPart::No
-        } else if inner_failed {
+        } else if self.branches(key).next().is_some() {
             // Its branches are looked at themselves; resetting one opens the container again.
             self.failed_container(key)
         } else if task.child.is_some() && task.undo != UndoState::Done {
@@ -108,7 +103,7 @@ impl Run {
         self.node(key).spec.optional || around.is_some_and(|(container, _)| self.is_excused(container))
     }
 
-    /// A container whose branches are open but of which none failed cannot be reached through them.
+    /// A container in whose branches nothing is to be done again cannot be reached through them.
     fn failed_container(&self, key: Key) -> FailedPart {
         let reachable = self.scopes_below(key).iter().any(|&scope| {
             (0..self.scope(scope).instances.len() as u32)
@@ -128,7 +123,7 @@ impl Run {
             self.keys().filter(|&key| self.task(key).is_some_and(|task| task.undo == UndoState::Done));
         let targets: Vec<Key> = undone.chain([key]).collect();
         self.begin_again(cx);
-        self.reset(cx, &targets);
+        self.reset(cx, &targets, &[]);
         self.consider_all(cx);
         Ok(())
     }
@@ -179,24 +174,23 @@ impl Run {
         }
     }
 
-    /// Resets tasks and everything that depends on them.
-    fn reset(&mut self, cx: &mut Cx<'_>, targets: &[Key]) {
+    /// Resets tasks and everything that depends on them, and everything that depends on those that live again as they
+    /// are. All at once: what is reset opens nothing that another reset would have to close again.
+    fn reset(&mut self, cx: &mut Cx<'_>, targets: &[Key], revived: &[Key]) {
         let mut set: BTreeSet<Key> = BTreeSet::new();
         let mut containers: BTreeSet<Key> = BTreeSet::new();
         for &target in targets {
             self.gather(target, true, &mut set, &mut containers);
         }
-        self.reset_set(cx, set, containers);
-    }
-
-    /// Resets everything that depends on these tasks, which live again themselves.
-    pub(crate) fn reset_after(&mut self, cx: &mut Cx<'_>, revived: &[Key]) {
-        let mut set = BTreeSet::new();
-        let mut containers = BTreeSet::new();
         for &key in revived {
             self.gather(key, false, &mut set, &mut containers);
         }
-        self.reset_set(cx, set, containers);
+        self.reset_set(cx, set, containers, revived);
+    }
+
+    /// A task waits for its sub-run again: what depends on it has not happened.
+    pub(crate) fn wait_again(&mut self, cx: &mut Cx<'_>, revived: Key) {
+        self.reset(cx, &[], &[revived]);
     }
 
     /// The dependents of a task in its scope, and of every container around it.
@@ -220,21 +214,40 @@ impl Run {
         }
     }
 
-    fn reset_set(&mut self, cx: &mut Cx<'_>, set: BTreeSet<Key>, containers: BTreeSet<Key>) {
+    fn reset_set(
+        &mut self,
+        cx: &mut Cx<'_>,
+        set: BTreeSet<Key>,
+        containers: BTreeSet<Key>,
+        revived: &[Key],
+    ) {
+        let touched = set.iter().chain(&containers).chain(revived).map(|key| key.scope).collect();
         // A container that is itself reset takes its branches with it: what is reset inside them is gone then.
-        let touched: BTreeSet<u32> = set.union(&containers).map(|key| key.scope).collect();
         for &container in containers.iter().filter(|container| !set.contains(container)) {
-            self.reopen(cx, container, &touched);
+            // The outer ones come first, and with an iteration goes what is inside.
+            if self.is_there(container) {
+                self.reopen(cx, container, &touched);
+            }
         }
         for &key in &set {
-            if self.scopes[key.scope as usize].is_some() {
+            if self.is_there(key) {
                 self.reset_instance(cx, key);
             }
         }
-        for &key in set.iter().filter(|key| self.scopes[key.scope as usize].is_some()).collect::<Vec<_>>() {
+        for &key in revived.iter().filter(|key| !set.contains(key)) {
+            if self.is_there(key) {
+                self.wait_for_child(cx, key);
+            }
+        }
+        for &key in set.iter().filter(|&&key| self.is_there(key)).collect::<Vec<_>>() {
             self.recount(key);
             cx.agenda.push_back(Todo::Consider(self.id(), key));
         }
+    }
+
+    /// Whether the scope of the task has not been removed.
+    pub(crate) fn is_there(&self, key: Key) -> bool {
+        self.scopes.get(key.scope as usize).is_some_and(Option::is_some)
     }
 
     /// A container whose branch lives again is open again; of a loop, later iterations are gone.

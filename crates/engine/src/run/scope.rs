@@ -89,8 +89,20 @@ impl Run {
         }
         let state = ScopeState { body, container, value, label, instances, open, failed: 0 };
         self.scopes.push(Some(Box::new(state)));
-        self.latest.insert(body, scope);
+        self.note_latest(body, scope);
         scope
+    }
+
+    /// After recovery older iterations may be opened after newer ones.
+    fn note_latest(&mut self, body: BodyIx, scope: u32) {
+        let place = |scope: u32| self.scopes[scope as usize].as_ref().and_then(|state| state.container);
+        let is_older = match (place(scope), self.latest.get(&body).and_then(|&known| place(known))) {
+            (Some((container, index)), Some((known, newer))) => container == known && index < newer,
+            (None, _) | (_, None) => false,
+        };
+        if !is_older {
+            self.latest.insert(body, scope);
+        }
     }
 
     /// Which root tasks the run's targets need; empty if it has no targets.

@@ -3,4 +3,5 @@
 mod check;
 mod lab;
 mod met;
+mod random;
 mod runs;

@@ -1,0 +1,106 @@
+//! Random definitions under random inputs, against the oracle.
+//!
+//! A case is its seed: `PARTITUR_SEED=123 cargo test -p partitur-engine random` runs one case alone and tells what it does;
+//! `PARTITUR_CASES=1000000` runs more of them.
+
+mod driver;
+mod oracle;
+mod spec;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::met::{Met, STATES};
+
+use driver::{Driver, Outcome};
+
+/// So many cases unless told otherwise.
+const CASES: u64 = 10_000;
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn random_runs_go_as_the_oracle_says() {
+    if let Some(seed) = number("PARTITUR_SEED") {
+        Driver::new(seed, true).run();
+        return;
+    }
+    let cases = number("PARTITUR_CASES").unwrap_or(CASES);
+    let halves = [(0, cases / 2), (cases / 2, cases)].map(|(from, to)| {
+        std::thread::spawn(move || (from..to).fold(Outcome::default(), |sum, seed| sum.and(case(seed))))
+    });
+    let outcome =
+        halves.into_iter().fold(Outcome::default(), |sum, half| sum.and(half.join().expect("it reports")));
+    println!("{cases} cases, {} inputs, {} attempts", outcome.inputs, outcome.attempts);
+    assert!(
+        outcome.failed.is_empty(),
+        "{} cases failed; the first seeds: {:?}",
+        outcome.failed.len(),
+        shortest(&outcome)
+    );
+    every_pair_was_met(&outcome.met);
+}
+
+/// Failing seeds, those with the fewest inputs first: they are the easiest to read.
+fn shortest(outcome: &Outcome) -> Vec<(u64, u64)> {
+    let mut failed = outcome.failed.clone();
+    failed.sort_unstable();
+    failed.truncate(10);
+    failed
+}
+
+fn case(seed: u64) -> Outcome {
+    let mut driver = Driver::new(seed, false);
+    let done = catch_unwind(AssertUnwindSafe(|| driver.run()));
+    let mut outcome = driver.outcome();
+    if done.is_err() {
+        outcome.failed.push((outcome.inputs, seed));
+    }
+    if seed % 8 == 0 && done.is_ok() {
+        let mut again = Driver::new(seed, false);
+        again.run();
+        assert_eq!(again.log, driver.log, "the same inputs twice, seed {seed}");
+    }
+    outcome
+}
+
+/// What cannot be: no task is in such a state when such an input comes, or the input finds no such task.
+fn cannot_be(state: &str, input: &str) -> bool {
+    let lives = matches!(state, "running" | "stopping" | "resetting");
+    match input {
+        // Only living attempts speak, and only of what lives can a crash take something away.
+        "alive" | "success" | "failure" => !lives,
+        "late report" => false,
+        "due" => !matches!(state, "backoff"),
+        // These are for runs that have ended, and then every task has, but for those that were reset and never begun.
+        "retry" | "restart" | "rerun" => state != "ended",
+        _ => false,
+    }
+}
+
+/// Pairs that random definitions do not reach; scripts do.
+fn every_pair_was_met(met: &Met) {
+    let inputs = [
+        "success",
+        "failure",
+        "late report",
+        "due",
+        "cancel task",
+        "cancel run",
+        "pause",
+        "unpause",
+        "lost",
+        "loaded",
+        "evicted",
+        "retry",
+        "restart",
+        "rerun",
+    ];
+    let missing: Vec<(&str, &str)> = STATES
+        .into_iter()
+        .flat_map(|state| inputs.into_iter().map(move |input| (state, input)))
+        .filter(|&(state, input)| !cannot_be(state, input) && !met.0.contains_key(&(state, input)))
+        .collect();
+    assert_eq!(missing, [], "(state, input) pairs that no case has met");
+}

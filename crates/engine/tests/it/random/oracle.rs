@@ -1,0 +1,315 @@
+//! What a run should be doing, worked out afresh from the ends of its tasks.
+//!
+//! Nothing is counted and nothing is remembered but facts: how each task ended, and what was stopped. It is slow,
+//! and there is nothing in it that could get out of step.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use partitur_model::definition::Guard;
+
+use super::spec::{Graph, Piece, What};
+
+/// How something ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum End {
+    Good,
+    Bad,
+    Cancelled,
+    Skipped,
+}
+
+impl End {
+    fn is_failure(self) -> bool {
+        matches!(self, End::Bad | End::Cancelled)
+    }
+}
+
+/// How far something is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Its predecessors have not all been heard.
+    Waits,
+    /// It should have an attempt.
+    Runs,
+    /// Its next attempt comes at this second.
+    Pauses(u64),
+    /// Something inside it goes on.
+    Open,
+    Ended(End),
+}
+
+/// What is known of one task.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Fact {
+    fails: u32,
+    until: u64,
+    end: Option<End>,
+    go: bool,
+}
+
+/// Facts, by path; what is inside a sub-run stands behind `>`.
+#[derive(Clone, Debug, Default)]
+pub struct Oracle {
+    pub facts: BTreeMap<String, Fact>,
+    /// Tasks whose living attempts were told to stop.
+    pub stopping: BTreeSet<String>,
+    /// Forks that were told to close, and how they will end.
+    closed: BTreeMap<String, End>,
+    /// Runs that were told to end, by prefix.
+    pub stopped: BTreeMap<String, End>,
+    /// The living attempts.
+    pub live: BTreeSet<String>,
+    pub now: u64,
+    /// How far everything was after the last input.
+    pub last: States,
+}
+
+/// Everything with a path, by path.
+pub type States = BTreeMap<String, State>;
+
+impl Oracle {
+    /// How far everything is.
+    pub fn states(&self, root: &Graph) -> States {
+        let mut states = States::new();
+        self.graph(root, "", &mut states);
+        states
+    }
+
+    /// Whether something in the graph goes on, and whether something in it has failed.
+    fn graph(&self, graph: &Graph, prefix: &str, states: &mut States) -> (bool, bool) {
+        let (mut open, mut failed) = (false, false);
+        for piece in &graph.nodes {
+            let path = format!("{prefix}{}", piece.name);
+            let state = self.piece(graph, piece, prefix, &path, states);
+            states.insert(path, state);
+            match state {
+                State::Ended(end) => failed |= end.is_failure() && !piece.optional,
+                State::Waits | State::Runs | State::Pauses(_) | State::Open => open = true,
+            }
+        }
+        (open, failed)
+    }
+
+    fn piece(&self, graph: &Graph, piece: &Piece, prefix: &str, path: &str, states: &mut States) -> State {
+        if let Some(end) = self.facts.get(path).and_then(|fact| fact.end) {
+            // What was cancelled inside has rows of its own.
+            return State::Ended(end);
+        }
+        let sources = piece.needs.iter().map(|(source, guard)| {
+            let source = &graph.nodes[*source];
+            (source, guard, states[&format!("{prefix}{}", source.name)])
+        });
+        let (mut missing, mut dead, mut taken, mut failed) = (false, false, false, false);
+        for (source, guard, state) in sources {
+            match state {
+                State::Ended(end) => {
+                    let takes = takes(guard, end, source.optional);
+                    taken |= takes;
+                    dead |= !takes;
+                    failed |= end.is_failure() && !source.optional;
+                }
+                State::Waits | State::Runs | State::Pauses(_) | State::Open => missing = true,
+            }
+        }
+        let hurries = match piece.what {
+            What::Join { permissive } => failed && !permissive,
+            _ => piece.any && taken,
+        };
+        if missing && !hurries {
+            return State::Waits;
+        }
+        let skips = if piece.any { dead && !taken } else { dead && !hurries };
+        if skips { State::Ended(End::Skipped) } else { self.begun(piece, path, failed, states) }
+    }
+
+    fn begun(&self, piece: &Piece, path: &str, failed: bool, states: &mut States) -> State {
+        match &piece.what {
+            What::Task { .. } => {
+                let until = self.facts.get(path).map_or(0, |fact| fact.until);
+                if until > self.now { State::Pauses(until) } else { State::Runs }
+            }
+            What::Noop => State::Ended(End::Good),
+            What::Join { .. } => State::Ended(if failed { End::Bad } else { End::Good }),
+            What::Each { branches, body, .. } => {
+                let (mut open, mut failed) = (false, false);
+                for branch in 0..*branches {
+                    let inner = self.graph(body, &format!("{path}[{branch}]/"), states);
+                    open |= inner.0;
+                    failed |= inner.1;
+                }
+                let closed = self.closed.get(path).copied();
+                settle(open, closed.or(failed.then_some(End::Bad)))
+            }
+            What::Loop { items, body, .. } => self.repeats(*items, body, path, states),
+            What::Sub(graph) => {
+                let prefix = format!("{path}>");
+                let (open, failed) = self.graph(graph, &prefix, states);
+                match self.stopped.get(&prefix) {
+                    Some(&end) => settle(self.live.iter().any(|live| live.starts_with(&prefix)), Some(end)),
+                    None => settle(open, failed.then_some(End::Bad)),
+                }
+            }
+        }
+    }
+
+    fn repeats(&self, items: Option<u32>, body: &Graph, path: &str, states: &mut States) -> State {
+        if items == Some(0) {
+            return State::Ended(End::Good);
+        }
+        for iteration in 1.. {
+            let prefix = format!("{path}#{iteration}/");
+            let (open, failed) = self.graph(body, &prefix, states);
+            let go =
+                || self.facts.get(&format!("{prefix}{}", body.nodes[0].name)).is_some_and(|fact| fact.go);
+            let goes_on = items.map_or_else(go, |items| iteration < items);
+            if open || failed || !goes_on {
+                return settle(open, failed.then_some(End::Bad));
+            }
+        }
+        unreachable!("every loop ends")
+    }
+
+    /// An attempt has ended.
+    pub fn report(&mut self, path: &str, attempts: u32, good: bool, go: bool) {
+        self.live.remove(path);
+        let was_told_to_stop = self.stopping.remove(path);
+        if self.is_stopped(path) {
+            return;
+        }
+        let fact = self.facts.entry(path.to_owned()).or_default();
+        if was_told_to_stop {
+            fact.end = Some(End::Cancelled);
+        } else if good {
+            (fact.end, fact.go) = (Some(End::Good), go);
+        } else {
+            fact.fails += 1;
+            if fact.fails >= attempts { fact.end = Some(End::Bad) } else { fact.until = self.now + 1 }
+        }
+    }
+
+    pub fn is_stopped(&self, path: &str) -> bool {
+        self.stopped.keys().any(|prefix| path.starts_with(prefix.as_str()))
+    }
+
+    /// Somebody cancels a task.
+    pub fn cancel(&mut self, path: &str) {
+        if self.live.contains(path) {
+            self.stopping.insert(path.to_owned());
+        } else {
+            self.facts.entry(path.to_owned()).or_default().end = Some(End::Cancelled);
+        }
+    }
+
+    /// A branch of this fork has failed: what had not ended before is cancelled.
+    pub fn close(&mut self, fork: &str, before: &States, end: End) {
+        if self.closed.contains_key(fork) {
+            return;
+        }
+        self.closed.insert(fork.to_owned(), end);
+        let inside = format!("{fork}[");
+        for (path, state) in before.range(inside.clone()..).take_while(|(path, _)| path.starts_with(&inside))
+        {
+            let ended = matches!(state, State::Ended(_));
+            if !ended && self.facts.get(path).is_none_or(|fact| fact.end.is_none()) {
+                self.cancel(path);
+            }
+        }
+    }
+
+    /// Everything living is dead; who was told to stop has stopped.
+    pub fn crash(&mut self) {
+        self.live.clear();
+        for path in std::mem::take(&mut self.stopping) {
+            if !self.is_stopped(&path) {
+                self.facts.entry(path).or_default().end = Some(End::Cancelled);
+            }
+        }
+    }
+
+    /// Forgets the targets (by path; that of a run that was told to end is its prefix) and everything that depends on them. Says whether there were any.
+    pub fn clear(&mut self, graph: &Graph, prefix: &str, target: &dyn Fn(&str, &Piece) -> bool) -> bool {
+        let mut touched = vec![false; graph.nodes.len()];
+        for (at, piece) in graph.nodes.iter().enumerate() {
+            let path = format!("{prefix}{}", piece.name);
+            let depends = piece.needs.iter().any(|(source, _)| touched[*source]);
+            touched[at] = if depends || target(&path, piece) {
+                self.forget(&path);
+                true
+            } else {
+                self.clear_inside(piece, &path, target)
+            };
+        }
+        touched.contains(&true)
+    }
+
+    fn clear_inside(&mut self, piece: &Piece, path: &str, target: &dyn Fn(&str, &Piece) -> bool) -> bool {
+        let touched = match &piece.what {
+            What::Task { .. } | What::Noop | What::Join { .. } => false,
+            What::Each { branches, body, .. } => {
+                let branches = (0..*branches).map(|branch| format!("{path}[{branch}]/"));
+                branches.fold(false, |touched, prefix| self.clear(body, &prefix, target) | touched)
+            }
+            What::Loop { body, keep, .. } => self.clear_loop(body, keep.unwrap_or(100), path, target),
+            What::Sub(graph) => {
+                let prefix = format!("{path}>");
+                let resumed = target(&prefix, piece) && self.stopped.remove(&prefix).is_some();
+                self.clear(graph, &prefix, target) | resumed
+            }
+        };
+        if touched {
+            self.closed.remove(path);
+        }
+        touched
+    }
+
+    fn clear_loop(
+        &mut self,
+        body: &Graph,
+        keep: u32,
+        path: &str,
+        target: &dyn Fn(&str, &Piece) -> bool,
+    ) -> bool {
+        let begun =
+            |iteration: &u32| self.last.contains_key(&format!("{path}#{iteration}/{}", body.nodes[0].name));
+        let newest = (1..=100).take_while(begun).count() as u32;
+        // What is no longer kept cannot be done again.
+        for iteration in newest.saturating_sub(keep) + 1..=100 {
+            if self.clear(body, &format!("{path}#{iteration}/"), target) {
+                for later in iteration + 1..=100 {
+                    self.forget_below(&format!("{path}#{later}/"));
+                }
+                return true;
+            }
+        }
+        false
+    }
+
+    fn forget(&mut self, path: &str) {
+        self.facts.remove(path);
+        self.closed.remove(path);
+        for inside in ["[", "#", ">"] {
+            self.forget_below(&format!("{path}{inside}"));
+        }
+    }
+
+    fn forget_below(&mut self, prefix: &str) {
+        self.facts.retain(|path, _| !path.starts_with(prefix));
+        self.closed.retain(|path, _| !path.starts_with(prefix));
+        self.stopped.retain(|path, _| !path.starts_with(prefix));
+    }
+}
+
+fn settle(open: bool, bad: Option<End>) -> State {
+    if open { State::Open } else { State::Ended(bad.unwrap_or(End::Good)) }
+}
+
+fn takes(guard: &Guard, end: End, optional: bool) -> bool {
+    let passes = end == End::Good || (end.is_failure() && optional);
+    match guard {
+        Guard::Success => passes,
+        Guard::Failure => end.is_failure(),
+        Guard::Any => true,
+        Guard::Continue => passes || end == End::Skipped,
+        Guard::Case(_) | Guard::DefaultCase => unreachable!("no random definition has a switch"),
+    }
+}

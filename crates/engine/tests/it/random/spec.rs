@@ -1,0 +1,258 @@
+//! Random definitions, as data that the oracle reads too.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use partitur_model::definition::{
+    Backoff, Claim, ClaimMode, Definition, Each, Edge, Evaluate, Expression, Guard, Items, Join, Kind, Loop,
+    Node, OnFailure, Retry, Scope, SubRun, Template, TemplateTree, Trigger,
+};
+use partitur_model::{Payload, Place};
+
+/// Numbers from a seed: the seed is the whole case.
+pub struct Dice(u64);
+
+impl Dice {
+    pub fn new(seed: u64) -> Dice {
+        Dice(seed)
+    }
+
+    /// SplitMix64.
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// Below `bound`, which is not 0.
+    pub fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    /// With so many chances in a hundred.
+    pub fn chance(&mut self, percent: usize) -> bool {
+        self.below(100) < percent
+    }
+
+    pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
+        &from[self.below(from.len())]
+    }
+}
+
+/// A graph.
+#[derive(Clone, Debug, Default)]
+pub struct Graph {
+    pub nodes: Vec<Piece>,
+}
+
+/// A node of it; `needs` name earlier ones.
+#[derive(Clone, Debug)]
+pub struct Piece {
+    pub name: String,
+    pub what: What,
+    pub needs: Vec<(usize, Guard)>,
+    pub any: bool,
+    pub optional: bool,
+}
+
+#[derive(Clone, Debug)]
+pub enum What {
+    Task {
+        attempts: u32,
+        lock: Option<usize>,
+    },
+    Noop,
+    Join {
+        permissive: bool,
+    },
+    Each {
+        branches: u32,
+        fail_fast: bool,
+        body: Graph,
+    },
+    /// So many iterations, or as long as the first task of the body says `go`.
+    Loop {
+        items: Option<u32>,
+        keep: Option<u32>,
+        body: Graph,
+    },
+    Sub(Graph),
+}
+
+/// A definition.
+#[derive(Clone, Debug)]
+pub struct Spec {
+    pub root: Graph,
+    pub fail_fast: bool,
+}
+
+struct Author<'a> {
+    dice: &'a mut Dice,
+    names: usize,
+    left: usize,
+    fail_fast: bool,
+}
+
+pub fn author(dice: &mut Dice) -> Spec {
+    let fail_fast = dice.chance(15);
+    let sizes = [4, 8, 8, 12, 12, 20, 60];
+    let most = *dice.pick(&sizes);
+    let left = 1 + dice.below(most);
+    let mut author = Author { dice, names: 0, left, fail_fast };
+    let root = author.graph(left, 0, false);
+    Spec { root, fail_fast }
+}
+
+impl Author<'_> {
+    fn graph(&mut self, most: usize, depth: usize, plain: bool) -> Graph {
+        let mut graph = Graph::default();
+        let count = (1 + self.dice.below(most.max(1))).min(self.left.max(1));
+        let count = if depth == 0 { most } else { count };
+        for at in 0..count {
+            if at > 0 && self.left == 0 {
+                break;
+            }
+            let piece = self.piece(at, depth, plain);
+            graph.nodes.push(piece);
+        }
+        graph
+    }
+
+    fn piece(&mut self, at: usize, depth: usize, plain: bool) -> Piece {
+        self.left = self.left.saturating_sub(1);
+        self.names += 1;
+        let name = format!("t{}", self.names);
+        let what = self.what(at, depth, plain);
+        let is_join = matches!(what, What::Join { .. });
+        let is_task = matches!(what, What::Task { .. });
+        let mut needs: Vec<(usize, Guard)> = Vec::new();
+        for _ in 0..self.dice.below(4).min(at) {
+            let source = at - 1 - self.dice.below(at.min(6));
+            if needs.iter().all(|(known, _)| *known != source) {
+                let guard = if is_join { Guard::Any } else { self.guard() };
+                needs.push((source, guard));
+            }
+        }
+        let any = !is_join && needs.len() > 1 && self.dice.chance(20);
+        Piece { name, what, needs, any, optional: is_task && self.dice.chance(10) }
+    }
+
+    fn guard(&mut self) -> Guard {
+        match self.dice.below(12) {
+            0 => Guard::Failure,
+            1 => Guard::Any,
+            2 => Guard::Continue,
+            _ => Guard::Success,
+        }
+    }
+
+    fn what(&mut self, at: usize, depth: usize, plain: bool) -> What {
+        let deep = plain || depth >= 3 || self.left < 2;
+        // The first of a body says whether its loop goes on.
+        if depth > 0 && at == 0 && !plain {
+            return self.task();
+        }
+        match self.dice.below(20) {
+            0 => What::Noop,
+            1 | 2 => What::Join { permissive: self.dice.chance(50) },
+            3 | 4 if !deep => {
+                let fail_fast = !self.fail_fast && self.dice.chance(30);
+                let body = self.graph(4, depth + 1, fail_fast);
+                What::Each { branches: self.dice.below(4) as u32, fail_fast, body }
+            }
+            5 | 6 if !deep => {
+                let items = self.dice.chance(50).then(|| self.dice.below(4) as u32);
+                let keep = self.dice.chance(30).then_some(1);
+                What::Loop { items, keep, body: self.graph(4, depth + 1, false) }
+            }
+            7 | 8 if !deep => What::Sub(self.graph(4, depth + 1, false)),
+            _ => self.task(),
+        }
+    }
+
+    fn task(&mut self) -> What {
+        let attempts = if self.dice.chance(25) { 2 + self.dice.below(2) as u32 } else { 1 };
+        let lock = self.dice.chance(20).then(|| self.dice.below(2));
+        What::Task { attempts, lock }
+    }
+}
+
+/// The definition as the engine knows it.
+pub fn definition(spec: &Spec) -> Definition {
+    let on_failure = if spec.fail_fast { OnFailure::FailFast } else { OnFailure::Continue };
+    Definition { on_failure, ..flow(&spec.root) }
+}
+
+fn flow(graph: &Graph) -> Definition {
+    let mut definition = Definition { name: "random".into(), ..Definition::default() };
+    definition.root = scope(graph, &mut definition);
+    definition
+}
+
+fn scope(graph: &Graph, definition: &mut Definition) -> Scope {
+    let nodes = graph.nodes.iter().map(|piece| node(piece, definition)).collect();
+    let edges = graph.nodes.iter().zip(0..).flat_map(|(piece, to)| {
+        piece.needs.iter().map(move |(from, guard)| Edge {
+            from: *from as u32,
+            to,
+            guard: guard.clone(),
+            place: Place::root(),
+        })
+    });
+    Scope { nodes, edges: edges.collect() }
+}
+
+fn node(piece: &Piece, definition: &mut Definition) -> Node {
+    let mut node = Node::new(&piece.name, kind(piece, definition));
+    node.trigger = if piece.any { Trigger::Any } else { Trigger::All };
+    node.optional = piece.optional;
+    if let What::Task { attempts, lock } = piece.what {
+        let (base, backoff) = (Duration::from_secs(1), Backoff::Fixed);
+        let retry = Retry { attempts, base, backoff, jitter: false, ..Retry::default() };
+        node.retry = (attempts > 1).then_some(retry);
+        node.claims = lock.into_iter().map(claim).collect();
+    }
+    node
+}
+
+fn claim(lock: usize) -> Claim {
+    let resource = Template(format!("lock{lock}"));
+    Claim { resource, mode: ClaimMode::Exclusive, units: 1, expires: None, place: Place::root() }
+}
+
+fn kind(piece: &Piece, definition: &mut Definition) -> Kind {
+    match &piece.what {
+        What::Task { .. } => Kind::Command(Default::default()),
+        What::Noop => Kind::Noop,
+        What::Join { permissive } => Kind::Join(Join { permissive: *permissive }),
+        What::Each { branches, fail_fast, body } => Kind::Each(Box::new(Each {
+            items: Items::List(numbers(*branches)),
+            key: None,
+            max_parallel: None,
+            batch: None,
+            body: scope(body, definition),
+            fail_fast: *fail_fast,
+        })),
+        What::Loop { items, keep, body } => {
+            let first = &body.nodes[0].name;
+            let go = Evaluate::Expression(Expression(format!("{first}.output.go")));
+            Kind::Loop(Box::new(Loop {
+                condition: items.is_none().then_some(go),
+                items: items.map(numbers),
+                keep_last: *keep,
+                iterations_max: 100,
+                body: scope(body, definition),
+            }))
+        }
+        What::Sub(graph) => {
+            definition.flows.insert(piece.name.clone(), Arc::new(flow(graph)));
+            Kind::SubRun(SubRun { flow: piece.name.clone(), input: TemplateTree(Payload::Null) })
+        }
+    }
+}
+
+fn numbers(count: u32) -> TemplateTree {
+    TemplateTree(Payload::list((0..u64::from(count)).map(Payload::from)))
+}
