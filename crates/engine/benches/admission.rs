@@ -2,6 +2,8 @@
 //!
 //! The cost of a task must not grow with the number of those who wait; two reservations must not cost throughput.
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 #[path = "../tests/admission/lock_model.rs"]
 mod lock_model;
 #[path = "../tests/admission/rig.rs"]

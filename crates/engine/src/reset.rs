@@ -214,13 +214,7 @@ impl Run {
         }
     }
 
-    fn reset_set(
-        &mut self,
-        cx: &mut Cx<'_>,
-        set: BTreeSet<Key>,
-        containers: BTreeSet<Key>,
-        revived: &[Key],
-    ) {
+    fn reset_set(&mut self, cx: &mut Cx<'_>, set: BTreeSet<Key>, containers: BTreeSet<Key>, revived: &[Key]) {
         let touched = set.iter().chain(&containers).chain(revived).map(|key| key.scope).collect();
         // A container that is itself reset takes its branches with it: what is reset inside them is gone then.
         for &container in containers.iter().filter(|container| !set.contains(container)) {

@@ -71,11 +71,13 @@ fn cannot_be(state: &str, input: &str) -> bool {
     match input {
         // Only living attempts speak, and only of what lives can a crash take something away.
         "alive" | "success" | "failure" => !lives,
-        "late report" => false,
+        "late report" => matches!(state, "waiting" | "open" | "resetting"),
         "due" => !matches!(state, "backoff"),
         // These are for runs that have ended, and then every task has, but for those that were reset and never begun.
         "retry" | "restart" | "rerun" => state != "ended",
-        _ => false,
+        // Random cases neither cancel these nor retry a sub-run under a living parent.
+        "cancel task" if matches!(state, "blocked" | "waiting" | "open" | "ended") => true,
+        _ => state == "resetting",
     }
 }
 
