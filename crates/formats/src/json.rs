@@ -126,7 +126,7 @@ impl JsonReader<'_> {
             return Err(self.expected("a value"));
         }
         let span = self.span_from(start);
-        let pushed = self.builder.scalar_of_source(Form::Plain, span, 0);
+        let pushed = self.builder.scalar_of_source(Form::Plain, span);
         self.within_budget(pushed, span).map(|_| ())
     }
 
@@ -156,7 +156,7 @@ impl JsonReader<'_> {
                 .map_err(|error| syntax(span, &format!("this is no JSON string: {error}")))?;
             self.builder.scalar(Form::Quoted, span, &text)
         } else {
-            self.builder.scalar_of_source(Form::Quoted, span, 1)
+            self.builder.scalar_of_source(Form::Quoted, span)
         };
         self.within_budget(pushed, span).map(|_| ())
     }

@@ -8,7 +8,6 @@ mod node;
 
 use std::time::Duration;
 
-use hashbrown::HashSet;
 use partitur_model::Fault;
 use partitur_model::definition::{Concurrency, Definition, OnFailure, Priority, Scope};
 use partitur_model::unit::parse_duration;
@@ -239,8 +238,7 @@ pub(crate) fn read_document(reader: &mut Reader<'_>, at: At<'_>) -> Definition {
     let Draft { mut definition, nodes, edges, options } = draft;
     let Some(nodes) = nodes else { return definition };
     let nodes = at.member("nodes", nodes);
-    let ids = read_ids(reader, nodes);
-    reader.names.enter(ids);
+    enter_ids(reader, nodes);
     let mut scope =
         Scope { nodes: node::read_nodes(reader, nodes, &options, &definition), edges: Vec::new() };
     if let Some(edges) = edges {
@@ -255,18 +253,15 @@ pub(crate) fn read_document(reader: &mut Reader<'_>, at: At<'_>) -> Definition {
     definition
 }
 
-/// The ids of all nodes, for values may name later ones. What is wrong with a node itself is told later.
-fn read_ids<'t>(reader: &mut Reader<'t>, at: At<'_>) -> Vec<&'t str> {
+/// Makes the ids of all nodes known, for values may name later ones. What else is wrong with a node is told later.
+fn enter_ids(reader: &mut Reader<'_>, at: At<'_>) {
     let tree = reader.tree;
-    if tree.form(at.item) != Form::List {
-        return Vec::new();
-    }
-    let (mut ids, mut seen) = (Vec::new(), HashSet::new());
-    for (index, item) in tree.parts(at.item).enumerate() {
+    let nodes = || tree.parts(at.item).enumerate().filter(|_| tree.form(at.item) == Form::List);
+    reader.names.enter(nodes().count());
+    for (index, item) in nodes() {
         let id = tree.members(item).find(|&(key, _)| tree.text(key) == "id").map(|(_, value)| value);
         let Some(id) = id else { continue };
-        if seen.insert(tree.text(id)) {
-            ids.push(tree.text(id));
+        if reader.names.add(tree.text(id)) {
             continue;
         }
         let node = at.element(index, item);
@@ -275,7 +270,6 @@ fn read_ids<'t>(reader: &mut Reader<'t>, at: At<'_>) -> Vec<&'t str> {
             Fault::error(codes::DUPLICATE_NODE, node.member("id", id).place(), message).label("given before");
         reader.fault(fault.hint("edges could not tell them apart: give each node an id of its own"));
     }
-    ids
 }
 
 #[cfg(test)]

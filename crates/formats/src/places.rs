@@ -167,7 +167,7 @@ impl Found {
         }
         match tree.form(value) {
             Form::Literal => literal_part(tree, value, start as usize, end as usize),
-            Form::Plain | Form::Quoted | Form::Folded | Form::List | Form::Map | Form::Alias(_) => None,
+            Form::Plain | Form::Quoted | Form::Folded | Form::List | Form::Map => None,
         }
     }
 }

@@ -169,6 +169,9 @@ fn closing_brace(text: &str) -> Option<usize> {
 
 /// The words of a command that needs no shell: nothing in it is special, and what runs it cannot be told apart.
 pub(crate) fn plain_words(text: &str, names: &Names<'_>) -> Option<Vec<String>> {
+    if text.bytes().any(|byte| !(is_plain(byte) || b" \t\n=".contains(&byte))) && !text.contains("${") {
+        return None;
+    }
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut rest = text.trim_matches([' ', '\t', '\n']);
@@ -181,9 +184,7 @@ pub(crate) fn plain_words(text: &str, names: &Names<'_>) -> Option<Vec<String>> 
         }
         match c {
             ' ' | '\t' => words.extend((!word.is_empty()).then(|| std::mem::take(&mut word))),
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '-' | '.' | '/' | ':' | ',' | '@' | '%' | '+' => {
-                word.push(c)
-            }
+            _ if c.is_ascii() && is_plain(c as u8) => word.push(c),
             // In the first word this would be an assignment.
             '=' if !words.is_empty() => word.push(c),
             _ => return None,
@@ -194,6 +195,11 @@ pub(crate) fn plain_words(text: &str, names: &Names<'_>) -> Option<Vec<String>> 
     let first = words[0].as_str();
     // A program that a value names is looked up by the shell, which knows builtins.
     (!first.contains("${") && !first.contains('%') && !is_builtin(first)).then_some(words)
+}
+
+/// Letters that are themselves, wherever they stand in a script.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"_-./:,@%+".contains(&byte)
 }
 
 /// Words that mean something to a shell of the POSIX family before it looks for a program.

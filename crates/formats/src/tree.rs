@@ -27,7 +27,7 @@ impl Default for Budget {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Item(u32);
 
-/// What an item is.
+/// What an item is; of an alias, what it repeats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
     /// Text without quotes: in YAML its type follows from how it looks.
@@ -40,7 +40,6 @@ pub(crate) enum Form {
     Folded,
     List,
     Map,
-    Alias(Item),
 }
 
 impl Form {
@@ -50,7 +49,6 @@ impl Form {
             Form::Plain | Form::Quoted | Form::Literal | Form::Folded => "a single value",
             Form::List => "a list",
             Form::Map => "a mapping",
-            Form::Alias(_) => "an alias",
         }
     }
 }
@@ -64,22 +62,31 @@ pub struct Span {
     pub end: u32,
 }
 
+/// 20 bytes: a document of 100,000 tasks has a million.
 #[derive(Clone, Copy)]
 struct Entry {
     form: Form,
+    text: Text,
     span: Span,
     /// Behind the last item within this one; 0 while the container is open.
     next: u32,
-    text: Text,
+    /// Which of [`Tree::texts`], or which entry an alias repeats.
+    link: u32,
 }
 
 /// Where the decoded text of a scalar is.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Text {
-    /// The source at the span, so many bytes less on both sides.
-    Source(u8),
+    /// A container has none.
+    None,
+    /// The source at the span.
+    Bare,
+    /// The source at the span, without its first and last byte.
+    InQuotes,
     /// One of [`Tree::texts`].
-    Own(u32),
+    Own,
+    /// That of what it repeats.
+    Alias,
 }
 
 /// A document.
@@ -103,9 +110,8 @@ impl Tree {
         (!self.entries.is_empty()).then_some(Item(0))
     }
 
-    /// What the item is; of an alias, what it repeats.
     pub(crate) fn form(&self, item: Item) -> Form {
-        self.entries[self.behind(item)].form
+        self.entries[item.0 as usize].form
     }
 
     /// Where the item stands; of an alias, where the alias stands.
@@ -115,13 +121,13 @@ impl Tree {
 
     /// The decoded text of a scalar; nothing for a container.
     pub(crate) fn text(&self, item: Item) -> &str {
-        let entry = &self.entries[self.behind(item)];
-        match entry.text {
-            Text::Source(less) => {
-                let less = u32::from(less);
-                &self.source[(entry.span.start + less) as usize..(entry.span.end - less) as usize]
-            }
-            Text::Own(at) => &self.texts[at as usize],
+        let Entry { text, span, link, .. } = self.entries[self.behind(item)];
+        let (start, end) = (span.start as usize, span.end as usize);
+        match text {
+            Text::None | Text::Alias => "",
+            Text::Bare => &self.source[start..end],
+            Text::InQuotes => &self.source[start + 1..end - 1],
+            Text::Own => &self.texts[link as usize],
         }
     }
 
@@ -129,8 +135,9 @@ impl Tree {
     pub(crate) fn text_start(&self, item: Item) -> Option<u32> {
         let entry = &self.entries[self.behind(item)];
         match entry.text {
-            Text::Source(less) => Some(entry.span.start + u32::from(less)),
-            Text::Own(_) => None,
+            Text::Bare => Some(entry.span.start),
+            Text::InQuotes => Some(entry.span.start + 1),
+            Text::None | Text::Own | Text::Alias => None,
         }
     }
 
@@ -155,12 +162,8 @@ impl Tree {
 
     /// Where the item's entry is; of an alias, the entry of what it repeats.
     fn behind(&self, item: Item) -> usize {
-        match self.entries[item.0 as usize].form {
-            Form::Alias(of) => of.0 as usize,
-            Form::Plain | Form::Quoted | Form::Literal | Form::Folded | Form::List | Form::Map => {
-                item.0 as usize
-            }
-        }
+        let entry = &self.entries[item.0 as usize];
+        if entry.text == Text::Alias { entry.link as usize } else { item.0 as usize }
     }
 }
 
@@ -173,10 +176,16 @@ pub(crate) enum OverBudget {
     Endless,
 }
 
-/// An item, and how much it is when its aliases are written out.
+/// An item, and how much it is.
 #[derive(Clone, Copy)]
 pub(crate) struct Extent {
     item: Item,
+    size: Size,
+}
+
+/// How much an item is when its aliases are written out.
+#[derive(Clone, Copy)]
+struct Size {
     nodes: u64,
     /// Of texts.
     bytes: u64,
@@ -205,45 +214,36 @@ impl Builder {
         }
     }
 
-    /// The item that the next call adds.
-    pub(crate) fn upcoming(&self) -> Item {
-        Item(self.tree.entries.len() as u32)
-    }
-
     pub(crate) fn scalar(&mut self, form: Form, span: Span, text: &str) -> Result<Extent, OverBudget> {
-        let (bytes, text) = (text.len() as u64, self.place_text(span, text));
-        let item = self.upcoming();
-        self.push(form, span, text, Extent { item, nodes: 1, bytes, height: 0 })
+        let bytes = text.len() as u64;
+        let (text, link) = self.place_text(span, text);
+        self.push(Entry { form, text, span, next: 0, link }, Size { nodes: 1, bytes, height: 0 })
     }
 
-    /// A scalar whose text is the source at `span`, `less` bytes less on both sides.
-    pub(crate) fn scalar_of_source(
-        &mut self,
-        form: Form,
-        span: Span,
-        less: u8,
-    ) -> Result<Extent, OverBudget> {
-        let (item, bytes) = (self.upcoming(), u64::from(span.end - span.start));
-        self.push(form, span, Text::Source(less), Extent { item, nodes: 1, bytes, height: 0 })
+    /// A scalar whose text stands in the source at `span`, bare or in quotes.
+    pub(crate) fn scalar_of_source(&mut self, form: Form, span: Span) -> Result<Extent, OverBudget> {
+        let text = if form == Form::Quoted { Text::InQuotes } else { Text::Bare };
+        let bytes = u64::from(span.end - span.start);
+        self.push(Entry { form, text, span, next: 0, link: 0 }, Size { nodes: 1, bytes, height: 0 })
     }
 
     pub(crate) fn alias(&mut self, span: Span, of: Extent) -> Result<Extent, OverBudget> {
-        if self.tree.entries[of.item.0 as usize].next == 0 {
+        let target = self.tree.entries[of.item.0 as usize];
+        if target.next == 0 {
             return Err(OverBudget::Endless);
         }
-        let target = Item(self.tree.behind(of.item) as u32);
-        let item = self.upcoming();
-        self.push(Form::Alias(target), span, Text::Source(0), Extent { item, ..of })
+        let link = self.tree.behind(of.item) as u32;
+        self.push(Entry { form: target.form, text: Text::Alias, span, next: 0, link }, of.size)
     }
 
     pub(crate) fn begin(&mut self, form: Form, span: Span) -> Result<(), OverBudget> {
         if self.open.len() as u32 >= self.budget.depth_max {
             return Err(OverBudget::Depth);
         }
-        let item = self.upcoming();
+        let item = Item(self.tree.entries.len() as u32);
         self.spend(1, 0)?;
-        self.tree.entries.push(Entry { form, span, next: 0, text: Text::Source(0) });
-        self.open.push(Extent { item, nodes: 1, bytes: 0, height: 1 });
+        self.tree.entries.push(Entry { form, text: Text::None, span, next: 0, link: 0 });
+        self.open.push(Extent { item, size: Size { nodes: 1, bytes: 0, height: 1 } });
         Ok(())
     }
 
@@ -262,21 +262,24 @@ impl Builder {
         self.tree
     }
 
-    fn push(&mut self, form: Form, span: Span, text: Text, extent: Extent) -> Result<Extent, OverBudget> {
-        if self.open.len() as u32 + extent.height > self.budget.depth_max {
+    /// Adds what has no parts of its own.
+    fn push(&mut self, entry: Entry, size: Size) -> Result<Extent, OverBudget> {
+        if self.open.len() as u32 + size.height > self.budget.depth_max {
             return Err(OverBudget::Depth);
         }
-        self.spend(extent.nodes, extent.bytes)?;
-        self.tree.entries.push(Entry { form, span, next: extent.item.0 + 1, text });
+        self.spend(size.nodes, size.bytes)?;
+        let item = self.tree.entries.len() as u32;
+        self.tree.entries.push(Entry { next: item + 1, ..entry });
+        let extent = Extent { item: Item(item), size };
         self.grow_outer(extent);
         Ok(extent)
     }
 
     fn grow_outer(&mut self, inner: Extent) {
-        if let Some(outer) = self.open.last_mut() {
-            outer.nodes = outer.nodes.saturating_add(inner.nodes);
-            outer.bytes = outer.bytes.saturating_add(inner.bytes);
-            outer.height = outer.height.max(inner.height + 1);
+        if let Some(Extent { size: outer, .. }) = self.open.last_mut() {
+            outer.nodes = outer.nodes.saturating_add(inner.size.nodes);
+            outer.bytes = outer.bytes.saturating_add(inner.size.bytes);
+            outer.height = outer.height.max(inner.size.height + 1);
         }
     }
 
@@ -288,15 +291,15 @@ impl Builder {
     }
 
     /// Finds `text` in the source at `span`, bare or within quotes, or keeps a copy.
-    fn place_text(&mut self, span: Span, text: &str) -> Text {
+    fn place_text(&mut self, span: Span, text: &str) -> (Text, u32) {
         let written = &self.tree.source[span.start as usize..span.end as usize];
         if written == text {
-            return Text::Source(0);
+            return (Text::Bare, 0);
         }
         if written.len() == text.len() + 2 && written.get(1..written.len() - 1) == Some(text) {
-            return Text::Source(1);
+            return (Text::InQuotes, 0);
         }
         self.tree.texts.push(text.into());
-        Text::Own(self.tree.texts.len() as u32 - 1)
+        (Text::Own, self.tree.texts.len() as u32 - 1)
     }
 }

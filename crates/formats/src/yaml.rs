@@ -1,4 +1,6 @@
-//! YAML into a [`Tree`], event by event.
+//! YAML into a [`Tree`]: at one go if it is plain, else event by event.
+
+mod plain;
 
 use std::sync::Arc;
 
@@ -54,6 +56,14 @@ impl Unreadable {
 
 /// Reads the one document of `source`.
 pub(crate) fn parse(source: Arc<str>, budget: Budget) -> Result<Tree, Unreadable> {
+    match plain::parse(&source, budget) {
+        Some(tree) => Ok(tree),
+        None => events(source, budget),
+    }
+}
+
+/// Reads the one document of `source`, whatever of YAML it uses.
+fn events(source: Arc<str>, budget: Budget) -> Result<Tree, Unreadable> {
     let options = granit_parser::options! {
         emit_comments: false,
         simple_key_max_lookahead: 64 * 1024,
@@ -171,16 +181,7 @@ fn tagged(form: Form, tag: Option<&Tag>, span: Span) -> Result<Form, Unreadable>
         (Some("str"), Form::Quoted | Form::Literal | Form::Folded)
         | (Some("seq"), Form::List)
         | (Some("map"), Form::Map) => Ok(form),
-        (
-            _,
-            Form::Plain
-            | Form::Quoted
-            | Form::Literal
-            | Form::Folded
-            | Form::List
-            | Form::Map
-            | Form::Alias(_),
-        ) => {
+        (_, Form::Plain | Form::Quoted | Form::Literal | Form::Folded | Form::List | Form::Map) => {
             let text = format!("the tag `{}` has no meaning here", tag.original());
             Err(Unreadable::new(codes::UNSUPPORTED_YAML, span, text)
                 .label("tagged value")

@@ -288,7 +288,7 @@ fn read_wait_block(reader: &mut Reader<'_>, at: At<'_>) -> Option<Wait> {
 pub(super) fn read_eval(reader: &mut Reader<'_>, at: At<'_>) -> Option<Evaluate> {
     match reader.form(at) {
         Form::Map | Form::List => Some(Evaluate::Tree(reader.value_tree(at))),
-        Form::Plain | Form::Quoted | Form::Literal | Form::Folded | Form::Alias(_) => {
+        Form::Plain | Form::Quoted | Form::Literal | Form::Folded => {
             reader.expression(at).map(Evaluate::Expression)
         }
     }

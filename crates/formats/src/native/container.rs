@@ -92,7 +92,7 @@ pub(super) fn read_list(reader: &mut Reader<'_>, at: At<'_>) -> Option<TemplateT
             reader.expected(at, "a list, or one `${…}` that yields a list");
             None
         }
-        Form::Map | Form::Alias(_) => {
+        Form::Map => {
             reader.expected(at, "a list, or one `${…}` that yields a list");
             None
         }

@@ -223,7 +223,7 @@ fn read_breakers(reader: &mut Reader<'_>, at: At<'_>) -> Vec<BreakerSpec> {
             }
             Some(breaker)
         }),
-        Form::Plain | Form::Quoted | Form::Literal | Form::Folded | Form::List | Form::Alias(_) => {
+        Form::Plain | Form::Quoted | Form::Literal | Form::Folded | Form::List => {
             reader.one_or_many(at, Reader::string).into_iter().map(BreakerSpec::named).collect()
         }
     }

@@ -1,6 +1,9 @@
 //! Names: which are possible, which are taken, and which tasks can be seen from where.
 
-use hashbrown::HashMap;
+use std::hash::BuildHasher as _;
+
+use hashbrown::hash_table::Entry;
+use hashbrown::{DefaultHashBuilder, HashTable};
 use partitur_model::Fault;
 
 use crate::codes;
@@ -19,20 +22,38 @@ const LENGTH_MAX: usize = 200;
 #[derive(Default)]
 pub(crate) struct Names<'t> {
     scopes: Vec<ScopeNames<'t>>,
+    /// Seeds the hashes: a document must not be able to choose names that collide.
+    seed: DefaultHashBuilder,
 }
 
+/// A table of numbers only: it stays in the processor's cache when there are 100,000 names.
 struct ScopeNames<'t> {
-    numbers: HashMap<&'t str, u32>,
+    table: HashTable<u32>,
     /// In the order of the document.
     names: Vec<&'t str>,
 }
 
 impl<'t> Names<'t> {
-    /// Enters a scope whose tasks have these names, in this order.
-    pub(crate) fn enter(&mut self, names: Vec<&'t str>) {
-        let mut numbers = HashMap::with_capacity(names.len());
-        numbers.extend(names.iter().enumerate().map(|(index, name)| (*name, index as u32)));
-        self.scopes.push(ScopeNames { numbers, names });
+    /// Enters a scope of about so many tasks.
+    pub(crate) fn enter(&mut self, size: usize) {
+        self.scopes
+            .push(ScopeNames { table: HashTable::with_capacity(size), names: Vec::with_capacity(size) });
+    }
+
+    /// Adds the next task to the innermost scope; `false` if it has one of this name.
+    pub(crate) fn add(&mut self, name: &'t str) -> bool {
+        let Names { scopes, seed } = self;
+        let ScopeNames { table, names } = scopes.last_mut().expect("a scope was entered");
+        let same = |&number: &u32| names[number as usize] == name;
+        let hash = |&number: &u32| seed.hash_one(names[number as usize]);
+        match table.entry(seed.hash_one(name), same, hash) {
+            Entry::Occupied(_) => false,
+            Entry::Vacant(slot) => {
+                slot.insert(names.len() as u32);
+                names.push(name);
+                true
+            }
+        }
     }
 
     pub(crate) fn leave(&mut self) {
@@ -41,12 +62,16 @@ impl<'t> Names<'t> {
 
     /// The number of a task of the innermost scope.
     pub(crate) fn here(&self, name: &str) -> Option<u32> {
-        self.scopes.last()?.numbers.get(name).copied()
+        self.number(self.scopes.last()?, name)
     }
 
     /// Whether a task of this name can be seen, in whatever scope.
     pub(crate) fn anywhere(&self, name: &str) -> bool {
-        self.scopes.iter().rev().any(|scope| scope.numbers.contains_key(name))
+        self.scopes.iter().rev().any(|scope| self.number(scope, name).is_some())
+    }
+
+    fn number(&self, scope: &ScopeNames<'t>, name: &str) -> Option<u32> {
+        scope.table.find(self.seed.hash_one(name), |&number| scope.names[number as usize] == name).copied()
     }
 
     /// All names that can be seen, the nearest scope first.

@@ -4,8 +4,7 @@ use std::sync::LazyLock;
 
 use hashbrown::HashSet;
 use partitur_model::definition::{
-    Command, Definition, Each, Edge, Evaluate, Guard, Items, Kind, Node, Scope, Template, TemplateTree,
-    Trigger,
+    Command, Definition, Each, Evaluate, Guard, Items, Kind, Node, Scope, Template, TemplateTree, Trigger,
 };
 use partitur_model::{Fault, Place};
 
@@ -41,9 +40,10 @@ impl TaskDraft {
             output: defaults.output.unwrap_or_default(),
             ..Command::default()
         };
-        let priority = defaults.priority.unwrap_or_default();
+        let mut node = Node::at(name, place);
+        node.priority = defaults.priority.unwrap_or_default();
         TaskDraft {
-            node: Node { priority, ..Node::at(name, place) },
+            node,
             command,
             shell: None,
             run: None,
@@ -421,36 +421,25 @@ fn set_items(reader: &mut Reader<'_>, draft: &mut TaskDraft, at: At<'_>, items: 
 
 /// Reads the tasks of a scope and the edges between them.
 pub(super) fn read_scope(reader: &mut Reader<'_>, at: At<'_>, document: &DocumentDraft) -> Scope {
-    let entries = reader.entries(at);
-    if entries.is_empty() {
-        if reader.form(at) == Form::Map {
-            let fault = Fault::error(codes::EMPTY, at.place(), "there are no tasks");
-            reader.fault(fault.label("empty"));
-        }
-        return Scope::default();
+    let entries = reader.enter_scope(at);
+    if entries.is_empty() && reader.form(at) == Form::Map {
+        reader.fault(Fault::error(codes::EMPTY, at.place(), "there are no tasks").label("empty"));
     }
-    reader.names.enter(entries.iter().map(|(name, _)| *name).collect());
     let mut scope = Scope { nodes: Vec::with_capacity(entries.len()), edges: Vec::new() };
-    for (index, (name, item)) in entries.into_iter().enumerate() {
+    for (name, item) in entries {
         let at = at.member(name, item);
         if let Some(fault) = name::task_name_fault(name, at) {
             reader.fault(fault);
         }
-        scope.nodes.push(read_task(reader, name, index as u32, at, document, &mut scope.edges));
+        read_task(reader, name, at, document, &mut scope);
     }
     reader.names.leave();
     settle_switches(reader, &mut scope);
     scope
 }
 
-fn read_task(
-    reader: &mut Reader<'_>,
-    name: &str,
-    index: u32,
-    at: At<'_>,
-    document: &DocumentDraft,
-    edges: &mut Vec<Edge>,
-) -> Node {
+/// Reads a task to the end of `scope`. It is large, so it is moved as seldom as possible.
+fn read_task(reader: &mut Reader<'_>, name: &str, at: At<'_>, document: &DocumentDraft, scope: &mut Scope) {
     let mut draft = TaskDraft::new(name, at.place(), &document.defaults);
     let given = reader.block(at, &TASK, TASK_KEYS, &mut draft);
     if reader.form(at) == Form::Map {
@@ -459,9 +448,17 @@ fn read_task(
     }
     document.declared.check(reader, &draft.node);
     if let Some(item) = draft.needs {
-        needs::read_needs(reader, at.member("needs", item), name, index, edges);
+        let index = scope.nodes.len() as u32;
+        needs::read_needs(reader, at.member("needs", item), name, index, &mut scope.edges);
     }
-    build(reader, at, draft, document)
+    settle(reader, at, &mut draft, document);
+    scope.nodes.push(match draft.branches.take() {
+        None => draft.node,
+        Some(branches) => {
+            let tasks = draft.tasks.map(|item| read_scope(reader, at.member("tasks", item), document));
+            branches.around(draft.node, tasks)
+        }
+    });
 }
 
 /// A task does one thing.
@@ -561,10 +558,11 @@ fn undeclared(
     reader.fault(if fault.hint.is_some() { fault } else { fault.hint(hint) });
 }
 
-fn build(reader: &mut Reader<'_>, at: At<'_>, draft: TaskDraft, document: &DocumentDraft) -> Node {
+/// Reads what depends on several keys.
+fn settle(reader: &mut Reader<'_>, at: At<'_>, draft: &mut TaskDraft, document: &DocumentDraft) {
     let defaults = &document.defaults;
     let shell = draft.shell.as_ref().or(defaults.shell.as_ref()).map(Vec::as_slice);
-    let mut node = draft.node;
+    let node = &mut draft.node;
     if let Some(item) = draft.undo {
         let undo = action::read_undo(reader, at.member("undo", item), &draft.command, shell);
         node.undo = undo.map(Box::new);
@@ -572,20 +570,17 @@ fn build(reader: &mut Reader<'_>, at: At<'_>, draft: TaskDraft, document: &Docum
     if let Kind::Evaluate(Evaluate::Rules(rules)) = &mut node.kind {
         rules.first_only = draft.first_only;
     }
-    if let (Kind::SubRun(sub), Some(input)) = (&mut node.kind, draft.with) {
+    if let (Kind::SubRun(sub), Some(input)) = (&mut node.kind, draft.with.take()) {
         sub.input = input;
     }
     if let Some(item) = draft.run {
-        let program = action::read_program(reader, at.member("run", item), shell);
-        node.kind = Kind::Command(Command { program: program.unwrap_or_default(), ..draft.command });
+        let program = action::read_program(reader, at.member("run", item), shell).unwrap_or_default();
+        node.kind = Kind::Command(Command { program, ..std::mem::take(&mut draft.command) });
     } else if let Some(item) = draft.loop_ {
         let kind = container::read_loop(reader, at.member("loop", item), document);
         node.kind = kind.unwrap_or(Kind::Noop);
     }
-    defaults.apply(&mut node);
-    let Some(branches) = draft.branches else { return node };
-    let tasks = draft.tasks.map(|item| read_scope(reader, at.member("tasks", item), document));
-    branches.around(node, tasks)
+    defaults.apply(node);
 }
 
 impl Branches {
