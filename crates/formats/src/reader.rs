@@ -1,12 +1,10 @@
-//! What all parts of the reader share: where they are, what they found wrong, and how single values are read.
+//! What all parts of the reader share: where they are, what they found wrong, and how mappings are read.
 
-use std::time::Duration;
+mod single;
+mod wording;
 
 use hashbrown::HashSet;
-use partitur_model::definition::{Expression, Template, TemplateTree};
-use partitur_model::fault::did_you_mean;
-use partitur_model::unit::parse_duration;
-use partitur_model::{Fault, Payload, Place, RawJson};
+use partitur_model::{Fault, Place};
 
 use crate::codes;
 use crate::flows::{FlowUse, resolve_path};
@@ -14,6 +12,9 @@ use crate::keys::{Block, Key};
 use crate::native::Names;
 use crate::scalar::{self, Plain};
 use crate::tree::{Form, Item, Span, Tree};
+
+use wording::usual_name;
+pub(crate) use wording::{listed, nearest, shorten, with_meant};
 
 /// An item together with the way to it. The place is only put into words when somebody asks.
 #[derive(Clone, Copy)]
@@ -211,155 +212,6 @@ impl<'t> Reader<'t> {
         self.form(at) == Form::Plain && scalar::plain(self.tree.text(at.item)) == Plain::Null
     }
 
-    /// Says what was expected and what stands there.
-    pub(crate) fn expected(&mut self, at: At<'_>, wanted: &str) {
-        let text = self.tree.text(at.item);
-        let found = match self.is_scalar(at) {
-            true if self.is_null(at) => "nothing".to_owned(),
-            true if text.is_empty() => "an empty text".to_owned(),
-            true => format!("`{}`", shorten(text)),
-            false => self.form(at).noun().to_owned(),
-        };
-        let text = format!("expected {wanted}, found {found}");
-        self.fault(Fault::error(codes::WRONG_TYPE, at.place(), text).label(format!("not {wanted}")));
-    }
-
-    /// A scalar's text as it was written; null is none.
-    pub(crate) fn text(&mut self, at: At<'_>) -> Option<&'t str> {
-        if !self.is_scalar(at) || self.is_null(at) {
-            self.expected(at, "a text");
-            return None;
-        }
-        let text = self.tree.text(at.item);
-        // The file holds none, so only an escape can be one. No program takes it, and no file is called so.
-        if self.tree.text_start(at.item).is_none() && text.contains('\0') {
-            self.fault(
-                Fault::error(codes::BAD_VALUE, at.place(), "the text holds a NUL").label("not possible"),
-            );
-            return None;
-        }
-        Some(text)
-    }
-
-    pub(crate) fn string(&mut self, at: At<'_>) -> Option<String> {
-        self.text(at).map(str::to_owned)
-    }
-
-    pub(crate) fn template(&mut self, at: At<'_>) -> Option<Template> {
-        self.text(at).map(Template::from)
-    }
-
-    /// An expression; `${…}` around it is a mistake that many will make.
-    pub(crate) fn expression(&mut self, at: At<'_>) -> Option<Expression> {
-        let text = self.text(at)?;
-        let inner = text.trim();
-        if inner.is_empty() {
-            self.expected(at, "an expression");
-            return None;
-        }
-        if inner.starts_with("${") {
-            let bare =
-                inner.strip_prefix("${").and_then(|rest| rest.strip_suffix('}')).unwrap_or("a.output.b > 0");
-            let fault =
-                Fault::error(codes::WRAPPED_EXPRESSION, at.place(), "an expression stands without `${…}`")
-                    .label("already an expression")
-                    .hint(format!("write `{}`", shorten(bare)));
-            self.fault(fault);
-            return None;
-        }
-        Some(Expression(text.to_owned()))
-    }
-
-    pub(crate) fn flag(&mut self, at: At<'_>) -> Option<bool> {
-        if self.form(at) == Form::Plain
-            && let Plain::Truth(truth) = scalar::plain(self.tree.text(at.item))
-        {
-            return Some(truth);
-        }
-        let meant = match self.tree.text(at.item) {
-            "yes" | "on" | "Yes" | "On" | "YES" | "ON" | "1" => Some("true"),
-            "no" | "off" | "No" | "Off" | "NO" | "OFF" | "0" => Some("false"),
-            _ => None,
-        };
-        self.expected(at, "`true` or `false`");
-        if let (Some(meant), Some(fault)) = (meant, self.faults.last_mut()) {
-            fault.hint = Some(format!("write `{meant}`"));
-        }
-        None
-    }
-
-    /// A whole number of at least `min`.
-    pub(crate) fn count(&mut self, at: At<'_>, min: u32) -> Option<u32> {
-        let digits = match self.plain_number(at) {
-            Some(digits) => digits,
-            None => {
-                self.expected(at, "a whole number");
-                return None;
-            }
-        };
-        match digits.parse::<u32>() {
-            Ok(count) if count >= min => Some(count),
-            Ok(_) | Err(_) => {
-                let text = format!("`{}` is no whole number from {min} to {}", shorten(&digits), u32::MAX);
-                self.fault(Fault::error(codes::BAD_VALUE, at.place(), text).label("out of range"));
-                None
-            }
-        }
-    }
-
-    /// A number of at least `min`.
-    pub(crate) fn number(&mut self, at: At<'_>, min: u32) -> Option<f64> {
-        let Some(digits) = self.plain_number(at) else {
-            self.expected(at, "a number");
-            return None;
-        };
-        match digits.parse::<f64>() {
-            Ok(number) if number.is_finite() && number >= f64::from(min) => Some(number),
-            Ok(_) | Err(_) => {
-                let text = format!("`{}` is less than {min} or too large", shorten(&digits));
-                self.fault(Fault::error(codes::BAD_VALUE, at.place(), text).label("out of range"));
-                None
-            }
-        }
-    }
-
-    fn plain_number(&self, at: At<'_>) -> Option<String> {
-        if self.form(at) != Form::Plain {
-            return None;
-        }
-        match scalar::plain(self.tree.text(at.item)) {
-            Plain::Number(digits) => Some(digits),
-            Plain::Null | Plain::Truth(_) | Plain::NoJson | Plain::Text => None,
-        }
-    }
-
-    pub(crate) fn duration(&mut self, at: At<'_>) -> Option<Duration> {
-        let text = self.text(at)?;
-        match parse_duration(text) {
-            Ok(duration) => Some(duration),
-            Err(error) => {
-                self.fault(Fault::error(codes::BAD_TIME, at.place(), error.to_string()).label("no duration"));
-                None
-            }
-        }
-    }
-
-    /// One of the words of a table.
-    pub(crate) fn word<T: Copy>(&mut self, at: At<'_>, words: &[(&'static str, T)]) -> Option<T> {
-        let text = self.text(at)?;
-        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
-            return Some(*value);
-        }
-        if self.is_full() {
-            return None;
-        }
-        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
-        let message = format!("`{}` is none of {}", shorten(text), listed(&known));
-        let fault = Fault::error(codes::BAD_VALUE, at.place(), message).label("unknown word");
-        self.fault(with_meant(fault, text, known));
-        None
-    }
-
     /// The elements of a list; a single value is a list of one.
     pub(crate) fn one_or_many<R>(
         &mut self,
@@ -528,117 +380,10 @@ impl<'t> Reader<'t> {
         };
         self.fault_at(fault, self.tree.span(key));
     }
-
-    /// Any value as JSON.
-    pub(crate) fn payload(&mut self, at: At<'_>) -> Payload {
-        let mut json = String::new();
-        self.write_json(at, &mut json);
-        Payload::from(RawJson::trusted(json))
-    }
-
-    pub(crate) fn value_tree(&mut self, at: At<'_>) -> TemplateTree {
-        TemplateTree(self.payload(at))
-    }
-
-    fn write_json(&mut self, at: At<'_>, out: &mut String) {
-        match self.form(at) {
-            Form::Plain => match scalar::to_payload(self.tree.text(at.item), false) {
-                Some(value) => value.render_into(out),
-                None => {
-                    self.expected(at, "a value that JSON has");
-                    out.push_str("null");
-                }
-            },
-            Form::Quoted | Form::Literal | Form::Folded => {
-                Payload::string(self.tree.text(at.item)).render_into(out);
-            }
-            Form::List => {
-                out.push('[');
-                for (index, item) in self.tree.parts(at.item).enumerate() {
-                    out.push_str(if index > 0 { "," } else { "" });
-                    self.write_json(at.element(index, item), out);
-                }
-                out.push(']');
-            }
-            Form::Map => {
-                out.push('{');
-                for (index, (name, item)) in self.entries(at).into_iter().enumerate() {
-                    out.push_str(if index > 0 { "," } else { "" });
-                    Payload::string(name).render_into(out);
-                    out.push(':');
-                    self.write_json(at.member(name, item), out);
-                }
-                out.push('}');
-            }
-        }
-    }
 }
 
 /// Where the table has the key. The first letter rules out nearly all others, which is cheaper than a comparison.
 fn position<T>(keys: &'static [Key<T>], name: &str) -> Option<usize> {
     let first = name.as_bytes().first()?;
     keys.iter().position(|known| known.name.as_bytes().first() == Some(first) && known.name == name)
-}
-
-/// Adds the known word that was probably meant.
-pub(crate) fn with_meant<'a>(fault: Fault, wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Fault {
-    match nearest(wanted, known) {
-        Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
-        None => fault,
-    }
-}
-
-/// The known word that was probably meant. Of many thousand, only the first of a similar length are compared.
-pub(crate) fn nearest<'a>(wanted: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    const CANDIDATES_MAX: usize = 5_000;
-    const LENGTH_MAX: usize = 200;
-    if wanted.len() > LENGTH_MAX {
-        return None;
-    }
-    let similar = |name: &&str| name.len().abs_diff(wanted.len()) <= wanted.len() / 3 + 1;
-    did_you_mean(wanted, known.into_iter().filter(similar).take(CANDIDATES_MAX))
-}
-
-/// What other tools call our keys.
-fn usual_name(name: &str) -> Option<&'static str> {
-    Some(match name {
-        "command" | "cmd" | "script" | "shell_command" | "exec" => "run",
-        "depends_on" | "dependsOn" | "depends-on" | "deps" | "dependencies" | "after" | "requires" => "needs",
-        "if" | "condition" => "when",
-        "retries" | "maxRetries" | "max_retries" => "retry",
-        "cwd" | "workdir" | "working-directory" | "working_dir" => "dir",
-        "environment" => "env",
-        "jobs" | "steps" | "targets" => "tasks",
-        "parameters" | "params" | "vars" => "inputs",
-        "strategy" => "matrix",
-        "foreach" | "for_each" | "forEach" | "loop-over" => "for-each",
-        "max" | "max_parallel" | "maxParallel" | "parallel" => "max-parallel",
-        "lock" | "mutex" | "semaphore" => "locks",
-        "jobs-max" | "max-concurrency" | "parallelism" => "concurrency",
-        "rollback" | "compensate" | "compensation" => "undo",
-        "enum" | "choices" | "options" => "one-of",
-        _ => return None,
-    })
-}
-
-/// `a`, `b` or `c`, in backticks.
-pub(crate) fn listed(words: &[&str]) -> String {
-    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
-    match quoted.split_last() {
-        Some((last, [])) => last.clone(),
-        Some((last, rest)) => format!("{} and {last}", rest.join(", ")),
-        None => String::new(),
-    }
-}
-
-/// The beginning of a text, for messages.
-pub(crate) fn shorten(text: &str) -> String {
-    const MAX: usize = 60;
-    let line = text.lines().next().unwrap_or("");
-    if line.len() == text.len() && text.chars().count() <= MAX {
-        return text.to_owned();
-    }
-    let mut short: String = line.chars().take(MAX).collect();
-    short.push('…');
-    short
 }

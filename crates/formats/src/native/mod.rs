@@ -2,6 +2,7 @@
 
 mod action;
 mod claims;
+mod combination;
 mod container;
 mod name;
 mod needs;
@@ -24,9 +25,10 @@ use crate::tree::{Form, Item};
 
 pub(crate) use action::{read_env, read_headers, read_output, read_program, read_shell};
 pub(crate) use claims::read_claims;
+pub(crate) use combination::Declared;
 pub(crate) use name::{HEADS, Names, node_id_fault};
 pub(crate) use policy::{Defaults, read_cache, read_priority, read_retry};
-pub(crate) use task::{Declared, settle_switches};
+pub(crate) use task::settle_switches;
 
 use name::name_fault;
 

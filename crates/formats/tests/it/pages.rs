@@ -85,6 +85,29 @@ fn every_example_in_the_documentation_is_a_document() {
     assert!(count > 10, "only {count} examples were found");
 }
 
+#[test]
+fn every_document_among_the_examples_is_read() {
+    let mut dirs = vec![root().join("examples")];
+    while let Some(dir) = dirs.pop() {
+        let Ok(entries) = std::fs::read_dir(&dir) else { continue };
+        for path in entries.map(|entry| entry.unwrap().path()) {
+            if path.is_dir() {
+                dirs.push(path);
+                continue;
+            }
+            let yaml = path.extension().is_some_and(|extension| extension == "yaml");
+            let Some(bytes) = std::fs::read(&path).ok().filter(|_| yaml) else { continue };
+            if !String::from_utf8_lossy(&bytes).lines().any(|line| line == "tasks:") {
+                continue;
+            }
+            let mut resolve = |flow: &str| std::fs::read(dir.join(flow)).map_err(|error| error.to_string());
+            if let Err(faults) = partitur_formats::read(&path.to_string_lossy(), &bytes, &mut resolve) {
+                panic!("{faults:?}");
+            }
+        }
+    }
+}
+
 /// Codes whose example is no text on a page.
 fn without_text(code: &str) -> Option<Result<(), String>> {
     let result = match code {
