@@ -24,6 +24,8 @@ pub struct Scene {
     pub run: u64,
     /// Where it is stored.
     pub state: PathBuf,
+    /// The directory of its document.
+    pub dir: String,
     /// What it executes.
     pub definition: Arc<Definition>,
     /// Only these and what they need.
@@ -69,6 +71,7 @@ impl Scene {
         let (count, containers) = shape.counted();
         let mut board = Board::new(&self.definition.name, self.run, now(), count);
         board.containers = containers;
+        board.dir.clone_from(&self.dir);
         if self.resumed
             && let Some(reader) = open_reader(&self.state)?
         {

@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::Scene;
 use crate::progress::Look;
-use crate::records::{self, Records};
+use crate::records::{self, Records, label};
 use crate::settings::Global;
 
 /// Attempts that live at once, unless somebody says otherwise.
@@ -129,6 +129,7 @@ impl Target {
         Scene {
             run: self.number(),
             state: self.state.clone(),
+            dir: label(&self.run, "dir").unwrap_or_default().to_owned(),
             at_once: self.at_once(&definition),
             definition,
             targets: self.run.options.targets.clone(),

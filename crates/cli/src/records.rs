@@ -110,3 +110,8 @@ pub fn find(reader: &Reader, state: &std::path::Path, text: &str) -> Result<RunR
         }),
     }
 }
+
+/// A label of a run.
+pub fn label<'a>(run: &'a RunRecord, name: &str) -> Option<&'a str> {
+    run.options.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+}

@@ -10,6 +10,7 @@
 
 mod chain;
 mod performance;
+mod rest;
 mod story;
 mod text;
 mod time;

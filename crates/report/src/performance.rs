@@ -6,6 +6,7 @@ use partitur_model::Timestamp;
 use partitur_model::record::{RunState, TaskOutcome, TaskRecord, TaskState, UndoState};
 
 use crate::chain::{Link, chain};
+use crate::rest::Rests;
 use crate::story::{Cast, Story};
 use crate::watch::{Cause, Waits, Watch};
 
@@ -18,8 +19,10 @@ pub struct Performance {
     pub name: String,
     /// How it stands.
     pub state: RunState,
-    /// From its acceptance to its end.
+    /// From its acceptance to its end, without the time in which it rested.
     pub wall: Duration,
+    /// The time in which nobody was at work on it: after a crash, or ended and not yet resumed.
+    pub rested: Duration,
     /// All attempts together, those of sub-runs included: what one after the other would have taken.
     pub attempts: Duration,
     /// What doing several things at once has saved; `None` if nothing.
@@ -74,14 +77,18 @@ impl Performance {
     /// Reads the figures. `watch` may be empty: then what tasks waited for in the queue is not known.
     pub fn of(story: &Story<'_>, watch: &Watch) -> Performance {
         let cast = Cast::of(story);
-        let wall = story.run.ended.unwrap_or(story.now).since(story.run.created);
+        let rests = Rests::of(story);
+        let end = story.run.ended.unwrap_or(story.now);
+        let wall = rests.between(story.run.created, end);
+        let rested = end.since(story.run.created) - wall;
         let attempts = busy(story, &cast, watch);
-        let (waits, queued) = waits(story, &cast, watch);
+        let (waits, queued) = waits(story, &cast, watch, &rests);
         Performance {
             run: story.run.id.number(),
             name: story.run.name.clone(),
             state: story.run.state,
             wall,
+            rested,
             attempts,
             saving: saving(wall, attempts),
             critical: chain(&cast),
@@ -115,12 +122,12 @@ fn busy_of(task: &TaskRecord, watch: &Watch, now: Timestamp) -> Duration {
     }
 }
 
-fn waits(story: &Story<'_>, cast: &Cast<'_>, watch: &Watch) -> (Waits, Duration) {
+fn waits(story: &Story<'_>, cast: &Cast<'_>, watch: &Watch, rests: &Rests) -> (Waits, Duration) {
     let mut waits = watch.waited();
     let mut queued = Duration::ZERO;
     for (at, task) in cast.tasks.iter().enumerate().filter(|&(at, _)| cast.works(at)) {
         if cast.tasks[at].started.is_some() {
-            waits.add(Cause::Dependency, task.ready.since(story.run.created));
+            waits.add(Cause::Dependency, rests.between(story.run.created, task.ready));
         }
         if watch.is_empty() || watch.seen(&task.path).is_none() {
             queued += task.started.map_or(Duration::ZERO, |start| start.since(task.ready));

@@ -17,7 +17,12 @@ impl Performance {
     /// What became of the run: `month-end succeeded in 12.4s`.
     pub fn headline(&self) -> String {
         let name = if self.name.is_empty() { "the run" } else { &self.name };
-        let wall = short(self.wall);
+        let rested = if self.rested.is_zero() {
+            String::new()
+        } else {
+            format!(" (and {} of rest)", short(self.rested))
+        };
+        let wall = short(self.wall) + &rested;
         match self.state {
             RunState::Ended(outcome) => format!("{name} {} after {wall}", outcome_words(outcome)),
             RunState::Running => format!("{name} has been running for {wall}"),

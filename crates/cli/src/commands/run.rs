@@ -121,6 +121,7 @@ impl Run {
         Scene {
             run,
             state,
+            dir: loaded.dir.display().to_string(),
             definition,
             targets: self.targets.clone(),
             at_once: self.at_once(&loaded),

@@ -16,6 +16,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::ink::{Line, Paint};
 use crate::progress::now;
+use crate::records::label;
 use crate::settings::Global;
 
 /// List runs, newest first
@@ -156,11 +157,6 @@ pub fn shown_state(run: &RunRecord, live: &[u64]) -> (Paint, String) {
             }
         }
     }
-}
-
-/// A label of a run.
-pub fn label<'a>(run: &'a RunRecord, name: &str) -> Option<&'a str> {
-    run.options.labels.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }
 
 /// A run as scripts read it.

@@ -8,16 +8,16 @@ use partitur_model::definition::{Kind, Node, Scope};
 use partitur_model::record::{TaskOutcome, TaskRecord, TaskState, UndoState};
 use partitur_model::unit::format_timestamp;
 use partitur_model::{TaskSeq, Timestamp};
-use partitur_report::{Performance, Watch, bytes, short};
+use partitur_report::{Performance, Watch, short};
 use serde_json::{Value, json};
 
-use crate::commands::runs::{as_json, label, shown_state};
+use crate::commands::runs::{as_json, shown_state};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host::Target;
 use crate::ink::{Line, Paint};
 use crate::progress::now;
-use crate::records::Records;
+use crate::records::{Records, label};
 use crate::settings::Global;
 
 mod declared;
@@ -153,11 +153,12 @@ fn scope_lines(
     for (task, node) in rows {
         lines.push(task_line(task, node, depth));
         let indent = "  ".repeat(depth + 1);
-        if container.is_none() || depth == 1 {
-            let declared = declared::node_words(node);
-            if !declared.is_empty() {
-                lines.push(Line::new().add(Paint::Dim, format!("{indent}{}", declared.join(" · "))));
-            }
+        // Of the parts of a list it is said once, above them.
+        let is_part =
+            container.is_some() && *node.name == *task.map_or("", |task| container_name(&task.path));
+        let declared = if is_part { Vec::new() } else { declared::words_with_parts(node) };
+        if !declared.is_empty() {
+            lines.push(Line::new().add(Paint::Dim, format!("{indent}{}", declared.join(" · "))));
         }
         let Some(task) = task else { continue };
         if let Some(error) = task.error.as_ref().filter(|_| !succeeded(task)) {
@@ -178,6 +179,11 @@ fn scope_lines(
             lines.extend(tree(child, depth + 1));
         }
     }
+}
+
+/// `invoices` of `invoices[de]`: a part that is all there is to its list.
+fn container_name(path: &str) -> &str {
+    path.rsplit('/').next().and_then(|last| last.split_once('[')).map_or("", |(name, _)| name)
 }
 
 fn body(node: &Node) -> Option<&Scope> {
@@ -226,9 +232,6 @@ fn task_line(task: Option<&TaskRecord>, node: &Node, depth: usize) -> Line {
     }
     if task.cached {
         marks.push("from the cache".to_owned());
-    }
-    if task.usage.rss_max > 0 {
-        marks.push(bytes(task.usage.rss_max));
     }
     marks.extend(undo_words(task.undo).map(str::to_owned));
     if marks.is_empty() { line } else { line.add(Paint::Dim, format!("  {}", marks.join(" · "))) }

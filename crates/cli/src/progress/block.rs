@@ -107,13 +107,19 @@ fn details(board: &Board, now: u64, columns: usize) -> Vec<Line> {
         } else {
             format!(", held by {}", held_by(&waiter.held_by, board.run))
         };
-        waiting_line(&waiter.task, &format!("waits for {}{held}", waiter.reason), &since, width)
+        let reason = relative(&waiter.reason, &board.dir);
+        waiting_line(&waiter.task, &format!("waits for {reason}{held}"), &since, width)
     });
     let waits = board.waits.iter().map(|(task, reason)| {
         let words = if reason.starts_with("wait") { reason.clone() } else { format!("waits for {reason}") };
         waiting_line(task, &words, "", width)
     });
     running.chain(retries).chain(locks).chain(waits).collect()
+}
+
+/// `lock file:/home/me/flow/a.db` is `lock file:a.db` to those who look at `/home/me/flow`.
+fn relative(reason: &str, dir: &str) -> String {
+    if dir.is_empty() { reason.to_owned() } else { reason.replace(&format!(":{dir}/"), ":") }
 }
 
 /// `run 3 import` is `import` to those who look at run 3.

@@ -32,6 +32,8 @@ pub struct Board {
     pub waiters: Vec<Waiter>,
     /// Who waits for something else: a signal, a point in time.
     pub waits: Vec<(Arc<str>, String)>,
+    /// The directory of the document: names of locks are shown relative to it.
+    pub dir: String,
     /// When the run is expected to end, in milliseconds since the Unix epoch.
     pub expected_end: Option<u64>,
     /// How long tasks took before, in milliseconds, by path.

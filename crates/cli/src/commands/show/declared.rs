@@ -46,6 +46,18 @@ pub fn run_json(definition: &Definition) -> Value {
     Value::Object(lines.collect())
 }
 
+/// A task's declarations, and of a list of equal parts those of a part.
+pub fn words_with_parts(node: &Node) -> Vec<String> {
+    let mut words = node_words(node);
+    if let Kind::Each(each) = &node.kind
+        && let [part] = each.body.nodes.as_slice()
+        && part.name == node.name
+    {
+        words.extend(node_words(part));
+    }
+    words
+}
+
 /// A task's declarations, a few words each.
 pub fn node_words(node: &Node) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
