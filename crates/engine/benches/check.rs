@@ -2,6 +2,8 @@
 //!
 //! `cargo bench -p partitur-engine --bench check`
 
+#![expect(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+
 use std::time::Instant;
 
 use partitur_model::definition::{Command, Definition, Edge, Guard, Kind, Node, Program, Scope};

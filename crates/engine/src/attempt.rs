@@ -167,6 +167,8 @@ impl Run {
         if !undo && !may_begin {
             return cx.admission.release(cx.now, grant.task);
         }
+        #[cfg(test)]
+        crate::planted::strike(&self.node(key).name, "breaks at its start");
         let token = cx.next_token();
         let mut record = self.record(key);
         record.generation += 1;

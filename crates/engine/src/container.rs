@@ -20,7 +20,7 @@ pub(crate) const BRANCHES_MAX: usize = 1_000_000;
 pub(crate) const RESET: &str = "begins anew";
 
 /// The code of a container's failure that comes from its branches.
-const BRANCH_FAILED: &str = "branch";
+pub(crate) const BRANCH_FAILED: &str = "branch";
 
 impl Run {
     pub(crate) fn begin_each(

@@ -22,6 +22,8 @@ mod ending;
 mod engine;
 mod family;
 mod input;
+#[cfg(test)]
+mod planted;
 pub mod program;
 mod ready;
 mod recovery;

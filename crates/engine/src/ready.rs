@@ -276,6 +276,8 @@ impl Run {
         mut record: TaskRecord,
         outcome: TaskOutcome,
     ) {
+        #[cfg(test)]
+        crate::planted::strike(&record.node, "breaks at its end");
         record.state = TaskState::Ended(outcome);
         record.ended = Some(cx.now);
         cx.event(
@@ -307,7 +309,7 @@ impl Run {
             if let Action::Each(each) = &self.node(container).action
                 && each.fail_fast
             {
-                return self.close_container(cx, container, error);
+                return self.close_container(cx, container, branch_failed(path, error));
             }
             if self.node(container).spec.optional {
                 return;
@@ -341,6 +343,12 @@ impl Run {
         self.stop_everything(cx);
         cx.agenda.push_back(Todo::MayEnd(self.id()));
     }
+}
+
+/// Why a container closes. It fails, even if its branch was cancelled: only who cancels the container itself cancels it.
+fn branch_failed(path: &str, error: TaskError) -> TaskError {
+    let code = if error.code == CANCELLED { crate::container::BRANCH_FAILED.to_owned() } else { error.code };
+    TaskError::terminal(code, format!("`{path}`: {}", error.message))
 }
 
 /// What came of a computation.

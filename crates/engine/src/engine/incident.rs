@@ -20,6 +20,9 @@ use crate::effect::{Answer, Effect, Refusal};
 use crate::input::{ReplyTo, StoredRun};
 use crate::recovery::BadRows;
 
+#[cfg(test)]
+mod tests;
+
 /// What the unit at hand has done that is not in its batch.
 #[derive(Debug, Default)]
 pub(super) struct Unit {

@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use partitur_model::RunId;
-use partitur_model::record::{RunOutcome, RunRecord, RunState, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{
+    RunOutcome, RunRecord, RunState, StopCause, TaskOutcome, TaskRecord, TaskState,
+};
 
 use super::oracle::{End, Oracle, State, States};
 use super::spec::{Dice, Graph, Piece, Spec, What, author, definition};
@@ -133,6 +135,8 @@ impl Driver {
             12..14 if self.may_pause() => self.pause(),
             14 if !self.paused => self.cancel_run(),
             15 if !self.paused => self.cancel_child(),
+            17..22 if self.may_revive() => self.retry_child(),
+            22..40 if !self.oracle.resetting.is_empty() => self.disturb(),
             16 if self.shadow.is_none() => self.shadow = Some(self.lab.snapshot()),
             _ if self.paused && self.dice.chance(25) => self.unpause(),
             17..25 => self.tick(),
@@ -147,6 +151,21 @@ impl Driver {
         let pauses = self.states.values().any(|state| matches!(state, State::Pauses(_)));
         assert!(self.paused || pauses, "nothing lives, and nothing will: {:?}", self.states);
         if self.paused { self.unpause() } else { self.tick() }
+    }
+
+    /// While something waits to begin anew, which is short and rare, more happens than otherwise.
+    fn disturb(&mut self) {
+        match self.dice.below(3) {
+            0 if self.crashes < 5 => self.crash(),
+            1 if !self.paused => self.cancel_run(),
+            _ => self.cancel_something(),
+        }
+    }
+
+    /// Whether a failed sub-run may be retried while the runs above it live.
+    fn may_revive(&self) -> bool {
+        let calm = self.oracle.stopped.is_empty() && self.oracle.resetting.is_empty();
+        calm && !self.paused && !self.spec.fail_fast && self.root().state == RunState::Running
     }
 
     fn tick(&mut self) {
@@ -166,25 +185,28 @@ impl Driver {
         let before = self.states.clone();
         if let Some(path) = self.full_path(run, &name) {
             let attempts = self.attempts_of(&name);
+            let counts = !self.oracle.resetting.contains(&path);
             self.oracle.report(&path, attempts, good, go);
-            self.failure_spreads(&path, &before);
+            if counts {
+                self.failure_spreads(&path, &before);
+            }
         }
         self.give(&format!("{run}: {name} {how}"));
     }
 
     /// What the end of a task means for the fork around it, and for a run that fails fast.
     fn failure_spreads(&mut self, path: &str, before: &States) {
-        let end = match self.oracle.states(&self.spec.root).get(path) {
-            Some(&State::Ended(end @ (End::Bad | End::Cancelled))) => end,
-            _ => return self.fail_fast(),
-        };
+        let state = self.oracle.states(&self.spec.root).get(path).copied();
+        if !matches!(state, Some(State::Ended(End::Bad | End::Cancelled))) {
+            return self.fail_fast();
+        }
         let optional = find(&self.spec.root, name_of(path)).expect("it is a task of the definition").optional;
         if let Some(fork) = path.rsplit_once('[').map(|(fork, _)| fork.to_owned())
             && !optional
             && is_own_fork(path)
             && closes(&self.spec.root, name_of(&fork))
         {
-            self.oracle.close(&fork, before, end);
+            self.oracle.close(&fork, before);
         }
         self.fail_fast();
     }
@@ -218,9 +240,22 @@ impl Driver {
         }
         let path = self.dice.pick(&paths).clone();
         let before = self.states.clone();
+        if self.oracle.resetting.contains(&path) && !self.begins_anew(&path) {
+            // It is inside something that begins anew.
+            return;
+        }
+        self.oracle.resetting.remove(&path);
         self.oracle.cancel(&path);
         self.failure_spreads(&path, &before);
         self.give(&format!("cancel {path}"));
+    }
+
+    fn begins_anew(&self, path: &str) -> bool {
+        let task = self.lab.engine.tasks(self.root().id).find(|task| &*task.path == path);
+        let cause = StopCause::Reset;
+        task.is_some_and(
+            |task| matches!(task.state, TaskState::Stopping { cause: known, .. } if known == cause),
+        )
     }
 
     fn crash(&mut self) {
@@ -386,6 +421,10 @@ impl Driver {
             return;
         }
         let (run, prefix) = self.dice.pick(&children).clone();
+        if prefix.contains('#') && !self.root().state.is_ended() {
+            // A loop that has gone on does not go back.
+            return;
+        }
         let states = self.cut_off();
         let target = |path: &str, piece: &Piece| {
             let leaf = matches!(piece.what, What::Task { .. } | What::Join { .. } | What::Noop);
@@ -445,11 +484,14 @@ impl Driver {
             .zip(self.lab.live.keys())
             .filter_map(|(id, (_, path))| full(id.run, path))
             .collect();
+        // The attempts of a sub-run that was replaced are nobody's.
+        let living = &self.oracle.live;
+        self.oracle.resetting.retain(|path| living.contains(path));
         self.states = self.oracle.states(&self.spec.root);
         self.oracle.last = self.states.clone();
         let rows: BTreeMap<String, &TaskRecord> =
             self.lab.rows.tasks.values().filter_map(|row| Some((full(row.run, &row.path)?, row))).collect();
-        let frozen = self.paused || self.oracle.stopped.contains_key("");
+        let frozen = self.paused || !self.oracle.resetting.is_empty() || self.oracle.stopped.contains_key("");
         for (path, state) in &self.states {
             let waits = frozen || self.oracle.is_stopped(path);
             self.compare_one(path, *state, rows.get(path).copied(), waits);
@@ -472,7 +514,8 @@ impl Driver {
                 assert_eq!(ended, None, "{path} should run");
             }
             State::Waits | State::Pauses(_) | State::Open => {
-                assert!(!lives, "{path} is {state:?} and should not run");
+                let stops = self.oracle.stopping.contains(path);
+                assert!(!lives || stops, "{path} is {state:?} and should not run");
                 assert_eq!(ended, None, "{path} is {state:?}");
             }
         }

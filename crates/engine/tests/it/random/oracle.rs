@@ -53,8 +53,10 @@ pub struct Oracle {
     pub facts: BTreeMap<String, Fact>,
     /// Tasks whose living attempts were told to stop.
     pub stopping: BTreeSet<String>,
-    /// Forks that were told to close, and how they will end.
-    closed: BTreeMap<String, End>,
+    /// Tasks that begin anew when their living attempts have stopped.
+    pub resetting: BTreeSet<String>,
+    /// Forks that were told to close: they fail when the last in them has stopped.
+    closed: BTreeSet<String>,
     /// Runs that were told to end, by prefix.
     pub stopped: BTreeMap<String, End>,
     /// The living attempts.
@@ -137,8 +139,8 @@ impl Oracle {
                     open |= inner.0;
                     failed |= inner.1;
                 }
-                let closed = self.closed.get(path).copied();
-                settle(open, closed.or(failed.then_some(End::Bad)))
+                let failed = failed || self.closed.contains(path);
+                settle(open, failed.then_some(End::Bad))
             }
             What::Loop { items, body, .. } => self.repeats(*items, body, path, states),
             What::Sub(graph) => {
@@ -173,7 +175,7 @@ impl Oracle {
     pub fn report(&mut self, path: &str, attempts: u32, good: bool, go: bool) {
         self.live.remove(path);
         let was_told_to_stop = self.stopping.remove(path);
-        if self.is_stopped(path) {
+        if self.resetting.remove(path) || self.is_stopped(path) {
             return;
         }
         let fact = self.facts.entry(path.to_owned()).or_default();
@@ -201,11 +203,11 @@ impl Oracle {
     }
 
     /// A branch of this fork has failed: what had not ended before is cancelled.
-    pub fn close(&mut self, fork: &str, before: &States, end: End) {
-        if self.closed.contains_key(fork) {
+    pub fn close(&mut self, fork: &str, before: &States) {
+        if !self.closed.insert(fork.to_owned()) {
             return;
         }
-        self.closed.insert(fork.to_owned(), end);
+        // The attempts of a sub-run stop, too, but nobody waits for them: the next one is another run.
         let inside = format!("{fork}[");
         for (path, state) in before.range(inside.clone()..).take_while(|(path, _)| path.starts_with(&inside))
         {
@@ -219,6 +221,7 @@ impl Oracle {
     /// Everything living is dead; who was told to stop has stopped.
     pub fn crash(&mut self) {
         self.live.clear();
+        self.resetting.clear();
         for path in std::mem::take(&mut self.stopping) {
             if !self.is_stopped(&path) {
                 self.facts.entry(path).or_default().end = Some(End::Cancelled);
@@ -285,6 +288,11 @@ impl Oracle {
     }
 
     fn forget(&mut self, path: &str) {
+        let inside = |live: &String| live.strip_prefix(path).is_some_and(|rest| rest.starts_with(['[', '#']));
+        let dying =
+            self.live.iter().filter(|live| inside(live) || (*live == path && !self.stopping.contains(path)));
+        self.resetting.extend(dying.cloned());
+        self.stopping.retain(|stopping| !inside(stopping));
         self.facts.remove(path);
         self.closed.remove(path);
         for inside in ["[", "#", ">"] {
@@ -294,7 +302,7 @@ impl Oracle {
 
     fn forget_below(&mut self, prefix: &str) {
         self.facts.retain(|path, _| !path.starts_with(prefix));
-        self.closed.retain(|path, _| !path.starts_with(prefix));
+        self.closed.retain(|path| !path.starts_with(prefix));
         self.stopped.retain(|path, _| !path.starts_with(prefix));
     }
 }
