@@ -38,6 +38,12 @@ impl Run {
         }
     }
 
+    /// Whether attempts of an earlier start of the node still count as alive.
+    pub(crate) fn has_attempts_before(&self, epoch: u32) -> bool {
+        let tokens = self.tasks().flat_map(|task| [task.state.token(), task.undo.token()]);
+        tokens.flatten().any(|token| token.epoch() < epoch)
+    }
+
     /// Gives every task that is ready a row: what follows from the rows of others is not known to who only has them.
     pub(crate) fn write_derived(&mut self, cx: &mut Cx<'_>) {
         for task in self.tasks().filter(|task| task.state == TaskState::Ready) {

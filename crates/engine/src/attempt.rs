@@ -22,6 +22,10 @@ pub(crate) const SLOTS: &str = "slots";
 /// So many times an attempt may be lost to crashes of ours before its task fails.
 pub(crate) const LOSSES_MAX: u32 = 10;
 
+/// The first batch of each start of the node. Before it is durable nothing is handed out: tokens carry the number of the
+/// start, and a start that left no trace would be followed by one with the same number and the same tokens.
+const OPENING: BatchNo = BatchNo(1);
+
 impl Run {
     /// The task may start as soon as admission lets it.
     ///
@@ -236,7 +240,7 @@ impl Run {
     fn released_after(&self, cx: &Cx<'_>, key: Key, grant: &Grant, undo: bool) -> BatchNo {
         let spec = &self.node(key).spec;
         let harmless = !undo && spec.claims.is_empty() && spec.breaker.is_none() && !spec.at_most_once;
-        if harmless && !grant.fresh { BatchNo(0) } else { cx.batch.number() }
+        if harmless && !grant.fresh { OPENING } else { cx.batch.number() }
     }
 
     /// A worker speaks about an attempt.

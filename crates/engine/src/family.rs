@@ -140,6 +140,8 @@ impl Run {
         }
         self.begin_again(cx);
         self.wait_again(cx, key);
+        // A run that was cut off has tasks whose predecessors have all ended and that never began.
+        self.consider_all(cx);
     }
 
     /// Whether a loop around the task is in a later iteration by now: it does not go back for a sub-run.

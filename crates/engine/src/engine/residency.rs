@@ -119,6 +119,11 @@ impl Engine {
 
     /// Makes the run's state whole in its rows; it leaves when they are durable, unless something comes for it first.
     pub(super) fn evict(&mut self, id: RunId, batch: &mut Batch) {
+        // Of attempts of an earlier start only runs in memory are told that they are dead.
+        let epoch = self.node.epoch;
+        if self.runs.get(&id).is_some_and(|run| run.has_attempts_before(epoch)) {
+            return;
+        }
         let mut agenda = Agenda::new();
         let there = self.with_run(id, batch, &mut agenda, |run, cx| run.write_derived(cx));
         if there.is_some() {

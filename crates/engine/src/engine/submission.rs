@@ -106,7 +106,11 @@ impl Engine {
 
     pub(super) fn remember(&mut self, record: &RunRecord) {
         if let Some(key) = &record.options.dedup_key {
-            self.recent.insert(key.clone(), (record.id, record.created));
+            let known = self.recent.get(key).map(|&(_, created)| created);
+            // An older run may come back into memory after a newer one was submitted.
+            if known.is_none_or(|known| known <= record.created) {
+                self.recent.insert(key.clone(), (record.id, record.created));
+            }
         }
     }
 }
