@@ -160,7 +160,9 @@ impl<S: Store> Shard<S> {
             recovered.runs.into_iter().partition(|stored| options.adopt.takes(families.root(stored.run.id)));
         opened.resting =
             resting.into_iter().map(|stored| stored.run).filter(|run| run.parent.is_none()).collect();
+        let submitted = recovered.submitted.into_iter();
         let boot = Boot {
+            submitted: submitted.map(|known| (known.key, known.run, known.created)).collect(),
             node: recovered.node,
             breakers: recovered.breakers,
             programs,
@@ -333,12 +335,8 @@ impl<S: Store> Shard<S> {
     }
 
     fn load_what_is_wanted(&mut self, now: Timestamp) -> Result<(), ShardError> {
-        let wanted: Vec<RunId> = self
-            .released
-            .extract_if(.., |effect| matches!(effect, Effect::Load(_)))
-            .filter_map(|effect| if let Effect::Load(run) = effect { Some(run) } else { None })
-            .collect();
-        for run in wanted {
+        // Bringing one run may show that another is wanted.
+        while let Some(run) = self.next_wanted() {
             let input = match self.store.load_run(run) {
                 Ok(Some(stored)) => self.with_program(stored),
                 Ok(None) => Input::NotFound(run),
@@ -349,6 +347,11 @@ impl<S: Store> Shard<S> {
             self.step(now, input);
         }
         Ok(())
+    }
+
+    fn next_wanted(&mut self) -> Option<RunId> {
+        let mut wanted = self.released.extract_if(.., |effect| matches!(effect, Effect::Load(_)));
+        if let Some(Effect::Load(run)) = wanted.next() { Some(run) } else { None }
     }
 
     /// A run that ended before this start comes with a definition that nobody has compiled yet.

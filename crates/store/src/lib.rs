@@ -23,7 +23,7 @@ pub use tables::Tables;
 
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::{BreakerRecord, DefinitionRecord, NodeRecord, RunRecord, TaskRecord};
-use partitur_model::{DefinitionId, RunId};
+use partitur_model::{DefinitionId, RunId, Timestamp};
 
 /// Batches that may wait for the disk; one more is refused with [`StoreError::Overloaded`].
 pub const QUEUE_MAX: usize = 1024;
@@ -100,8 +100,21 @@ pub struct Recovered {
     pub definitions: Vec<DefinitionRecord>,
     /// Every run that has not ended, by number; a parent that waits for an open child is open itself.
     pub runs: Vec<StoredRun>,
+    /// The newest run under each key of deduplication, ended or not, by key.
+    pub submitted: Vec<Submitted>,
     /// What could not be read, and is left as it is.
     pub quarantined: Vec<Quarantined>,
+}
+
+/// A submission that an equal one joins for a while.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submitted {
+    /// Its key.
+    pub key: String,
+    /// Its run.
+    pub run: RunId,
+    /// When it was accepted.
+    pub created: Timestamp,
 }
 
 /// Something on the disk that could not be read.

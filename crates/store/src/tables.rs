@@ -9,7 +9,7 @@ use partitur_model::record::{
 };
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq};
 
-use crate::{Quarantined, Recovered, StoredRun};
+use crate::{Quarantined, Recovered, StoredRun, Submitted};
 
 /// The key of a run's row: its shard above its number. The random bits of the id are checked, not searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -79,8 +79,18 @@ impl Tables {
             breakers: self.breakers().collect(),
             definitions: used.iter().filter_map(|id| self.definition(*id)).cloned().collect(),
             runs: known.into_iter().map(|run| self.stored(run)).collect(),
+            submitted: self.submitted(),
             quarantined: unknown.into_iter().map(Quarantined::without_definition).collect(),
         }
+    }
+
+    fn submitted(&self) -> Vec<Submitted> {
+        let keyed = self.runs.values().filter_map(|run| Some((run.options.dedup_key.clone()?, run)));
+        // Numbers rise: the last one under a key is the newest.
+        let newest: BTreeMap<String, Submitted> = keyed
+            .map(|(key, run)| (key.clone(), Submitted { key, run: run.id, created: run.created }))
+            .collect();
+        newest.into_values().collect()
     }
 
     /// What the node remembers.

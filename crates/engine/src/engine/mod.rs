@@ -58,6 +58,8 @@ pub struct Boot {
     pub programs: Vec<(DefinitionId, Arc<Program>)>,
     /// The runs, parents and children alike.
     pub runs: Vec<StoredRun>,
+    /// The newest submission under each key of deduplication, whether its run has ended or not.
+    pub submitted: Vec<(String, RunId, Timestamp)>,
 }
 
 /// The state machine of a node.
@@ -101,7 +103,7 @@ impl Engine {
             loading: BTreeMap::new(),
             leaving: BTreeMap::new(),
             quarantined: BTreeMap::new(),
-            recent: BTreeMap::new(),
+            recent: boot.submitted.into_iter().map(|(key, run, at)| (key, (run, at))).collect(),
             admission: Admission::new(options.admission),
             timers: Timers::default(),
             incidents: 0,

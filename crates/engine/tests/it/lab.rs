@@ -321,6 +321,7 @@ impl Lab {
             breakers: self.rows.breakers.values().cloned().collect(),
             programs: programs.collect(),
             runs: live,
+            ..Boot::default()
         };
         let options = Options { concurrency: self.concurrency, ..Options::default() };
         let (engine, bad) = Engine::new(options, boot, self.now, batch);

@@ -1,6 +1,6 @@
 //! Reads rows back, for recovery and for the readers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use partitur_model::record::{
@@ -10,12 +10,12 @@ use partitur_model::record::{
 use partitur_model::{DefinitionId, RunId, TaskSeq, Timestamp};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
-use super::columns::unknown;
+use super::columns::{run_id, unknown};
 use super::fault::{Unreadable, store_error};
 use super::payload::{PayloadReader, unpack};
 use super::{run_row, task_row};
 use crate::tables::RunKey;
-use crate::{Quarantined, Recovered, StoreError, StoredRun};
+use crate::{Quarantined, Recovered, StoreError, StoredRun, Submitted};
 
 /// See [`Store::recover`](crate::Store::recover).
 pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
@@ -32,7 +32,25 @@ pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
     for id in definitions {
         recovered.definitions.extend(definition(conn, id)?);
     }
+    recovered.submitted = submitted(conn).map_err(store_error)?;
     Ok(recovered)
+}
+
+/// The newest run under each key of deduplication. Numbers rise: it is the one with the highest.
+fn submitted(conn: &Connection) -> rusqlite::Result<Vec<Submitted>> {
+    let mut newest: BTreeMap<String, Submitted> = BTreeMap::new();
+    let mut select = conn.prepare_cached(
+        "SELECT dedup_key, created, key, random FROM runs WHERE dedup_key IS NOT NULL ORDER BY dedup_key, key",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (key, created, run, random): (String, i64, i64, i64) =
+            (row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?);
+        let run = run_id(RunKey(run), random);
+        let created = Timestamp::from_micros(created as u64);
+        newest.insert(key.clone(), Submitted { key, run, created });
+    }
+    Ok(newest.into_values().collect())
 }
 
 /// A run can only go on with its definition; what cannot be read of it, the run cannot do without.

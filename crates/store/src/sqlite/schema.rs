@@ -96,6 +96,7 @@ CREATE TABLE runs (
 ) STRICT;
 CREATE INDEX runs_open ON runs (state) WHERE state NOT BETWEEN 30 AND 35;
 CREATE INDEX runs_name ON runs (name);
+CREATE INDEX runs_dedup_key ON runs (dedup_key) WHERE dedup_key IS NOT NULL;
 CREATE INDEX runs_parent ON runs (parent) WHERE parent IS NOT NULL;
 
 CREATE TABLE tasks (
