@@ -1,0 +1,81 @@
+//! An effect is released only when what it rests on is durable.
+
+use partitur_engine::Effect;
+use partitur_model::AttemptId;
+use partitur_model::dispatch::Dispatch;
+use partitur_model::record::{TaskRecord, TaskState};
+
+use super::{Checker, Scene, Seen, order};
+
+/// Compares effects with durable rows.
+pub struct Durable;
+
+impl Checker for Durable {
+    fn watch(&mut self, scene: &Scene<'_>, seen: &Seen<'_>) -> Result<(), String> {
+        match seen {
+            Seen::Effect(Effect::Dispatch { dispatch, .. }) => handed_out(scene, dispatch),
+            Seen::Effect(Effect::Stop(attempt)) => stopped(scene, *attempt),
+            Seen::Effect(Effect::Evaluate { run, task, generation, .. }) => {
+                let is_gone = !scene.engine.tasks(*run).any(|record| record.seq == *task);
+                match scene.durable.task(*run, *task) {
+                    Some(row) if row.generation >= *generation => Ok(()),
+                    // The same batch has removed what asked: the answer will change nothing.
+                    None if is_gone => Ok(()),
+                    row => Err(format!("an evaluation for {run:?} is asked of a row that is {row:?}")),
+                }
+            }
+            Seen::Effect(Effect::Load(_) | Effect::Reply { .. } | Effect::Event(_))
+            | Seen::Commit(_)
+            | Seen::Rest
+            | Seen::Idle
+            | Seen::Started(_)
+            | Seen::Killed => Ok(()),
+        }
+    }
+}
+
+/// The hand-out is durable, or a second one after a crash does no harm and the task's being ready is durable.
+fn handed_out(scene: &Scene<'_>, dispatch: &Dispatch) -> Result<(), String> {
+    let AttemptId { run, task, token } = dispatch.attempt;
+    let row = scene.durable.task(run, task);
+    let is_recorded =
+        row.is_some_and(|row| row.state.token() == Some(token) || row.undo.token() == Some(token));
+    if is_recorded {
+        return Ok(());
+    }
+    let record = find(scene, dispatch.attempt).ok_or("a dispatch of a task that is unknown")?;
+    let Some(run) = scene.durable.run(run) else {
+        return Err(format!("`{}` is handed out, and its run has no row", dispatch.path));
+    };
+    let definition = scene.documents.of(run);
+    let Some(node) = scene.durable.node(definition, record) else {
+        return Err(format!("`{}` is handed out, and its container has no row", dispatch.path));
+    };
+    let is_harmless =
+        !dispatch.undo && dispatch.claims.is_empty() && node.breaker.is_none() && !node.at_most_once;
+    if !is_harmless {
+        return Err(format!("`{}` is handed out before that is durable: {row:?}", dispatch.path));
+    }
+    if row.is_some_and(|row| matches!(row.state, TaskState::Ready)) {
+        return Ok(());
+    }
+    order::unmet(scene.durable, definition, record).map_or(Ok(()), |unmet| {
+        Err(format!("`{}` is handed out before its being ready is durable: {unmet}", dispatch.path))
+    })
+}
+
+/// A stop is only told once the row says so; of an attempt that is over it does no harm.
+fn stopped(scene: &Scene<'_>, attempt: AttemptId) -> Result<(), String> {
+    match scene.durable.task(attempt.run, attempt.task) {
+        Some(row) if matches!(row.state, TaskState::Running { token, .. } if token == attempt.token) => {
+            Err(format!("`{}` is told to stop before that is durable", row.path))
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The record of an attempt's task, wherever it is known.
+pub fn find<'a>(scene: &Scene<'a>, attempt: AttemptId) -> Option<&'a TaskRecord> {
+    let in_memory = scene.engine.tasks(attempt.run).find(|task| task.seq == attempt.task);
+    in_memory.or_else(|| scene.decided.task(attempt.run, attempt.task))
+}

@@ -1,0 +1,186 @@
+//! What happened in a simulation, counted.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use partitur_engine::{Command, Input};
+use partitur_model::dispatch::ReportKind;
+use partitur_model::record::{TaskRecord, TaskState, UndoState};
+
+use crate::faults::Fault;
+
+/// States of tasks, as far as inputs find them in memory.
+pub const STATES: [&str; 10] =
+    ["blocked", "ready", "running", "stopping", "backoff", "waiting", "open", "ended", "undoing", "undone"];
+
+/// Inputs that concern a whole run, and so find its tasks in every state.
+pub const OF_RUNS: [&str; 8] =
+    ["pause", "unpause", "cancel", "retry", "restart", "rollback", "evict", "attempts lost"];
+
+/// Pairs of a task's state and an input that names the task.
+pub const OF_TASKS: [(&str, &[&str]); 5] = [
+    ("success", &["running", "stopping", "backoff", "ready", "ended", "undoing"]),
+    ("failure", &["running", "stopping", "backoff", "ready", "ended", "undoing"]),
+    ("alive", &["running", "stopping", "backoff", "ended"]),
+    ("signal", &["ready", "running", "stopping", "backoff", "waiting", "open", "ended"]),
+    ("value", &["waiting", "open", "ended"]),
+];
+
+/// Inputs by which people name a task in whatever state it is.
+pub const BY_PATH: [&str; 2] = ["cancel task", "rerun"];
+
+/// Counts of everything.
+#[derive(Clone, Debug, Default)]
+pub struct Summary {
+    /// Seeds.
+    pub seeds: u64,
+    /// Inputs from outside.
+    pub inputs: u64,
+    /// The fewest inputs of a seed.
+    pub inputs_min: u64,
+    /// Starts of the node after a crash.
+    pub crashes: u64,
+    /// The fewest crashes of a seed.
+    pub crashes_min: u64,
+    /// Commits.
+    pub commits: u64,
+    /// Runs and sub-runs.
+    pub runs: u64,
+    /// Attempts handed out.
+    pub dispatches: u64,
+    /// Compensations among them.
+    pub undos: u64,
+    /// What went wrong, and how often.
+    pub faults: BTreeMap<Fault, u64>,
+    /// In which states inputs found tasks, and how often.
+    pub pairs: BTreeMap<(&'static str, &'static str), u64>,
+}
+
+impl Summary {
+    /// Something went wrong.
+    pub fn fault(&mut self, fault: Fault) {
+        *self.faults.entry(fault).or_default() += 1;
+    }
+
+    /// An input found the task in this state.
+    pub fn pair(&mut self, task: &TaskRecord, input: &'static str) {
+        *self.pairs.entry((state_name(task), input)).or_default() += 1;
+    }
+
+    /// Adds another one.
+    pub fn add(&mut self, other: &Summary) {
+        let least = |mine: u64, others: u64| if self.seeds == 0 { others } else { mine.min(others) };
+        self.inputs_min = least(self.inputs_min, other.inputs_min);
+        self.crashes_min = least(self.crashes_min, other.crashes_min);
+        self.seeds += other.seeds;
+        self.inputs += other.inputs;
+        self.crashes += other.crashes;
+        self.commits += other.commits;
+        self.runs += other.runs;
+        self.dispatches += other.dispatches;
+        self.undos += other.undos;
+        for (fault, count) in &other.faults {
+            *self.faults.entry(*fault).or_default() += count;
+        }
+        for (pair, count) in &other.pairs {
+            *self.pairs.entry(*pair).or_default() += count;
+        }
+    }
+
+    /// What should have occurred and did not.
+    pub fn missing(&self) -> Vec<String> {
+        let faults = Fault::all().into_iter().filter(|fault| !self.faults.contains_key(fault));
+        let faults = faults.map(|fault| format!("{fault:?}"));
+        let of_runs = OF_RUNS.iter().flat_map(|&input| STATES.map(|state| (state, input)));
+        let by_path = BY_PATH.iter().flat_map(|&input| STATES.map(|state| (state, input)));
+        let of_tasks = OF_TASKS.iter().flat_map(|&(input, states)| states.iter().map(move |&s| (s, input)));
+        let pairs = of_runs.chain(by_path).chain(of_tasks).filter(|pair| !self.pairs.contains_key(pair));
+        faults.chain(pairs.map(|(state, input)| format!("{input} × {state}"))).collect()
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(
+            f,
+            "{} seeds, {} inputs (at least {} a seed), {} crashes (at least {}), {} commits, {} runs, {} attempts, \
+             {} compensations",
+            self.seeds,
+            self.inputs,
+            self.inputs_min,
+            self.crashes,
+            self.crashes_min,
+            self.commits,
+            self.runs,
+            self.dispatches,
+            self.undos,
+        )?;
+        for (fault, count) in &self.faults {
+            writeln!(f, "{count:>12}  {fault:?}")?;
+        }
+        let mut inputs: Vec<&str> = self.pairs.keys().map(|(_, input)| *input).collect();
+        inputs.sort_unstable();
+        inputs.dedup();
+        write!(f, "{:>14}", "")?;
+        STATES.iter().try_for_each(|state| write!(f, "{state:>10}"))?;
+        for input in inputs {
+            write!(f, "\n{input:>14}")?;
+            for state in STATES {
+                write!(f, "{:>10}", self.pairs.get(&(state, input)).copied().unwrap_or_default())?;
+            }
+        }
+        writeln!(f)
+    }
+}
+
+/// The state in which an input finds a task.
+pub fn state_name(task: &TaskRecord) -> &'static str {
+    match task.state {
+        TaskState::Blocked => "blocked",
+        TaskState::Ready => "ready",
+        TaskState::Running { .. } => "running",
+        TaskState::Stopping { .. } => "stopping",
+        TaskState::Backoff { .. } => "backoff",
+        TaskState::Waiting { .. } => "waiting",
+        TaskState::Open => "open",
+        TaskState::Ended(_) => match task.undo {
+            UndoState::None => "ended",
+            UndoState::Running { .. } | UndoState::Backoff { .. } => "undoing",
+            UndoState::Done | UndoState::Failed => "undone",
+        },
+    }
+}
+
+/// The name of an input.
+pub fn input_name(input: &Input) -> &'static str {
+    match input {
+        Input::Submit(_) => "submit",
+        Input::Report(report) => match &report.what {
+            ReportKind::Alive => "alive",
+            ReportKind::Progress { .. } => "progress",
+            ReportKind::Ended(ending) if ending.result.is_ok() => "success",
+            ReportKind::Ended(_) => "failure",
+        },
+        Input::Command { command, .. } => match command {
+            Command::Pause => "pause",
+            Command::Unpause => "unpause",
+            Command::Cancel { .. } => "cancel",
+            Command::CancelTask { .. } => "cancel task",
+            Command::CancelAgent { .. } => "cancel agent",
+            Command::Signal { .. } => "signal",
+            Command::Retry { .. } => "retry",
+            Command::Rerun { .. } => "rerun",
+            Command::Restart => "restart",
+            Command::Rollback => "rollback",
+        },
+        Input::Evaluated { .. } => "value",
+        Input::Tick => "tick",
+        Input::Durable(_) => "durable",
+        Input::AttemptsLost => "attempts lost",
+        Input::Loaded(_) => "loaded",
+        Input::NotFound(_) => "not found",
+        Input::Evict(_) => "evict",
+        Input::Concurrency(_) => "concurrency",
+        Input::ResetBreaker { .. } => "reset breaker",
+    }
+}
