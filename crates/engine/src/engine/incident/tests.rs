@@ -100,6 +100,7 @@ impl Bench {
             breakers: Vec::new(),
             programs: self.programs.clone(),
             runs: runs.collect(),
+            ..Boot::default()
         };
         let mut batch = Batch::new(BatchNo(1));
         let (engine, bad) = Engine::new(Options::default(), boot, Timestamp::ZERO, &mut batch);
