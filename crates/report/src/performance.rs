@@ -164,3 +164,6 @@ fn counts(cast: &Cast<'_>) -> Counts {
     }
     counts
 }
+
+#[cfg(test)]
+mod tests;

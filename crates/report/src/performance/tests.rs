@@ -1,0 +1,218 @@
+use std::sync::Arc;
+
+use partitur_model::definition::{
+    Command, Definition, Each, Edge, Guard, Items, Kind, Node, Scope, TemplateTree,
+};
+use partitur_model::record::{LogSpan, RunOptions, RunOutcome, RunRecord, ScopeRef, TaskError, Usage};
+use partitur_model::{DefinitionId, Payload, Place, RunId, TaskSeq};
+
+use super::*;
+
+/// Seconds after the run was accepted.
+fn at(seconds: f64) -> Timestamp {
+    Timestamp::from_millis(1_000_000 + (seconds * 1_000.0) as u64)
+}
+
+fn command(name: &str) -> Node {
+    Node::new(name, Kind::Command(Command::default()))
+}
+
+fn edges(pairs: &[(u32, u32)]) -> Vec<Edge> {
+    let edge = |&(from, to): &(u32, u32)| Edge { from, to, guard: Guard::Success, place: Place::root() };
+    pairs.iter().map(edge).collect()
+}
+
+fn run(end: f64) -> RunRecord {
+    RunRecord {
+        id: RunId::new(0, 7, 1),
+        definition: DefinitionId(1),
+        flow: String::new(),
+        name: "month-end".to_owned(),
+        parent: None,
+        state: RunState::Ended(RunOutcome::Succeeded),
+        generation: 0,
+        input: Payload::Null,
+        variables: Payload::Null,
+        output: None,
+        error: None,
+        options: RunOptions::default(),
+        created: at(0.0),
+        ended: Some(at(end)),
+    }
+}
+
+/// A task that was ready, started and ended then, and succeeded.
+fn task(seq: u32, name: &str, ready: f64, started: f64, ended: f64) -> TaskRecord {
+    TaskRecord {
+        run: RunId::new(0, 7, 1),
+        seq: TaskSeq(seq),
+        node: name.into(),
+        scope: None,
+        path: name.into(),
+        state: TaskState::Ended(TaskOutcome::Succeeded),
+        generation: 1,
+        attempt: 1,
+        losses: 0,
+        ready: at(ready),
+        started: Some(at(started)),
+        ended: Some(at(ended)),
+        output: None,
+        error: None,
+        items: None,
+        iteration: 0,
+        child: None,
+        undo: UndoState::None,
+        cached: false,
+        log: None::<LogSpan>,
+        usage: Usage::default(),
+    }
+}
+
+fn part(seq: u32, container: u32, index: u32, times: (f64, f64, f64)) -> TaskRecord {
+    let (ready, started, ended) = times;
+    TaskRecord {
+        scope: Some(ScopeRef { container: TaskSeq(container), index }),
+        path: format!("parts[{index}]").into(),
+        ..task(seq, "parts", ready, started, ended)
+    }
+}
+
+/// `load` (2 s), then `orders` (6 s) and `stock` (3 s, which waits 6 s for a lock of `orders`), then `close` (1 s).
+fn month_end() -> (RunRecord, Vec<TaskRecord>, Definition) {
+    let nodes = ["load", "orders", "stock", "close"].map(command).to_vec();
+    let root = Scope { nodes, edges: edges(&[(0, 1), (0, 2), (1, 3), (2, 3)]) };
+    let tasks = vec![
+        task(1, "load", 0.0, 0.0, 2.0),
+        task(2, "orders", 2.0, 2.0, 8.0),
+        task(3, "stock", 2.0, 8.0, 11.0),
+        task(4, "close", 11.0, 11.0, 12.0),
+    ];
+    (run(12.0), tasks, Definition { root, ..Definition::default() })
+}
+
+fn performance(run: &RunRecord, tasks: &[TaskRecord], definition: &Definition, watch: &Watch) -> Performance {
+    Performance::of(&Story { run, tasks, definition, children: Vec::new(), now: at(100.0) }, watch)
+}
+
+fn watched() -> Watch {
+    let mut watch = Watch::default();
+    let stock: Arc<str> = "stock".into();
+    watch.ready(at(2.0), &stock);
+    watch.kept(at(3.0), "stock", Cause::Lock);
+    watch.started(at(8.0), &stock);
+    watch.ended(at(11.0), &stock);
+    watch
+}
+
+#[test]
+fn the_summary_says_what_was_saved_what_determined_the_end_and_what_was_waited_for() {
+    let (run, tasks, definition) = month_end();
+    insta::assert_snapshot!(performance(&run, &tasks, &definition, &watched()), @r"
+    month-end succeeded after 12.0s
+      tasks          4 succeeded
+      time saved     none: one after the other would have taken 12.0s
+      critical path  12.0s: load 2.0s → stock 3.0s (after 6.0s in the queue) → close 1.0s
+      waits          dependency 15.0s · lock 6.0s (all tasks together)
+    ");
+}
+
+#[test]
+fn what_runs_side_by_side_is_saved_and_the_longer_side_is_critical() {
+    let (run, mut tasks, definition) = month_end();
+    tasks[2] = task(3, "stock", 2.0, 2.0, 5.0);
+    tasks[3] = task(4, "close", 8.0, 8.0, 9.0);
+    let run = RunRecord { ended: Some(at(9.0)), ..run };
+    let performance = performance(&run, &tasks, &definition, &Watch::default());
+    let saving = performance.saving.unwrap();
+    assert_eq!((saving.time, saving.percent), (Duration::from_secs(3), 25.0));
+    assert!((saving.factor - 12.0 / 9.0).abs() < 1e-9);
+    let path: Vec<&str> = performance.critical.iter().map(|link| link.path.as_str()).collect();
+    assert_eq!(path, ["load", "orders", "close"]);
+}
+
+#[test]
+fn pauses_between_attempts_are_waits_and_no_work() {
+    let (run, tasks, definition) = month_end();
+    let tasks = vec![TaskRecord { attempt: 2, ..tasks[0].clone() }];
+    let load: Arc<str> = "load".into();
+    let mut watch = Watch::default();
+    watch.ready(at(0.0), &load);
+    watch.started(at(0.0), &load);
+    watch.retries(at(0.5), &load);
+    watch.started(at(1.5), &load);
+    watch.ended(at(2.0), &load);
+    let performance = performance(&run, &tasks, &definition, &watch);
+    assert_eq!(performance.attempts, Duration::from_secs(1));
+    assert_eq!(performance.waits.of(Cause::Retry), Duration::from_secs(1));
+    assert_eq!((performance.counts.retried, performance.counts.retries), (1, 1));
+}
+
+#[test]
+fn the_chain_leads_through_the_parts_of_a_list_and_the_list_itself_is_not_counted() {
+    let each = Each {
+        items: Items::List(TemplateTree::default()),
+        key: None,
+        max_parallel: None,
+        batch: None,
+        body: Scope { nodes: vec![command("parts")], edges: Vec::new() },
+        fail_fast: false,
+    };
+    let nodes = vec![command("load"), Node::new("parts", Kind::Each(Box::new(each))), command("close")];
+    let root = Scope { nodes, edges: edges(&[(0, 1), (1, 2)]) };
+    let definition = Definition { root, ..Definition::default() };
+    let container = TaskRecord { started: None, ..task(2, "parts", 1.0, 1.0, 5.0) };
+    let tasks = [
+        task(1, "load", 0.0, 0.0, 1.0),
+        container,
+        part(3, 2, 0, (1.0, 1.0, 2.0)),
+        part(4, 2, 1, (1.0, 1.0, 5.0)),
+        task(5, "close", 5.0, 5.0, 6.0),
+    ];
+    let performance = performance(&run(6.0), &tasks, &definition, &Watch::default());
+    let path: Vec<&str> = performance.critical.iter().map(|link| link.path.as_str()).collect();
+    assert_eq!(path, ["load", "parts[1]", "close"]);
+    assert_eq!(performance.counts.succeeded, 4);
+    assert_eq!(performance.attempts, Duration::from_secs(7));
+}
+
+#[test]
+fn time_in_which_nobody_was_at_work_is_rest() {
+    let (run, mut tasks, definition) = month_end();
+    // `close` failed, and an hour later the run was resumed.
+    tasks[3] = task(4, "close", 3_611.0, 3_611.0, 3_612.0);
+    let run = RunRecord { ended: Some(at(3_612.0)), ..run };
+    let performance = performance(&run, &tasks, &definition, &Watch::default());
+    assert_eq!((performance.wall, performance.rested), (Duration::from_secs(12), Duration::from_secs(3_600)));
+    assert_eq!(performance.headline(), "month-end succeeded after 12.0s (and 1h 00m of rest)");
+}
+
+#[test]
+fn ends_are_counted_by_their_kind() {
+    let (run, mut tasks, definition) = month_end();
+    tasks[0].cached = true;
+    tasks[1].state = TaskState::Ended(TaskOutcome::Failed);
+    tasks[1].error = Some(TaskError::new("exit-1", "exit code 1"));
+    tasks[2].state = TaskState::Ended(TaskOutcome::Skipped);
+    tasks[3].undo = UndoState::Done;
+    let performance = performance(&run, &tasks, &definition, &Watch::default());
+    assert_eq!(performance.lines()[0].1, "2 succeeded · 1 failed · 1 skipped · 1 from the cache · 1 undone");
+    // What came from the cache has cost nothing.
+    assert_eq!(performance.attempts, Duration::from_secs(10));
+}
+
+#[test]
+fn of_a_long_chain_the_longest_links_are_shown() {
+    let nodes: Vec<Node> = (0..20).map(|at| command(&format!("t{at}"))).collect();
+    let pairs: Vec<(u32, u32)> = (0..19).map(|from| (from, from + 1)).collect();
+    let definition = Definition { root: Scope { nodes, edges: edges(&pairs) }, ..Definition::default() };
+    let mut now = 0.0;
+    let tasks: Vec<TaskRecord> = (0..20)
+        .map(|seq: u32| {
+            let took = if seq < 4 || seq > 17 { 2.0 } else { 1.0 };
+            now += took;
+            task(seq + 1, &format!("t{seq}"), now - took, now - took, now)
+        })
+        .collect();
+    let performance = performance(&run(now), &tasks, &definition, &Watch::default());
+    insta::assert_snapshot!(performance.lines()[2].1, @"26.0s: t0 2.0s → t1 2.0s → t2 2.0s → t3 2.0s → t4 1.0s → t5 1.0s → … 12 more → t18 2.0s → t19 2.0s");
+}
