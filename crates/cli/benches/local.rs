@@ -41,16 +41,20 @@ fn write_graph(dir: &Path, tasks: usize) {
             };
             let needs: std::collections::BTreeSet<String> = needs.into_iter().collect();
             let list: Vec<&str> = needs.iter().map(String::as_str).collect();
-            let _ = writeln!(flow, "  t{layer}-{place}:\n    run: [/bin/true]\n    needs: [{}]", list.join(", "));
+            let _ =
+                writeln!(flow, "  t{layer}-{place}:\n    run: [/bin/true]\n    needs: [{}]", list.join(", "));
             let _ = writeln!(make, "t{layer}-{place}: {}\n\t@/bin/true", list.join(" "));
         }
     }
     let last = tasks / WIDTH - 1;
     let all: Vec<String> = (0..WIDTH).map(|place| format!("t{last}-{place}")).collect();
     fs::write(dir.join("flow.yaml"), flow).expect("the directory is writable");
-    fs::write(dir.join("Makefile"), format!("all: {}\n{make}", all.join(" "))).expect("the directory is writable");
-    fs::write(dir.join("one.yaml"), "tasks:\n  a:\n    run: [/bin/true]\n").expect("the directory is writable");
-    fs::write(dir.join("nap.yaml"), "tasks:\n  a:\n    run: [sleep, '3']\n").expect("the directory is writable");
+    fs::write(dir.join("Makefile"), format!("all: {}\n{make}", all.join(" ")))
+        .expect("the directory is writable");
+    fs::write(dir.join("one.yaml"), "tasks:\n  a:\n    run: [/bin/true]\n")
+        .expect("the directory is writable");
+    fs::write(dir.join("nap.yaml"), "tasks:\n  a:\n    run: [sleep, '3']\n")
+        .expect("the directory is writable");
 }
 
 fn against_make(dir: &Path, tasks: usize) {
@@ -69,7 +73,12 @@ fn against_make(dir: &Path, tasks: usize) {
     println!("{tasks} x /bin/true, layers of {WIDTH}, 2 at a time, ms: medians of {ROUNDS} pairs");
     println!("  partitur run {:8.0}", median(&mut ours));
     println!("  make -j2     {:8.0}", median(&mut theirs));
-    println!("  ratio        {:8.2}   (from {:.2} to {:.2})", median(&mut ratios), ratios[0], ratios[ROUNDS - 1]);
+    println!(
+        "  ratio        {:8.2}   (from {:.2} to {:.2})",
+        median(&mut ratios),
+        ratios[0],
+        ratios[ROUNDS - 1]
+    );
 }
 
 fn starts(dir: &Path) {
@@ -100,7 +109,8 @@ fn idle(dir: &Path) {
         .expect("the binary was built");
     std::thread::sleep(Duration::from_secs(1));
     let status = fs::read_to_string(format!("/proc/{}/status", child.id())).unwrap_or_default();
-    let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("?").trim().to_owned();
+    let resident =
+        status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap_or("?").trim().to_owned();
     let _ = child.wait();
     println!("resident memory of an idle run: {resident}");
 }

@@ -4,13 +4,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use partitur::host::{Followed, Notice, Session};
+use partitur::host::{Followed, Notice, Session, Settings};
 use partitur_api::outcome_name;
 use partitur_model::definition::Definition;
 use partitur_model::record::{RunOutcome, RunState, TaskState};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::host::{has_gone, persist};
 use crate::ink::{Colour, Line, Paint};
 use crate::progress::{Board, Expectation, Look, Progress, now};
 use crate::records::{self, Records};
@@ -41,21 +42,28 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Follows the run to its end.
+    /// Follows the run to its end. With `settings`, this process takes the run up if its host goes.
     ///
     /// # Errors
     /// The host's, the store's.
-    pub fn follow(&self, session: &mut Session) -> Result<Exit, Failure> {
+    pub fn follow(&self, session: &mut Session, settings: &Settings) -> Result<Exit, Failure> {
         let mut progress = Progress::new(self.board()?, self.look, self.colour, self.expectation());
         let mut summed_up = false;
         let pulse = progress.pulse();
-        let followed = session.follow(self.run, pulse, &mut |notice| {
-            if let Notice::Hosting { .. } = notice {
-                progress.close();
-                self.sum_up(&progress);
-                summed_up = true;
+        let followed = persist(|| {
+            let followed = session.follow(self.run, pulse, &mut |notice| {
+                if let Notice::Hosting { .. } = notice {
+                    progress.close();
+                    self.sum_up(&progress);
+                    summed_up = true;
+                }
+                progress.notice(notice);
+            });
+            if followed.as_ref().is_err_and(has_gone) {
+                *session = Session::enter(settings.clone(), &[self.run])?;
+                progress.notice(Notice::TakenOver);
             }
-            progress.notice(notice);
+            Ok(followed?)
         });
         progress.close();
         let followed = followed?;

@@ -1,9 +1,11 @@
 //! How commands reach the host of a state directory, or become it.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use partitur::host::{Session, Settings};
+use partitur::host::{HostError, Session, Settings};
 use partitur_api::Command;
 use partitur_model::definition::Definition;
 use partitur_model::record::RunRecord;
@@ -24,6 +26,43 @@ pub const AT_ONCE: u32 = 10;
 pub fn settings(state: &Path, at_once: Option<u32>, secrets: Vec<(String, String)>) -> Settings {
     Settings { concurrency: at_once.unwrap_or(AT_ONCE), secrets, ..Settings::new(state) }
 }
+
+/// Whether the host went away while it was asked: another can be asked, or takes its place.
+pub fn has_gone(error: &HostError) -> bool {
+    match error {
+        HostError::Io(error) => matches!(
+            error.kind(),
+            ErrorKind::ConnectionReset
+                | ErrorKind::BrokenPipe
+                | ErrorKind::UnexpectedEof
+                | ErrorKind::NotConnected
+                | ErrorKind::ConnectionAborted
+        ),
+        HostError::Store(_)
+        | HostError::Open(_)
+        | HostError::Shard(_)
+        | HostError::Refused(_)
+        | HostError::NoHost(_) => false,
+    }
+}
+
+/// Does something with a session, and again with another while hosts come and go.
+///
+/// # Errors
+/// The last one.
+pub fn persist<T>(mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
+    for _ in 1..ATTEMPTS {
+        match attempt() {
+            Err(Failure::Host(error)) if has_gone(&error) => std::thread::sleep(PAUSE),
+            other => return other,
+        }
+    }
+    attempt()
+}
+
+/// So often a host may go away before somebody is told.
+const ATTEMPTS: u32 = 20;
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// What commands need that may go on with a run.
 #[derive(Debug, clap::Args)]
@@ -104,11 +143,11 @@ impl Target {
         let definition = Records::read(&self.reader, self.run.id, None)?.definition;
         let secrets = document::secrets(&definition, going.secret_dir.as_deref())?;
         let settings = settings(&self.state, Some(self.at_once(&definition).max(AT_ONCE)), secrets);
-        let mut session = Session::enter(settings, &[self.number()])?;
+        let mut session = persist(|| Ok(Session::enter(settings.clone(), &[self.number()])?))?;
         if let Some(command) = command {
             session.command(self.number(), command)?;
         }
-        self.scene(definition, global, going.look).follow(&mut session)
+        self.scene(definition, global, going.look).follow(&mut session, &settings)
     }
 
     /// Follows the run in the session of the host that is at work on it.
@@ -117,7 +156,8 @@ impl Target {
     /// The host's, the store's.
     pub fn follow(&self, session: &mut Session, global: &Global, look: Look) -> Result<Exit, Failure> {
         let definition = Records::read(&self.reader, self.run.id, None)?.definition;
-        self.scene(definition, global, look).follow(session)
+        let settings = settings(&self.state, Some(self.at_once(&definition).max(AT_ONCE)), Vec::new());
+        self.scene(definition, global, look).follow(session, &settings)
     }
 
     fn at_once(&self, definition: &Definition) -> u32 {

@@ -12,7 +12,7 @@ use crate::document;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::Scene;
-use crate::host::{AT_ONCE, settings};
+use crate::host::{AT_ONCE, persist, settings};
 use crate::plan;
 use crate::progress::Look;
 use crate::settings::{Global, make_state, open_reader};
@@ -113,11 +113,7 @@ impl Run {
         if !self.look.json && !self.look.quiet {
             document::tell_warnings(&loaded, &self.file);
         }
-        let continued = if self.new { None } else { self.unfinished(&loaded, &input, &settings)? };
-        let (mut session, run) = match continued {
-            Some(run) => (Session::enter(settings, &[run])?, run),
-            None => self.submit(&loaded, &input, settings)?,
-        };
+        let (mut session, run, resumed) = persist(|| self.begin(&loaded, &input, &settings))?;
         Scene {
             run,
             state,
@@ -125,11 +121,11 @@ impl Run {
             definition,
             targets: self.targets.clone(),
             at_once: self.at_once(&loaded),
-            resumed: continued.is_some(),
+            resumed,
             look: self.look,
             colour: global.color,
         }
-        .follow(&mut session)
+        .follow(&mut session, &settings)
     }
 
     /// How many tasks of the run live at once.
@@ -146,14 +142,29 @@ impl Run {
         }
     }
 
+    /// Goes on with a resting run or starts a new one; the last part of the answer says which.
+    fn begin(
+        &self,
+        loaded: &Loaded,
+        input: &Payload,
+        settings: &Settings,
+    ) -> Result<(Session, u64, bool), Failure> {
+        let continued = if self.new { None } else { self.unfinished(loaded, input, settings)? };
+        if let Some(run) = continued {
+            return Ok((Session::enter(settings.clone(), &[run])?, run, true));
+        }
+        let (session, run) = self.submit(loaded, input, settings)?;
+        Ok((session, run, false))
+    }
+
     fn submit(
         &self,
         loaded: &Loaded,
         input: &Payload,
-        settings: Settings,
+        settings: &Settings,
     ) -> Result<(Session, u64), Failure> {
         let secrets = settings.secrets.clone();
-        let mut session = Session::enter(settings, &[])?;
+        let mut session = Session::enter(settings.clone(), &[])?;
         let accepted = session.submit(Submit {
             definition: (&loaded.record).into(),
             input: input.render(),

@@ -114,7 +114,7 @@ fn table(runs: &[RunRecord], live: &[u64], now: u64) -> Vec<Line> {
     }
     let name_width = runs.iter().map(|run| run.name.chars().count()).max().unwrap_or(0).max(4);
     let head = format!(
-        "{:>5}  {:<17}{:<name_width$}  {:>9}  {:>8}  file",
+        "{:>5}  {:<17}{:<name_width$}  {:>11}  {:>8}  file",
         "run", "state", "name", "started", "took"
     );
     let mut lines = vec![Line::new().add(Paint::Dim, head)];
@@ -129,7 +129,7 @@ fn table(runs: &[RunRecord], live: &[u64], now: u64) -> Vec<Line> {
                 .text(format!("{:>5}  ", run.id.number()))
                 .add(paint, format!("{state:<17}"))
                 .text(format!("{:<name_width$}", run.name))
-                .text(format!("  {:>9}  {took:>8}", format!("-{}", short_ago(ago))))
+                .text(format!("  {:>11}  {took:>8}", format!("{} ago", short_ago(ago))))
                 .add(Paint::Dim, format!("  {}", label(run, "file").unwrap_or_default())),
         );
     }

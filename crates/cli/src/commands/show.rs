@@ -161,10 +161,7 @@ fn scope_lines(
             lines.push(Line::new().add(Paint::Dim, format!("{indent}{}", declared.join(" · "))));
         }
         let Some(task) = task else { continue };
-        if let Some(error) = task.error.as_ref().filter(|_| !succeeded(task)) {
-            lines
-                .push(Line::new().text(&indent).add(Paint::Bad, &error.code).text("  ").text(&error.message));
-        }
+        lines.extend(error_line(task, &indent));
         if let Some(body) = body(node) {
             scope_lines(records, tasks, Some(task.seq), body, depth + 1, lines);
         }
@@ -204,8 +201,22 @@ fn body(node: &Node) -> Option<&Scope> {
     }
 }
 
-fn succeeded(task: &TaskRecord) -> bool {
-    task.state == TaskState::Ended(TaskOutcome::Succeeded)
+/// Why it did not succeed; of a skipped task, why it was skipped.
+fn error_line(task: &TaskRecord, indent: &str) -> Option<Line> {
+    let error = task.error.as_ref()?;
+    let line = Line::new().text(indent);
+    match task.state {
+        TaskState::Ended(TaskOutcome::Succeeded) => None,
+        TaskState::Ended(TaskOutcome::Skipped) => Some(line.add(Paint::Dim, &error.message)),
+        TaskState::Ended(TaskOutcome::Failed | TaskOutcome::TimedOut | TaskOutcome::Cancelled)
+        | TaskState::Blocked
+        | TaskState::Ready
+        | TaskState::Running { .. }
+        | TaskState::Stopping { .. }
+        | TaskState::Backoff { .. }
+        | TaskState::Waiting { .. }
+        | TaskState::Open => Some(line.add(Paint::Bad, &error.code).text("  ").text(&error.message)),
+    }
 }
 
 fn task_line(task: Option<&TaskRecord>, node: &Node, depth: usize) -> Line {

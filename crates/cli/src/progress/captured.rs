@@ -72,16 +72,21 @@ impl Captured {
         }
     }
 
-    /// The task's attempt is over: what is left of it, in the form of the mode.
+    /// The task's attempt is over: what it has written and nobody has seen; grouped.
     pub fn take(&mut self, task: &Arc<str>) -> String {
-        match self.mode {
-            Output::Grouped => self.kept.remove(task).unwrap_or_default(),
-            Output::Raw => String::new(),
-            Output::Prefixed => {
-                let rest = [false, true].map(|stderr| self.open.remove(&(task.clone(), stderr)));
-                rest.into_iter().flatten().map(|rest| prefixed(task, &rest)).collect()
+        self.kept.remove(task).unwrap_or_default()
+    }
+
+    /// The task's attempt is over: the lines that it has not ended; prefixed.
+    pub fn take_open(&mut self, task: &Arc<str>) -> Vec<(Stream, String)> {
+        let mut rest = Vec::new();
+        for stream in [Stream::Stdout, Stream::Stderr] {
+            let open = self.open.remove(&(task.clone(), stream == Stream::Stderr)).unwrap_or_default();
+            if !open.is_empty() {
+                rest.push((stream, prefixed(task, &open)));
             }
         }
+        rest
     }
 }
 
@@ -121,7 +126,7 @@ mod tests {
         assert_eq!(captured.wrote(&task, Stream::Stdout, "one\ntw"), Some("load | one\n".to_owned()));
         assert_eq!(captured.wrote(&task, Stream::Stderr, "oh\n"), Some("load | oh\n".to_owned()));
         assert_eq!(captured.wrote(&task, Stream::Stdout, "o"), None);
-        assert_eq!(captured.take(&task), "load | two\n");
+        assert_eq!(captured.take_open(&task), [(Stream::Stdout, "load | two\n".to_owned())]);
     }
 
     #[test]

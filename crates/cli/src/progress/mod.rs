@@ -233,7 +233,12 @@ impl Progress {
             }
             EventKind::TaskEnded { task, .. }
             | EventKind::TaskRetries { task, .. }
-            | EventKind::UndoEnded { task, .. } => self.captured.take(task),
+            | EventKind::UndoEnded { task, .. } => {
+                for (stream, text) in self.captured.take_open(task) {
+                    self.pass_on(stream, text);
+                }
+                self.captured.take(task)
+            }
             EventKind::Run { .. }
             | EventKind::TaskReady { .. }
             | EventKind::TaskWaits { .. }

@@ -1,0 +1,11 @@
+//! The binary on real runs.
+
+mod check;
+mod crash;
+mod page;
+mod pty;
+mod revive;
+mod run;
+mod support;
+mod tell;
+mod terminals;
