@@ -1,14 +1,16 @@
 //! What a transition may touch beside its own run, and what it leaves for afterwards.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 use partitur_model::event::{Event, EventKind};
 use partitur_model::record::{NodeRecord, Parent, RunOutcome, RunRecord, TaskError};
-use partitur_model::{FencingToken, Payload, RunId, Timestamp};
+use partitur_model::{DefinitionId, FencingToken, Payload, RunId, Timestamp};
 
 use crate::admission::{Admission, TaskKey};
 use crate::batch::Batch;
 use crate::effect::Effect;
+use crate::program::Program;
 use crate::run::Key;
 use crate::timers::Timers;
 
@@ -20,6 +22,8 @@ pub(crate) struct Cx<'a> {
     pub timers: &'a mut Timers,
     pub node: &'a mut NodeRecord,
     pub token: &'a mut FencingToken,
+    /// The main program of each definition: where sub-flows are looked up.
+    pub programs: &'a BTreeMap<DefinitionId, Arc<Program>>,
     pub agenda: &'a mut Agenda,
 }
 

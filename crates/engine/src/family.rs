@@ -8,7 +8,7 @@ use partitur_model::record::{
 use partitur_model::{Payload, RunId, Timestamp};
 
 use crate::cx::{Cx, Order, Todo};
-use crate::program::{Action, Program};
+use crate::program::Action;
 use crate::ready::CANCELLED;
 use crate::retry::mix;
 use crate::run::{Key, Run};
@@ -26,16 +26,17 @@ impl Run {
         cx: &mut Cx<'_>,
         key: Key,
         mut record: TaskRecord,
-        program: &Program,
         flow: &str,
         input: Payload,
     ) {
         let nested = self.rec.flow.split(FLOW_SEPARATOR).count();
-        if !program.flows.contains_key(flow) || nested > NESTING_MAX {
+        let path = nested_flow(&self.rec.flow, flow);
+        let main = cx.programs.get(&self.rec.definition);
+        let Some(program) = main.and_then(|main| main.flow(&path)).filter(|_| nested <= NESTING_MAX) else {
             let message = format!("the flow `{flow}` is unknown or nested deeper than {NESTING_MAX}");
             return self.fail_task(cx, key, record, TaskError::terminal("bad-flow", message));
-        }
-        let input = match complete_inputs(&program.flows[flow].definition, &given(input)) {
+        };
+        let input = match complete_inputs(&program.definition, &given(input)) {
             Ok(input) => input,
             Err(faults) => {
                 let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
@@ -53,11 +54,11 @@ impl Run {
         let limit = self.node(key).spec.timeouts.attempt;
         record.state = TaskState::Waiting { until: limit.map_or(Timestamp::MAX, |limit| cx.now + limit) };
         let parent = Parent { run: self.id(), task: record.seq, generation: record.generation };
-        let name = program.flows[flow].definition.name.clone();
+        let name = program.definition.name.clone();
         cx.agenda.push_back(Todo::StartChild(Box::new(RunRecord {
             id: child,
             definition: self.rec.definition,
-            flow: nested_flow(&self.rec.flow, flow),
+            flow: path,
             name,
             parent: Some(parent),
             state: RunState::Running,

@@ -7,7 +7,7 @@ use partitur_model::{Payload, Timestamp, unit};
 
 use crate::cx::{Cx, Todo};
 use crate::effect::Effect;
-use crate::program::{Action, Computation, Program, ProgramNode, WaitTemplate};
+use crate::program::{Action, Computation, ProgramNode, WaitTemplate};
 use crate::run::{Key, Run, Verdict, View};
 
 /// A condition did not hold or could not be evaluated.
@@ -60,7 +60,7 @@ impl Run {
         let program = self.program.clone();
         let node = program.node(self.scope(key.scope).body, key.node);
         match self.condition_holds(key, node) {
-            Ok(true) => self.begin_action(cx, key, &program, node),
+            Ok(true) => self.begin_action(cx, key, node),
             Ok(false) => self.condition_fails(cx, key, node),
             Err(error) => {
                 let record = self.record(key);
@@ -96,7 +96,7 @@ impl Run {
         self.end_task(cx, key, record, TaskOutcome::Skipped);
     }
 
-    fn begin_action(&mut self, cx: &mut Cx<'_>, key: Key, program: &Program, node: &ProgramNode) {
+    fn begin_action(&mut self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode) {
         let mut record = self.record(key);
         record.ready = self.instance(key).since.max(record.ready);
         match &node.action {
@@ -109,7 +109,7 @@ impl Run {
             },
             Action::SubRun { flow, input } => {
                 let input = input.resolve(&View::inside(self, key.scope));
-                self.begin_sub_run(cx, key, record, program, flow, input);
+                self.begin_sub_run(cx, key, record, flow, input);
             }
             Action::Each(each) => self.begin_each(cx, key, record, each),
             Action::Loop(repeat) => self.begin_loop(cx, key, record, repeat),

@@ -161,3 +161,21 @@ fn the_state_of_an_ended_run_is_found_again_by_the_next_host() {
         .unwrap();
     assert!(!ends.iter().any(|end| end.contains("failure")), "{ends:?}");
 }
+
+#[test]
+fn a_flow_may_start_a_flow_that_starts_another() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(
+        dir.path().join("inner.yaml"),
+        "inputs:\n  n: { type: integer }\ntasks:\n  say:\n    run: echo '{\"n\":${inputs.n}}'\noutputs:\n  n: ${say.output.n}\n",
+    )
+    .unwrap();
+    std::fs::write(
+        dir.path().join("middle.yaml"),
+        "tasks:\n  deeper:\n    flow: inner.yaml\n    with: { n: 7 }\noutputs:\n  n: ${deeper.output.n}\n",
+    )
+    .unwrap();
+    let told =
+        run(dir.path(), "tasks:\n  outer:\n    flow: middle.yaml\noutputs:\n  n: ${outer.output.n}\n", "{}");
+    assert_eq!(told.output()["n"], 7, "{:?}", told.ends());
+}

@@ -233,6 +233,7 @@ impl Engine {
             timers: &mut self.timers,
             node: &mut self.node,
             token: &mut self.token,
+            programs: &self.programs,
             agenda,
         };
         Some(transition(run, &mut cx))
