@@ -335,7 +335,7 @@ impl Engine {
                 batch.breaker(record);
                 Answer::Done
             }
-            None => Answer::Refused(Refusal::NothingToDo(format!("there is no breaker `{name}`"))),
+            None => Answer::Refused(Refusal::NothingToDo(format!("no breaker `{name}` is open"))),
         };
         if let Some(to) = reply {
             batch.effect(Effect::Reply { to, answer });

@@ -76,8 +76,11 @@ pub struct Lab {
     concurrency: u32,
     /// Living attempts by run and path; a compensation is `undo path`.
     pub live: BTreeMap<(u64, String), AttemptId>,
-    /// Every attempt there has been, by run and `path#number`: what late and doubled reports speak of.
+    /// Every attempt there has been, by run and `path#` which of all its attempts ever: what late and doubled reports
+    /// speak of.
     pub past: BTreeMap<(u64, String), AttemptId>,
+    /// How many attempts there have been.
+    attempts: BTreeMap<(u64, String), u32>,
     /// The largest token seen.
     token: FencingToken,
     /// Evaluations that were asked for; one that is asked for again, after a return to memory, is not told again.
@@ -112,6 +115,7 @@ impl Lab {
             concurrency,
             live: BTreeMap::new(),
             past: BTreeMap::new(),
+            attempts: BTreeMap::new(),
             token: FencingToken(0),
             evaluations: BTreeSet::new(),
             met: Met::default(),
@@ -238,7 +242,9 @@ impl Lab {
                 let line = format!("dispatch {}{name}#{}", prefix(run), dispatch.number);
                 assert!(dispatch.attempt.token > self.token, "tokens rise");
                 self.token = dispatch.attempt.token;
-                self.past.insert((run, format!("{name}#{}", dispatch.number)), dispatch.attempt);
+                let before = self.attempts.entry((run, name.clone())).or_default();
+                *before += 1;
+                self.past.insert((run, format!("{name}#{before}")), dispatch.attempt);
                 self.live.insert((run, name), dispatch.attempt);
                 Some(line)
             }
@@ -342,6 +348,7 @@ impl Lab {
             concurrency: self.concurrency,
             live: self.live.clone(),
             past: self.past.clone(),
+            attempts: self.attempts.clone(),
             token: self.token,
             evaluations: self.evaluations.clone(),
             met: Met::default(),
@@ -360,6 +367,7 @@ impl Lab {
         self.engine = self.recover(&mut batch);
         self.number = BatchNo(1);
         self.live.clear();
+        self.evaluations.clear();
         let mut told = self.commit(batch);
         told.extend(self.input(Input::AttemptsLost));
         told

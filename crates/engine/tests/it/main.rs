@@ -7,3 +7,5 @@ mod lab;
 mod met;
 mod random;
 mod runs;
+mod script;
+mod scripts;

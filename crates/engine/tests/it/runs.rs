@@ -3,54 +3,11 @@
 use std::time::Duration;
 
 use partitur_model::definition::{
-    Backoff, Definition, Each, Edge, Expression, Guard, Items, Kind, Node, OnFailure, Otherwise, Retry,
-    Scope, Template, TemplateTree, Undo, Wait, WaitFor, When,
+    Backoff, Expression, Guard, OnFailure, Otherwise, Retry, Template, WaitFor, When,
 };
-use partitur_model::{Payload, Place};
 
 use crate::lab::Lab;
-
-/// A command task.
-pub fn task(name: &str) -> Node {
-    Node::new(name, Kind::Command(Default::default()))
-}
-
-/// A graph from text: `a -> b, a -> c`; nodes that are given are taken, others are commands.
-pub fn graph(text: &str, given: Vec<Node>) -> Scope {
-    let mut scope = Scope { nodes: given, edges: Vec::new() };
-    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
-        let names: Vec<&str> = part.split("->").map(str::trim).collect();
-        let places: Vec<u32> = names.iter().map(|name| place(&mut scope, name)).collect();
-        for pair in places.windows(2) {
-            let guard = Guard::Success;
-            scope.edges.push(Edge { from: pair[0], to: pair[1], guard, place: Place::root() });
-        }
-    }
-    scope
-}
-
-fn place(scope: &mut Scope, name: &str) -> u32 {
-    if let Some(at) = scope.nodes.iter().position(|node| node.name == name) {
-        return at as u32;
-    }
-    scope.nodes.push(task(name));
-    scope.nodes.len() as u32 - 1
-}
-
-pub fn flow(root: Scope) -> Definition {
-    Definition { name: "test".into(), root, ..Definition::default() }
-}
-
-/// Runs the script three times: with recovery compared at every step, with every run leaving memory after every step,
-/// and with the process dying before every step... of the script's own choosing (`crash`).
-fn check(definition: Definition, submitted: &str, script: &str) {
-    for evicts in [false, true] {
-        let mut lab = Lab::new();
-        lab.evicts = evicts;
-        assert_eq!(lab.submit(definition.clone()).join(", "), submitted, "evicts: {evicts}");
-        lab.script(script);
-    }
-}
+use crate::script::*;
 
 #[test]
 fn a_task_starts_when_all_it_needs_have_succeeded() {
@@ -161,15 +118,6 @@ fn a_condition_that_does_not_hold_skips_and_may_tell() {
     );
 }
 
-fn each(name: &str, items: &str, body: Scope) -> Node {
-    let items = Items::List(TemplateTree(Payload::parse(items).unwrap()));
-    let key = Some(Template("${each.value}".into()));
-    Node::new(
-        name,
-        Kind::Each(Box::new(Each { items, key, max_parallel: None, batch: None, body, fail_fast: false })),
-    )
-}
-
 #[test]
 fn branches_are_made_from_a_list_that_an_earlier_task_produced() {
     let fan = each("fan", r#""${a.output.list}""#, graph("", vec![task("fan")]));
@@ -204,12 +152,6 @@ fn a_failed_branch_is_retried_in_place() {
 
 #[test]
 fn a_rollback_undoes_in_reverse_and_can_be_resumed() {
-    let undoable = |name: &str| {
-        let mut node = task(name);
-        let kind = Kind::Command(Default::default());
-        node.undo = Some(Box::new(Undo { kind, retry: None, timeout: None }));
-        node
-    };
     let mut definition =
         flow(graph("a -> b -> d, a -> c -> d", vec![undoable("a"), undoable("b"), undoable("c")]));
     definition.on_failure = OnFailure::Rollback;
@@ -231,9 +173,8 @@ fn a_rollback_undoes_in_reverse_and_can_be_resumed() {
 
 #[test]
 fn a_wait_ends_by_signal_or_in_time() {
-    let wait = |name: &str, what| Node::new(name, Kind::Wait(Wait { what, at_most: None }));
-    let nap = wait("nap", WaitFor::Duration("30s".into()));
-    let approval = wait("ok", WaitFor::Approval);
+    let nap = wait("nap", WaitFor::Duration("30s".into()), None);
+    let approval = wait("ok", WaitFor::Approval, None);
     check(
         flow(graph("nap -> z, ok -> z", vec![nap, approval])),
         "",

@@ -1,0 +1,10 @@
+//! Scripts, by what they are about.
+
+mod families;
+mod forks;
+mod limits;
+mod loops;
+mod paths;
+mod stale;
+mod undoing;
+mod values;
