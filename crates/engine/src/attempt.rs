@@ -219,6 +219,10 @@ impl Run {
         let lease = lease(node).map_or(Timestamp::MAX, |lease| cx.now + lease);
         record.state = TaskState::Running { token, deadline, lease };
         record.attempt += 1;
+        #[cfg(feature = "planted-faults")]
+        if partitur_model::planted::Planted::RetryNotCounted.is_here() {
+            record.attempt = 1;
+        }
         record.started.get_or_insert(cx.now);
         record.output = None;
         record.attempt
@@ -240,6 +244,14 @@ impl Run {
     fn released_after(&self, cx: &Cx<'_>, key: Key, grant: &Grant, undo: bool) -> BatchNo {
         let spec = &self.node(key).spec;
         let harmless = !undo && spec.claims.is_empty() && spec.breaker.is_none() && !spec.at_most_once;
+        #[cfg(feature = "planted-faults")]
+        if partitur_model::planted::Planted::HandOutNotDurable.is_here() {
+            return OPENING;
+        }
+        #[cfg(feature = "planted-faults")]
+        if partitur_model::planted::Planted::StartNotDurable.is_here() && harmless && !grant.fresh {
+            return BatchNo(0);
+        }
         if harmless && !grant.fresh { OPENING } else { cx.batch.number() }
     }
 
@@ -249,7 +261,13 @@ impl Run {
         let Some(task) = self.task(key) else { return };
         let token = report.attempt.token;
         let undoes = task.undo.token() == Some(token);
-        if task.state.token() != Some(token) && !undoes {
+        let is_living = task.state.token() == Some(token) || undoes;
+        #[cfg(feature = "planted-faults")]
+        let is_living = is_living
+            || (partitur_model::planted::Planted::StaleReportAccepted.is_here()
+                && task.state.token().is_some())
+            || (partitur_model::planted::Planted::EndsTwice.is_here() && task.state.is_ended());
+        if !is_living {
             // No living attempt has this token: slot and locks may be another's by now.
             return;
         }
@@ -542,6 +560,10 @@ impl Run {
             return self.fail_task(cx, key, record, error);
         }
         record.attempt -= 1;
+        #[cfg(feature = "planted-faults")]
+        if partitur_model::planted::Planted::AttemptsForgotten.is_here() {
+            record.attempt = 0;
+        }
         record.ready = cx.now;
         self.become_ready_unless_paused(cx, key, record);
     }

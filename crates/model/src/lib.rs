@@ -10,6 +10,8 @@ pub mod dispatch;
 pub mod event;
 pub mod fault;
 pub mod id;
+#[cfg(feature = "planted-faults")]
+pub mod planted;
 pub mod record;
 pub mod unit;
 pub mod value;

@@ -289,6 +289,11 @@ impl<S: Store> Shard<S> {
             Effect::Load(_) => true,
             Effect::Stop(_) | Effect::Evaluate { .. } | Effect::Reply { .. } | Effect::Event(_) => false,
         };
+        #[cfg(feature = "planted-faults")]
+        let may_go = |effect: &Effect| {
+            let answers = matches!(effect, Effect::Reply { .. });
+            may_go(effect) || (answers && partitur_model::planted::Planted::ReplyBeforeCommit.is_here())
+        };
         for effect in self.batch.take_effects(from) {
             if may_go(&effect) {
                 self.released.push(effect);

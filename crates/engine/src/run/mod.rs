@@ -410,6 +410,10 @@ pub(crate) enum Verdict {
 impl Instance {
     /// An edge is decided. Says whether edges are still missing.
     fn arrive(&mut self, taken: bool, failed: bool, at: Timestamp) -> bool {
+        #[cfg(feature = "planted-faults")]
+        if partitur_model::planted::Planted::ArrivalForgotten.is_here() && self.missing == 2 {
+            return true;
+        }
         self.missing = self.missing.saturating_sub(1);
         self.dead |= !taken;
         self.taken |= taken;

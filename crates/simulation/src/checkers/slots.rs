@@ -25,6 +25,7 @@ impl Checker for Slots {
         let Seen::Rest = seen else { return Ok(()) };
         let live = live(scene);
         self.same(scene, &live)?;
+        no_process_outlives_its_attempt(scene, &live)?;
         let slots = live.values().filter(|task| !waits_outside(scene, task)).count();
         if slots > (scene.limit as usize).max(self.lived) {
             let paths: Vec<_> = live.values().map(|task| (task.run, &task.path)).collect();
@@ -55,6 +56,18 @@ impl Slots {
         }
         Ok(())
     }
+}
+
+/// Processes of this start execute attempts that live; of those before, only the next start knows.
+fn no_process_outlives_its_attempt(scene: &Scene<'_>, live: &Live<'_>) -> Result<(), String> {
+    let ours = scene.processes.live.keys().filter(|id| id.token.epoch() == scene.engine.epoch());
+    for id in ours {
+        let task = live.get(&(id.run, id.task));
+        if task.and_then(|task| task.state.token().or(task.undo.token())) != Some(id.token) {
+            return Err(format!("a process executes an attempt that is over: {id:?}"));
+        }
+    }
+    Ok(())
 }
 
 /// Tasks of which an attempt lives, by the records in memory; by the rows, where the run has left it.
