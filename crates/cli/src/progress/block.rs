@@ -37,10 +37,8 @@ pub fn block(board: &Board, now: u64, size: Size) -> Vec<Line> {
 
 fn title(board: &Board, now: u64, columns: usize) -> Line {
     let elapsed = clock(since(board.since, now));
-    let head = Line::new()
-        .add(Paint::Bold, &board.name)
-        .add(Paint::Dim, format!("  run {}", board.run))
-        .text(format!("  {elapsed}"));
+    let number = if columns < 50 { String::new() } else { format!("  run {}", board.run) };
+    let head = Line::new().add(Paint::Bold, &board.name).add(Paint::Dim, number).text(format!("  {elapsed}"));
     let head = match board.state.as_str() {
         "running" => head,
         other => head.add(Paint::Warn, format!("  {other}")),
@@ -186,4 +184,133 @@ fn fit(name: &str, width: usize) -> String {
 
 fn since(from: u64, to: u64) -> Duration {
     Duration::from_millis(to.saturating_sub(from))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use partitur_api::{Event, EventKind, Failure, Status, Waiter};
+
+    use super::*;
+
+    const WIDE: Size = Size { columns: 78, rows: 24 };
+
+    fn event(at: u64, kind: EventKind) -> Event {
+        Event::new(at, 12, kind)
+    }
+
+    fn started(at: u64, task: &str, attempt: u32) -> Event {
+        event(at, EventKind::TaskStarted { task: task.into(), attempt, undo: false, expected_ms: None })
+    }
+
+    fn ended(at: u64, task: &str, outcome: &str) -> Event {
+        let (task, outcome) = (task.into(), outcome.to_owned());
+        event(at, EventKind::TaskEnded { task, outcome, error: None, cached: false })
+    }
+
+    /// Ten tasks: one done, one failed, two run, one will be tried again, one waits for a lock, one for a signal.
+    fn board() -> Board {
+        let mut board = Board::new("month-end", 12, 0, 10);
+        board.dir = "/home/ada/books".to_owned();
+        board.history.insert("orders".to_owned(), 20_000);
+        board.expected_end = Some(40_000);
+        let error = Failure { code: "exit-75".to_owned(), message: "exit code 75".to_owned() };
+        for event in [
+            started(0, "health", 1),
+            ended(1_000, "health", "success"),
+            started(1_000, "broken", 1),
+            ended(2_000, "broken", "failure"),
+            started(2_000, "orders", 1),
+            started(3_000, "stock", 2),
+            event(
+                4_000,
+                EventKind::TaskProgress {
+                    task: "stock".into(),
+                    fraction: 0.42,
+                    message: "420 of 1000 rows".to_owned(),
+                },
+            ),
+            event(5_000, EventKind::TaskRetries { task: "prices".into(), next: 19_500, error }),
+            event(5_000, EventKind::TaskWaits { task: "release".into(), reason: "approval".to_owned() }),
+        ] {
+            board.apply(&event);
+        }
+        let waiter = Waiter {
+            run: 12,
+            task: "ledger".to_owned(),
+            reason: "lock file:/home/ada/books/erp.db".to_owned(),
+            held_by: vec!["run 12 orders".to_owned(), "run 13 load".to_owned()],
+            since: 6_000,
+            reserves: false,
+        };
+        board.stand(&Status { waiters: vec![waiter], ..Status::default() });
+        board
+    }
+
+    fn drawn(board: &Board, now: u64, size: Size) -> String {
+        block(board, now, size).iter().map(|line| line.render(size.columns, false) + "\n").collect()
+    }
+
+    #[test]
+    fn the_block_shows_what_is_done_runs_and_waits() {
+        insta::assert_snapshot!(drawn(&board(), 15_000, WIDE), @r"
+        month-end  run 12  0:15  ━━━━━━────────────────────────── 2/10  ~0:25 left
+         1 done · 2 running · 6 waiting · 1 failed · 1 retried
+         ▸ orders     0:13 of ~0:20  ━━━━━━━───
+         ▸ stock      0:12  ━━━━──────  42 %  attempt 2  420 of 1000 rows
+         ↻ prices   again in 5s  exit-75
+         ◦ ledger   waits for lock file:erp.db, held by orders, run 13 load  9.0s
+         ◦ release  waits for approval
+        ");
+    }
+
+    #[test]
+    fn a_narrow_terminal_gets_what_fits_and_a_low_one_counts_the_rest() {
+        insta::assert_snapshot!(drawn(&board(), 15_000, Size { columns: 30, rows: 7 }), @r"
+        month-end  0:15   2/10  ~0:25…
+         1 done · 2 running · 6 waiti…
+         ▸ orders     0:13 of ~0:20  …
+         ▸ stock      0:12  ━━━━─────…
+           … and 3 more
+        ");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal_whatever_its_size() {
+        let board = board();
+        for columns in 0..120 {
+            for rows in 0..30 {
+                let size = Size { columns, rows };
+                let lines = block(&board, 15_000, size);
+                assert!(lines.len() <= rows.max(4), "{size:?}");
+                assert!(lines.iter().all(|line| line.render(columns, false).chars().count() <= columns));
+            }
+        }
+    }
+
+    #[test]
+    fn a_task_stands_in_one_count_only_also_when_it_is_reset() {
+        let mut board = board();
+        assert_eq!((board.over(), board.waiting()), (2, 6));
+        board.apply(&event(20_000, EventKind::TaskReady { task: "broken".into() }));
+        board.apply(&started(20_000, "broken", 2));
+        assert_eq!((board.counts.failed, board.running.len()), (0, 3));
+        board.apply(&ended(21_000, "broken", "success"));
+        board.apply(&ended(21_000, "broken", "success"));
+        assert_eq!((board.counts.done, board.counts.failed), (2, 0));
+    }
+
+    #[test]
+    fn parts_of_lists_come_on_top_and_their_lists_are_not_counted() {
+        let mut board = Board::new("flow", 12, 0, 1);
+        board.containers = vec!["parts".to_owned()];
+        let part: Arc<str> = "parts[de]".into();
+        board.apply(&event(0, EventKind::TaskReady { task: "parts".into() }));
+        board.apply(&event(0, EventKind::TaskReady { task: part }));
+        assert_eq!(board.total, 2);
+        board.apply(&ended(1, "parts[de]", "success"));
+        board.apply(&ended(1, "parts", "success"));
+        assert_eq!(board.over(), 1);
+    }
 }

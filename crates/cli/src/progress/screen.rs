@@ -86,3 +86,41 @@ pub fn terminal_size() -> Size {
         Some(_) | None => Size { columns: 80, rows: 24 },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SIZE: Size = Size { columns: 20, rows: 10 };
+
+    fn lines(texts: &[&str]) -> Vec<Line> {
+        texts.iter().map(|text| Line::new().text(text)).collect()
+    }
+
+    #[test]
+    fn a_block_is_erased_before_the_next_one_is_drawn() {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, false);
+        screen.draw("", &lines(&["one", "two"]), SIZE);
+        screen.draw("said\n", &lines(&["three"]), SIZE);
+        screen.clear(SIZE);
+        drop(screen);
+        let text = String::from_utf8(out).unwrap();
+        assert_eq!(
+            text,
+            "\x1b[?2026h\x1b[?25lone\ntwo\n\x1b[?2026l\
+             \x1b[?2026h\x1b[2A\r\x1b[Jsaid\nthree\n\x1b[?2026l\
+             \x1b[1A\r\x1b[J\x1b[?25h"
+        );
+    }
+
+    #[test]
+    fn lines_that_a_narrower_terminal_has_broken_are_erased_with_all_their_rows() {
+        let mut out = Vec::new();
+        let mut screen = Screen::new(&mut out, false);
+        screen.draw("", &lines(&["0123456789abcdef", "x"]), SIZE);
+        screen.draw("", &[], Size { columns: 6, rows: 10 });
+        drop(screen);
+        assert!(String::from_utf8(out).unwrap().contains("\x1b[4A\r\x1b[J"));
+    }
+}

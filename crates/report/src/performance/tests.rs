@@ -208,7 +208,7 @@ fn of_a_long_chain_the_longest_links_are_shown() {
     let mut now = 0.0;
     let tasks: Vec<TaskRecord> = (0..20)
         .map(|seq: u32| {
-            let took = if !(4..=17).contains(&seq) { 2.0 } else { 1.0 };
+            let took = if (4..=17).contains(&seq) { 1.0 } else { 2.0 };
             now += took;
             task(seq + 1, &format!("t{seq}"), now - took, now - took, now)
         })
