@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host::{has_gone, persist};
 use crate::ink::{Colour, Line, Paint};
-use crate::progress::{Board, Expectation, Look, Progress, now};
+use crate::progress::{Board, Expectation, Look, Progress, now, terminal_size};
 use crate::records::{self, Records};
 use crate::settings::open_reader;
 use crate::shape::{Expected, Shape};
@@ -119,7 +119,8 @@ impl Scene {
         match self.records() {
             Ok(records) => {
                 let (_, watch) = progress.result();
-                summary::say(&summary::lines(&records, watch, &self.state), colour);
+                let columns = width();
+                summary::say(&summary::lines(&records, watch, &self.state, columns), colour);
             }
             // The run has ended as it did; only the figures are missing.
             Err(failure) => {
@@ -157,6 +158,12 @@ impl Scene {
             },
         }
     }
+}
+
+/// The columns of the terminal; what is no terminal has no end.
+fn width() -> usize {
+    use std::io::IsTerminal as _;
+    if std::io::stderr().is_terminal() { terminal_size().columns } else { usize::MAX }
 }
 
 fn expectation(

@@ -11,26 +11,30 @@ use crate::ink::{Line, Paint, printable};
 use crate::progress::now;
 use crate::records::Records;
 
-/// The lines of the summary.
-pub fn lines(records: &Records, watch: &Watch, state: &Path) -> Vec<Line> {
+/// The name of a figure takes so many columns.
+const NAME: usize = 16;
+
+/// The lines of the summary, folded to so many columns.
+pub fn lines(records: &Records, watch: &Watch, state: &Path, columns: usize) -> Vec<Line> {
+    let figure = |name: &str, text: &str| folded(name, text, columns);
     let story = records.story(Timestamp::from_millis(now()));
     let performance = Performance::of(&story, watch);
     let mut lines = vec![headline(&performance, records)];
     let figures = performance.lines();
-    lines.extend(figures.iter().map(|(name, text)| figure(name, text)));
+    lines.extend(figures.iter().flat_map(|(name, text)| figure(name, text)));
     if let Some(output) = records.run.output.as_ref().and_then(|output| output.entries()) {
         lines.extend(
             output
                 .iter()
-                .map(|(name, value)| figure("output", &format!("{name} = {}", cut(&value.render())))),
+                .flat_map(|(name, value)| figure("output", &format!("{name} = {}", cut(&value.render())))),
         );
     }
     let number = records.run.id.number();
     let log = state.join("runs").join(format!("{number}.log"));
     if log.exists() {
-        lines.push(figure("logs", &format!("partitur logs {number}")));
+        lines.extend(figure("logs", &format!("partitur logs {number}")));
     }
-    lines.extend(next_step(records.run.state, number).map(|step| figure("next", &step)));
+    lines.extend(next_step(records.run.state, number).into_iter().flat_map(|step| figure("next", &step)));
     lines
 }
 
@@ -51,8 +55,21 @@ fn headline(performance: &Performance, records: &Records) -> Line {
         .add(Paint::Dim, format!("   run {}", performance.run))
 }
 
-fn figure(name: &str, text: &str) -> Line {
-    Line::new().add(Paint::Dim, format!("  {name:<14}")).text(text)
+/// A figure, its text broken at blanks where it is too long for the terminal.
+fn folded(name: &str, text: &str, columns: usize) -> Vec<Line> {
+    let room = columns.saturating_sub(NAME + 1).max(24);
+    let mut rows = vec![String::new()];
+    for word in text.split_inclusive(' ') {
+        let row = rows.last_mut().expect("there is always one");
+        if !row.is_empty() && row.chars().count() + word.trim_end().chars().count() > room {
+            rows.push(word.to_owned());
+        } else {
+            row.push_str(word);
+        }
+    }
+    let name = |at: usize| if at == 0 { format!("  {name:<14}") } else { " ".repeat(NAME) };
+    let line = |(at, row): (usize, &String)| Line::new().add(Paint::Dim, name(at)).text(row.trim_end());
+    rows.iter().enumerate().map(line).collect()
 }
 
 fn cut(text: &str) -> String {
@@ -87,4 +104,20 @@ pub fn say(lines: &[Line], colour: bool) {
         eprintln!();
     }
     eprint!("{text}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_figure_is_folded_below_itself() {
+        let lines = folded("waits", "dependency 59.1s · lock 6.7s (all tasks together)", 46);
+        let shown: String = lines.iter().map(|line| line.whole(false) + "\n").collect();
+        insta::assert_snapshot!(shown, @r"
+          waits         dependency 59.1s · lock 6.7s
+                        (all tasks together)
+        ");
+        assert_eq!(folded("logs", &"x".repeat(100), 20).len(), 1);
+    }
 }

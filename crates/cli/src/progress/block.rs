@@ -94,8 +94,17 @@ fn counts(board: &Board) -> Line {
 }
 
 fn details(board: &Board, now: u64, columns: usize) -> Vec<Line> {
-    let names = board.running.iter().map(|running| running.task.chars().count());
-    let width = names.max().unwrap_or(0).clamp(8, (columns / 3).max(8)).min(32);
+    let names = board.running.iter().map(|running| &*running.task);
+    let names = names.chain(board.retries.iter().map(|retry| &*retry.task));
+    let names = names.chain(board.waiters.iter().map(|waiter| waiter.task.as_str()));
+    let names = names.chain(board.waits.iter().map(|(task, _)| &**task));
+    let width = names
+        .take(2 * ROWS_MAX)
+        .map(|name| name.chars().count())
+        .max()
+        .unwrap_or(0)
+        .clamp(8, (columns / 3).max(8))
+        .min(32);
     let running = board.running.iter().map(|task| running_line(task, now, width));
     let retries = board.retries.iter().map(|retry| retry_line(retry, now, width));
     let locks = board.waiters.iter().map(|waiter| {
