@@ -40,6 +40,8 @@ pub(crate) struct Host {
     reader: Option<Reader>,
     contexts: BTreeMap<RunId, Context>,
     feed: Feed,
+    /// Runs that had ended in memory when somebody began to follow them.
+    maybe_over: Vec<RunId>,
     /// Who waits for an answer.
     pending: BTreeMap<u64, Pending>,
     last_reply: u64,
@@ -131,6 +133,7 @@ impl Host {
             reader: None,
             contexts: BTreeMap::new(),
             feed: Feed::default(),
+            maybe_over: Vec::new(),
             pending: BTreeMap::new(),
             last_reply: 0,
             own: VecDeque::new(),
@@ -161,6 +164,7 @@ impl Host {
         self.events = events;
         self.shard.turn(self.clock.now()).map_err(HostError::Shard)?;
         self.carry_out()?;
+        self.end_what_is_over();
         self.terminals.flush(&mut self.executor);
         Ok(())
     }
@@ -344,14 +348,7 @@ impl Host {
 
     fn run_ended(&mut self, run: RunId) {
         self.executor.leave_run(run);
-        for follower in self.feed.end(run) {
-            match follower {
-                Follower::Own => self.own.push_back(Own::Ended(run.number())),
-                Follower::Terminal(tag) => {
-                    self.terminals.send(tag, &Response::End { run: run.number() }, &mut self.executor);
-                }
-            }
-        }
+        self.tell_end(run);
         // A run that is at rest leaves memory; whoever asks for it later has it brought back.
         if self.shard.engine().run(run).is_some_and(|rec| rec.parent.is_none()) {
             self.contexts.remove(&run);
@@ -500,11 +497,29 @@ impl Host {
         self.respond(who, Response::Done);
         let ended = self.shard.engine().run(run).is_none_or(|rec| rec.state.is_ended());
         if ended {
-            self.feed.end(run);
-            match who {
-                Follower::Own => self.own.push_back(Own::Ended(number)),
+            // The engine is ahead of what has been told: the end may still be on its way to the disk.
+            self.maybe_over.push(run);
+        }
+    }
+
+    /// Runs that had ended when somebody began to follow them are over once nothing is left to be told.
+    fn end_what_is_over(&mut self) {
+        if self.maybe_over.is_empty() || !self.shard.is_quiet() {
+            return;
+        }
+        for run in std::mem::take(&mut self.maybe_over) {
+            if self.shard.engine().run(run).is_none_or(|rec| rec.state.is_ended()) {
+                self.tell_end(run);
+            }
+        }
+    }
+
+    fn tell_end(&mut self, run: RunId) {
+        for follower in self.feed.end(run) {
+            match follower {
+                Follower::Own => self.own.push_back(Own::Ended(run.number())),
                 Follower::Terminal(tag) => {
-                    self.terminals.send(tag, &Response::End { run: number }, &mut self.executor);
+                    self.terminals.send(tag, &Response::End { run: run.number() }, &mut self.executor);
                 }
             }
         }
