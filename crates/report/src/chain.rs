@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use partitur_model::definition::Kind;
 use partitur_model::record::{ScopeRef, TaskOutcome, TaskState};
 
 use crate::story::Cast;
@@ -24,12 +25,12 @@ pub(crate) fn chain(cast: &Cast<'_>) -> Vec<Link> {
     // No chain is longer than there are tasks; the bound keeps records that contradict each other from leading in
     // circles.
     let mut left = cast.tasks.len() * 2;
-    let mut next = last(cast, |_, scope| scope.is_none());
+    let mut next = cast.last(None);
     while let Some(at) = next
         && left > 0
     {
         left -= 1;
-        if let Some(inner) = last_inside(cast, at) {
+        if let Some(inner) = cast.last_inside(at) {
             next = Some(inner);
             continue;
         }
@@ -59,44 +60,23 @@ fn before(cast: &Cast<'_>, at: usize) -> Option<usize> {
             return Some(found);
         }
         let scope = cast.tasks[at].scope?;
-        if scope.index > 1 {
-            let previous = ScopeRef { index: scope.index - 1, ..scope };
-            let is_loop = cast.container(scope).is_some_and(|container| {
-                cast.node(container)
-                    .is_some_and(|node| matches!(node.kind, partitur_model::definition::Kind::Loop(_)))
-            });
-            if is_loop && let Some(found) = last(cast, |_, scope| scope == Some(previous)) {
-                return Some(found);
-            }
+        let container = cast.container(scope)?;
+        if let Some(previous) = iteration_before(cast, container, scope) {
+            return Some(previous);
         }
-        at = cast.container(scope)?;
+        at = container;
     }
 }
 
 fn predecessor(cast: &Cast<'_>, at: usize) -> Option<usize> {
-    let task = &cast.tasks[at];
-    let graph = cast.graph(task.scope)?;
-    let own = graph.nodes.iter().position(|node| node.name == *task.node)? as u32;
-    graph
-        .edges
-        .iter()
-        .filter(|edge| edge.to == own)
-        .filter_map(|edge| cast.find(task.scope, &graph.nodes[edge.from as usize].name))
-        .filter(|&from| cast.tasks[from].ended.is_some())
-        .max_by_key(|&from| cast.tasks[from].ended)
+    let ended = cast.before(at).filter(|&from| cast.tasks[from].ended.is_some());
+    ended.max_by_key(|&from| cast.tasks[from].ended)
 }
 
-/// The task inside a container that ended last.
-fn last_inside(cast: &Cast<'_>, container: usize) -> Option<usize> {
-    if !cast.unfolds(container) {
+fn iteration_before(cast: &Cast<'_>, container: usize, scope: ScopeRef) -> Option<usize> {
+    let is_loop = cast.node(container).is_some_and(|node| matches!(node.kind, Kind::Loop(_)));
+    if !is_loop || scope.index <= 1 {
         return None;
     }
-    let seq = cast.tasks[container].seq;
-    last(cast, |_, scope| scope.is_some_and(|scope| scope.container == seq))
-}
-
-fn last(cast: &Cast<'_>, among: impl Fn(usize, Option<ScopeRef>) -> bool) -> Option<usize> {
-    (0..cast.tasks.len())
-        .filter(|&at| cast.tasks[at].ended.is_some() && among(at, cast.tasks[at].scope))
-        .max_by_key(|&at| (cast.tasks[at].ended, cast.tasks[at].seq))
+    cast.last(Some(ScopeRef { index: scope.index - 1, ..scope }))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use partitur_graph::Csr;
 use partitur_model::definition::{Definition, Kind, Node, Scope};
 use partitur_model::record::{RunRecord, ScopeRef, TaskRecord};
 use partitur_model::{TaskSeq, Timestamp};
@@ -21,65 +22,121 @@ pub struct Story<'a> {
     pub now: Timestamp,
 }
 
-/// The tasks of a story by where they stand.
+/// The tasks of a story by where they stand. Everything that is asked of it is a look-up.
 pub(crate) struct Cast<'a> {
     pub tasks: &'a [TaskRecord],
-    root: &'a Scope,
     by_seq: HashMap<TaskSeq, usize>,
     by_place: HashMap<(Option<ScopeRef>, &'a str), usize>,
+    /// What each task is.
+    nodes: Vec<Option<&'a Node>>,
+    /// The graphs in which tasks stand: the root's under `None`, a container's under its number.
+    graphs: HashMap<Option<TaskSeq>, Graph<'a>>,
+    /// The task that ended last in each branch or iteration, and in each container.
+    last: HashMap<Option<ScopeRef>, usize>,
+    last_inside: HashMap<TaskSeq, usize>,
+}
+
+/// A graph with its names and the ways back.
+struct Graph<'a> {
+    scope: &'a Scope,
+    index: HashMap<&'a str, u32>,
+    before: Csr,
+}
+
+impl<'a> Graph<'a> {
+    fn of(scope: &'a Scope) -> Graph<'a> {
+        let edges: Vec<(u32, u32)> = scope.edges.iter().map(|edge| (edge.to, edge.from)).collect();
+        Graph {
+            scope,
+            index: scope.nodes.iter().map(|node| node.name.as_str()).zip(0..).collect(),
+            before: Csr::build(scope.nodes.len() as u32, &edges),
+        }
+    }
+
+    fn node(&self, name: &str) -> Option<&'a Node> {
+        self.index.get(name).map(|&at| &self.scope.nodes[at as usize])
+    }
 }
 
 impl<'a> Cast<'a> {
     pub fn of(story: &Story<'a>) -> Cast<'a> {
         let tasks = story.tasks;
-        Cast {
+        let mut cast = Cast {
             tasks,
-            root: &story.definition.root,
             by_seq: tasks.iter().enumerate().map(|(at, task)| (task.seq, at)).collect(),
             by_place: tasks.iter().enumerate().map(|(at, task)| ((task.scope, &*task.node), at)).collect(),
+            nodes: vec![None; tasks.len()],
+            graphs: HashMap::from([(None, Graph::of(&story.definition.root))]),
+            last: HashMap::new(),
+            last_inside: HashMap::new(),
+        };
+        cast.find_nodes();
+        cast.find_last();
+        cast
+    }
+
+    /// A container was ready before its parts, so its number is lower and its graph known when they are looked at.
+    fn find_nodes(&mut self) {
+        for (at, task) in self.tasks.iter().enumerate() {
+            let graph = self.graphs.get(&task.scope.map(|scope| scope.container));
+            let Some(node) = graph.and_then(|graph| graph.node(&task.node)) else { continue };
+            self.nodes[at] = Some(node);
+            if let Some(body) = body(node) {
+                self.graphs.insert(Some(task.seq), Graph::of(body));
+            }
         }
     }
 
-    pub fn find(&self, scope: Option<ScopeRef>, node: &str) -> Option<usize> {
-        self.by_place.get(&(scope, node)).copied()
+    fn find_last(&mut self) {
+        let tasks = self.tasks;
+        let later = |kept: &mut usize, at: usize| {
+            let end = |at: usize| (tasks[at].ended, tasks[at].seq);
+            if end(at) > end(*kept) {
+                *kept = at;
+            }
+        };
+        for (at, task) in tasks.iter().enumerate().filter(|(_, task)| task.ended.is_some()) {
+            later(self.last.entry(task.scope).or_insert(at), at);
+            if let Some(scope) = task.scope {
+                later(self.last_inside.entry(scope.container).or_insert(at), at);
+            }
+        }
+    }
+
+    /// The task of a scope that ended last.
+    pub fn last(&self, scope: Option<ScopeRef>) -> Option<usize> {
+        self.last.get(&scope).copied()
+    }
+
+    /// The part of a container that ended last.
+    pub fn last_inside(&self, at: usize) -> Option<usize> {
+        self.last_inside.get(&self.tasks[at].seq).copied()
     }
 
     pub fn container(&self, scope: ScopeRef) -> Option<usize> {
         self.by_seq.get(&scope.container).copied()
     }
 
-    /// What the task is.
-    pub fn node(&self, at: usize) -> Option<&'a Node> {
-        let task = &self.tasks[at];
-        self.graph(task.scope)?.nodes.iter().find(|node| node.name == *task.node)
+    /// The tasks that this one waited for, beside it.
+    pub fn before(&self, at: usize) -> impl Iterator<Item = usize> + '_ {
+        let scope = self.tasks[at].scope;
+        let graph = self.graphs.get(&scope.map(|scope| scope.container));
+        let own = graph.and_then(|graph| Some((graph, *graph.index.get(&*self.tasks[at].node)?)));
+        own.into_iter().flat_map(move |(graph, own)| {
+            let name = |&from: &u32| graph.scope.nodes[from as usize].name.as_str();
+            let place = move |from| self.by_place.get(&(scope, name(from))).copied();
+            graph.before.successors(own).iter().filter_map(place)
+        })
     }
 
-    /// The graph in which the tasks of a scope stand.
-    pub fn graph(&self, scope: Option<ScopeRef>) -> Option<&'a Scope> {
-        match scope {
-            None => Some(self.root),
-            Some(scope) => match &self.node(self.container(scope)?)?.kind {
-                Kind::Each(each) => Some(&each.body),
-                Kind::Loop(body) => Some(&body.body),
-                Kind::Command(_)
-                | Kind::Http(_)
-                | Kind::Remote(_)
-                | Kind::Wait(_)
-                | Kind::Evaluate(_)
-                | Kind::SubRun(_)
-                | Kind::Switch(_)
-                | Kind::Join(_)
-                | Kind::Terminate(_)
-                | Kind::SetVariables(_)
-                | Kind::Noop => None,
-            },
-        }
+    /// What the task is.
+    pub fn node(&self, at: usize) -> Option<&'a Node> {
+        self.nodes[at]
     }
 
     /// Whether the task is told by its parts.
     pub fn unfolds(&self, at: usize) -> bool {
-        let task = &self.tasks[at];
-        self.graph(Some(ScopeRef { container: task.seq, index: 0 })).is_some()
+        self.node(at).is_some_and(|node| body(node).is_some())
     }
 
     /// Whether attempts of the task do work themselves: they hold a slot.
@@ -97,5 +154,24 @@ impl<'a> Cast<'a> {
             | Kind::SetVariables(_)
             | Kind::Noop => false,
         })
+    }
+}
+
+/// The graph of a task that has parts.
+fn body(node: &Node) -> Option<&Scope> {
+    match &node.kind {
+        Kind::Each(each) => Some(&each.body),
+        Kind::Loop(body) => Some(&body.body),
+        Kind::Command(_)
+        | Kind::Http(_)
+        | Kind::Remote(_)
+        | Kind::Wait(_)
+        | Kind::Evaluate(_)
+        | Kind::SubRun(_)
+        | Kind::Switch(_)
+        | Kind::Join(_)
+        | Kind::Terminate(_)
+        | Kind::SetVariables(_)
+        | Kind::Noop => None,
     }
 }

@@ -216,3 +216,23 @@ fn of_a_long_chain_the_longest_links_are_shown() {
     let performance = performance(&run(now), &tasks, &definition, &Watch::default());
     insta::assert_snapshot!(performance.lines()[2].1, @"26.0s: t0 2.0s → t1 2.0s → t2 2.0s → t3 2.0s → t4 1.0s → t5 1.0s → … 12 more → t18 2.0s → t19 2.0s");
 }
+
+/// A report is made at the end of every run: it must not take longer than the run.
+#[test]
+fn a_chain_of_fifty_thousand_tasks_is_read_in_no_time() {
+    const COUNT: u32 = 50_000;
+    let nodes: Vec<Node> = (0..COUNT).map(|at| command(&format!("t{at}"))).collect();
+    let pairs: Vec<(u32, u32)> = (1..COUNT).map(|to| (to - 1, to)).collect();
+    let definition = Definition { root: Scope { nodes, edges: edges(&pairs) }, ..Definition::default() };
+    let tasks: Vec<TaskRecord> = (0..COUNT)
+        .map(|at| {
+            let start = f64::from(at);
+            task(at + 1, &format!("t{at}"), start, start, start + 1.0)
+        })
+        .collect();
+    let begin = std::time::Instant::now();
+    let performance = performance(&run(f64::from(COUNT)), &tasks, &definition, &Watch::default());
+    assert_eq!(performance.critical.len(), COUNT as usize);
+    // It takes a tenth of a second; looking through all tasks for each of them takes minutes.
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
