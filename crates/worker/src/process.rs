@@ -304,7 +304,8 @@ impl Process {
     /// The end, if nothing lives any more; else what lives is killed and looked at again.
     fn sweep(&mut self, exit: Exit, pause: Duration, desk: &mut Desk<'_>) -> Option<Ending> {
         let others = self.others(desk.births);
-        if self.tree.is_gone(&others) || self.tree.members(&others).is_empty() {
+        let is_empty = || self.tree.members(&others).is_empty() && !self.tree.is_undecided();
+        if self.tree.is_gone(&others) || is_empty() {
             return Some(self.ending(exit));
         }
         if self.stopping.is_none() {

@@ -4,6 +4,7 @@
 //! Its own program, because it starts itself a second time as the process to be killed.
 //! `cargo test -p partitur-worker --test kill9 -- 500` kills 500 times instead of 25.
 
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -14,13 +15,16 @@ use partitur_model::{AttemptId, FencingToken, RunId, TaskSeq};
 use partitur_worker::{EnvSecrets, LocalExecutor, Options, RunContext, WorkerEvent};
 
 /// What the killed process's tasks do: ordinary ones and those that try to stay.
-const SCRIPTS: [&str; 6] = [
+const SCRIPTS: [&str; 7] = [
     "sleep 1000 | cat",
     "setsid sleep 1000 & sleep 0.01",
     "trap '' TERM HUP; (trap '' TERM HUP; setsid sh -c 'trap \"\" TERM; sleep 1000; sleep 1000') & wait",
     "true",
     "(sleep 1000 &) ; (setsid sh -c 'setsid sleep 1000 & sleep 1000' &) ; sleep 0.02",
     "for i in 1 2 3 4 5 6 7 8; do sleep 1000 & done; wait",
+    // Each child leaves another one and goes as soon as that has begun to become a program: for a moment it has no
+    // environment by which it could be known.
+    "for i in 1 2 3; do setsid \"$FLEE\" --flee 1000 & done; sleep 1000",
 ];
 
 fn main() {
@@ -29,6 +33,7 @@ fn main() {
         [word, number, dir] if word == "--be-killed" => {
             be_killed(number.parse().expect("a number"), Path::new(dir))
         }
+        [word, links] if word == "--flee" => flee(links.parse().expect("a number")),
         rest => {
             // Whatever the test runner passes to others is not for us.
             processes_alone_need_no_further_thread();
@@ -77,11 +82,28 @@ fn kill_and_look(kills: u32) {
             std::thread::sleep(Duration::from_millis(1));
         }
         slowest = slowest.max(killed.elapsed());
+        bury();
     }
     println!(
         "{kills} kills, {with_tasks} of them with tasks alive; the last trace was gone after at most {slowest:?}"
     );
     assert!(with_tasks * 10 >= kills * 7, "most kills should meet living tasks: {with_tasks} of {kills}");
+}
+
+/// Takes the ends of those that fell to us, as to whoever has had an executor: else there are thousands to look at soon.
+fn bury() {
+    while matches!(rustix::process::wait(rustix::process::WaitOptions::NOHANG), Ok(Some(_))) {}
+}
+
+/// Starts itself again, which returns when the new process has let go of what it has from the old one, and ends.
+#[expect(clippy::zombie_processes, reason = "it goes at once, and leaves the other to whoever takes it")]
+fn flee(links: u32) {
+    std::thread::sleep(Duration::from_millis(30));
+    let Some(links) = links.checked_sub(1) else { return };
+    let mut again = Command::new(std::env::current_exe().expect("this program"));
+    // SAFETY: nothing is done; but now the library forks, and does not wait until the new program has begun.
+    unsafe { again.pre_exec(|| Ok(())) };
+    again.args(["--flee", &links.to_string()]).spawn().expect("this program again");
 }
 
 fn run_id(number: u64) -> RunId {
@@ -122,7 +144,8 @@ fn be_killed(number: u64, dir: &Path) {
 }
 
 fn executor(run: RunId, dir: &Path) -> LocalExecutor {
-    let env: Vec<_> = std::env::vars_os().collect();
+    let mut env: Vec<_> = std::env::vars_os().collect();
+    env.push(("FLEE".into(), std::env::current_exe().expect("this program").into()));
     let secrets = Arc::new(EnvSecrets::new(&env));
     let mut executor = LocalExecutor::new(Options::default()).expect("descriptors");
     let context = RunContext { run, dir: dir.to_owned(), env, log: dir.join(format!("{run}.log")), secrets };

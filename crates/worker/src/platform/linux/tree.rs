@@ -4,7 +4,7 @@
 //! marks in its environment, and its descent. We are the *subreaper* of our children, so whatever loses its parent
 //! becomes our child: that makes "is anything left?" one short read of our list of children.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,9 @@ impl Instance {
     }
 }
 
+/// Whoever becomes another program has become it in this time.
+const SETTLED_WITHIN: Duration = Duration::from_secs(1);
+
 /// Which strays are meant.
 pub(crate) enum Strays<'a> {
     /// Those of some runs, whoever started them.
@@ -66,6 +69,20 @@ pub(crate) enum Strays<'a> {
 }
 
 impl Strays<'_> {
+    /// Whether a process that was seen is one of these. Its session counts only as it is after the mark was seen:
+    /// between its fork and its `setsid` a child still is in that of our own terminal, where it must not lead anybody.
+    fn judge(&self, seen: &Stat) -> Verdict {
+        match proc::environment(seen.pid) {
+            Some(environment) if self.are_marked_so(&environment) => match Stat::read(seen.pid) {
+                Some(now) if now.born == seen.born => Verdict::Stray(now),
+                // It has gone, and whoever has its number now is looked at again.
+                Some(_) | None => Verdict::Undecided,
+            },
+            Some(_) => Verdict::Other,
+            None => Verdict::Undecided,
+        }
+    }
+
     fn are_marked_so(&self, environment: &[u8]) -> bool {
         let marks = proc::variable(environment, Marker::NAME).unwrap_or_default();
         let marks = std::str::from_utf8(marks).unwrap_or_default();
@@ -78,6 +95,15 @@ impl Strays<'_> {
             }
         })
     }
+}
+
+/// Whether a process is a stray.
+enum Verdict {
+    /// It is, and this is how it stands.
+    Stray(Stat),
+    Other,
+    /// It is just becoming another program.
+    Undecided,
 }
 
 /// The processes of one attempt.
@@ -107,9 +133,14 @@ impl Tree {
             return false;
         }
         match orphans() {
-            Some(orphans) => !orphans.iter().any(|orphan| self.owns(orphan, others)),
+            Some(orphans) => !orphans.iter().any(|orphan| self.owns(orphan, others) || is_undecided(orphan)),
             None => self.members(others).is_empty(),
         }
+    }
+
+    /// Whether somebody fell to us of whom cannot be said yet whose it is.
+    pub fn is_undecided(&self) -> bool {
+        orphans().is_some_and(|orphans| orphans.iter().any(is_undecided))
     }
 
     /// What lives of the tree, the leader included if it does. Takes the ends of its members that fell to us.
@@ -178,8 +209,14 @@ impl Tree {
         if stat.session == self.leader || stat.group == self.leader {
             return Some(true);
         }
-        self.marker.is_on(&proc::environment(stat.pid))
+        self.marker.is_on(&proc::environment(stat.pid)?)
     }
+}
+
+/// Whether the process is just becoming another program. Who was born long ago and still tells nothing never will.
+fn is_undecided(orphan: &Stat) -> bool {
+    let young = ticks_since_boot().saturating_sub(SETTLED_WITHIN.as_millis() as u64 / 10);
+    !orphan.zombie && orphan.born >= young && proc::environment(orphan.pid).is_none()
 }
 
 /// Children of ours that we did not start; `None` if the kernel does not tell.
@@ -195,11 +232,11 @@ fn orphans() -> Option<Vec<Stat>> {
 /// # Errors
 /// `/proc` cannot be read, or something still lives after `patience`.
 pub(crate) fn kill_strays(strays: &Strays<'_>, patience: Duration) -> io::Result<u32> {
-    let deadline = Instant::now() + patience;
+    let (deadline, settled) = (Instant::now() + patience, Instant::now() + SETTLED_WITHIN);
     let mut seen = HashSet::new();
     loop {
-        let found = marked(strays)?;
-        if found.is_empty() {
+        let (found, undecided) = kill_marked(strays)?;
+        if found.is_empty() && (!undecided || Instant::now() > settled) {
             return Ok(seen.len() as u32);
         }
         if Instant::now() > deadline {
@@ -214,24 +251,46 @@ pub(crate) fn kill_strays(strays: &Strays<'_>, patience: Duration) -> io::Result
     }
 }
 
-fn marked(strays: &Strays<'_>) -> io::Result<Vec<Stat>> {
+/// Kills those that are marked. Returns them with what belongs to them, and whether there are some of which cannot be
+/// said yet whose they are.
+fn kill_marked(strays: &Strays<'_>) -> io::Result<(Vec<Stat>, bool)> {
     let own = Stat::read(std::process::id() as i32).ok_or(io::ErrorKind::NotFound)?;
-    let mut all = proc::all()?;
-    all.retain(|stat| !stat.zombie && stat.pid != own.pid && stat.session != own.session);
-    let is_marked = |stat: &&Stat| strays.are_marked_so(&proc::environment(stat.pid));
-    let mut found: HashSet<i32> = all.iter().filter(is_marked).map(|stat| stat.pid).collect();
+    let (mut all, mut found, mut undecided) = (BTreeMap::new(), HashSet::new(), false);
+    proc::visit(|mut some| {
+        some.retain(|stat| {
+            !stat.zombie && !stat.kernel && stat.pid != own.pid && stat.session != own.session
+        });
+        // Known with their parents before any of these is killed.
+        all.extend(some.iter().map(|stat| (stat.pid, *stat)));
+        // At once, and the youngest first: who leaves a child and goes, again and again, has to be met before it goes.
+        for stat in some.iter().rev() {
+            match strays.judge(stat) {
+                Verdict::Stray(now) => {
+                    send(&now, Signal::KILL);
+                    all.insert(now.pid, now);
+                    found.insert(now.pid);
+                }
+                Verdict::Other => {}
+                Verdict::Undecided => undecided = true,
+            }
+        }
+    })?;
+    add_kin(&mut found, &all);
+    Ok((all.into_values().filter(|stat| found.contains(&stat.pid)).collect(), undecided))
+}
+
+/// What descends from those that were found, or is in their sessions, and so on.
+fn add_kin(found: &mut HashSet<i32>, all: &BTreeMap<i32, Stat>) {
     loop {
         let before = found.len();
-        let sessions: HashSet<i32> =
-            all.iter().filter(|stat| found.contains(&stat.pid)).map(|stat| stat.session).collect();
-        let more = all.iter().filter(|stat| sessions.contains(&stat.session) || found.contains(&stat.parent));
+        let sessions: HashSet<i32> = found.iter().filter_map(|pid| Some(all.get(pid)?.session)).collect();
+        let more =
+            all.values().filter(|stat| sessions.contains(&stat.session) || found.contains(&stat.parent));
         found.extend(more.map(|stat| stat.pid).collect::<Vec<_>>());
         if found.len() == before {
             break;
         }
     }
-    all.retain(|stat| found.contains(&stat.pid));
-    Ok(all)
 }
 
 /// Signals the process that was seen, never another that has its number since.
@@ -248,4 +307,36 @@ fn ticks_since_boot() -> u64 {
     let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
     // The kernel counts births in hundredths of a second, whatever its own tick is.
     now.tv_sec as u64 * 100 + now.tv_nsec as u64 / 10_000_000
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::process::CommandExt as _;
+
+    #[test]
+    fn a_stray_seen_before_it_left_our_session_does_not_lead_to_those_who_stayed() {
+        let run = RunId::new(0, 9, u64::from(std::process::id()));
+        let mut sleep = std::process::Command::new("sleep");
+        sleep.arg("1000").env(Marker::NAME, format!("{run}/1/x:"));
+        // SAFETY: one system call.
+        let sleep = unsafe { sleep.pre_exec(|| Ok(rustix::process::setsid().map(|_| ())?)) };
+        let mut child = sleep.spawn().unwrap();
+        let (pid, own) = (child.id() as i32, Stat::read(std::process::id() as i32).unwrap());
+        let settled = Stat::read(pid).unwrap();
+        let (before, another) =
+            (Stat { session: own.session, ..settled }, Stat { born: settled.born + 1, ..settled });
+
+        let runs = |found| found == run;
+        let strays = Strays::OfRuns(&runs);
+        assert!(matches!(strays.judge(&before), Verdict::Stray(now) if now == settled && now.session == pid));
+        assert!(matches!(strays.judge(&another), Verdict::Undecided));
+        assert!(matches!(strays.judge(&own), Verdict::Other));
+        let all = BTreeMap::from([(pid, settled), (own.pid, own)]);
+        let mut found = HashSet::from([pid]);
+        add_kin(&mut found, &all);
+        assert_eq!(found, HashSet::from([pid]));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }
