@@ -4,14 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 
-use partitur::host::{Followed, Notice, Session, Settings};
+use partitur::host::{Followed, Notice, Session};
 use partitur_api::outcome_name;
 use partitur_model::definition::Definition;
 use partitur_model::record::{RunOutcome, RunState, TaskState};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::host::{has_gone, persist};
 use crate::ink::{Colour, Line, Paint};
 use crate::progress::{Board, Expectation, Look, Progress, now, terminal_size};
 use crate::records::{self, Records};
@@ -42,28 +41,21 @@ pub struct Scene {
 }
 
 impl Scene {
-    /// Follows the run to its end. With `settings`, this process takes the run up if its host goes.
+    /// Follows the run to its end.
     ///
     /// # Errors
     /// The host's, the store's.
-    pub fn follow(&self, session: &mut Session, settings: &Settings) -> Result<Exit, Failure> {
+    pub fn follow(&self, session: &mut Session) -> Result<Exit, Failure> {
         let mut progress = Progress::new(self.board()?, self.look, self.colour, self.expectation());
         let mut summed_up = false;
         let pulse = progress.pulse();
-        let followed = persist(|| {
-            let followed = session.follow(self.run, pulse, &mut |notice| {
-                if let Notice::Hosting { .. } = notice {
-                    progress.close();
-                    self.sum_up(&progress);
-                    summed_up = true;
-                }
-                progress.notice(notice);
-            });
-            if followed.as_ref().is_err_and(has_gone) {
-                *session = Session::enter(settings.clone(), &[self.run])?;
-                progress.notice(Notice::TakenOver);
+        let followed = session.follow(self.run, pulse, &mut |notice| {
+            if let Notice::Hosting { .. } = notice {
+                progress.close();
+                self.sum_up(&progress);
+                summed_up = true;
             }
-            Ok(followed?)
+            progress.notice(notice);
         });
         progress.close();
         let followed = followed?;

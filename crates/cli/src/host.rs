@@ -1,11 +1,10 @@
 //! How commands reach the host of a state directory, or become it.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use partitur::host::{HostError, Session, Settings};
+use partitur::host::{Session, Settings};
 use partitur_api::Command;
 use partitur_model::definition::Definition;
 use partitur_model::record::RunRecord;
@@ -27,25 +26,6 @@ pub fn settings(state: &Path, at_once: Option<u32>, secrets: Vec<(String, String
     Settings { concurrency: at_once.unwrap_or(AT_ONCE), secrets, ..Settings::new(state) }
 }
 
-/// Whether the host went away while it was asked: another can be asked, or takes its place.
-pub fn has_gone(error: &HostError) -> bool {
-    match error {
-        HostError::Io(error) => matches!(
-            error.kind(),
-            ErrorKind::ConnectionReset
-                | ErrorKind::BrokenPipe
-                | ErrorKind::UnexpectedEof
-                | ErrorKind::NotConnected
-                | ErrorKind::ConnectionAborted
-        ),
-        HostError::Store(_)
-        | HostError::Open(_)
-        | HostError::Shard(_)
-        | HostError::Refused(_)
-        | HostError::NoHost(_) => false,
-    }
-}
-
 /// Does something with a session, and again with another while hosts come and go.
 ///
 /// # Errors
@@ -53,7 +33,7 @@ pub fn has_gone(error: &HostError) -> bool {
 pub fn persist<T>(mut attempt: impl FnMut() -> Result<T, Failure>) -> Result<T, Failure> {
     for _ in 1..ATTEMPTS {
         match attempt() {
-            Err(Failure::Host(error)) if has_gone(&error) => std::thread::sleep(PAUSE),
+            Err(Failure::Host(error)) if error.is_host_gone() => std::thread::sleep(PAUSE),
             other => return other,
         }
     }
@@ -106,10 +86,12 @@ impl Target {
     /// # Errors
     /// The host cannot be asked.
     pub fn hosted(&self) -> Result<Option<Session>, Failure> {
-        Ok(match Session::join(&Settings::new(&self.state))? {
-            Some(mut session) => session.status()?.runs.contains(&self.number()).then_some(session),
-            None => None,
-        })
+        let Some(mut session) = Session::join(&Settings::new(&self.state))? else { return Ok(None) };
+        match session.status() {
+            Ok(status) => Ok(status.runs.contains(&self.number()).then_some(session)),
+            Err(error) if error.is_host_gone() => Ok(None),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Sends a command to whoever is at work on the run, and says so.
@@ -142,22 +124,28 @@ impl Target {
     pub fn go_on(&self, command: Option<Command>, global: &Global, going: &Going) -> Result<Exit, Failure> {
         let definition = Records::read(&self.reader, self.run.id, None)?.definition;
         let secrets = document::secrets(&definition, going.secret_dir.as_deref())?;
-        let settings = settings(&self.state, Some(self.at_once(&definition).max(AT_ONCE)), secrets);
-        let mut session = persist(|| Ok(Session::enter(settings.clone(), &[self.number()])?))?;
+        let mut session = self.enter(&definition, secrets)?;
         if let Some(command) = command {
             session.command(self.number(), command)?;
         }
-        self.scene(definition, global, going.look).follow(&mut session, &settings)
+        self.scene(definition, global, going.look).follow(&mut session)
     }
 
-    /// Follows the run in the session of the host that is at work on it.
+    /// Follows the run beside the process that is at work on it, and takes its place if it dies.
     ///
     /// # Errors
     /// The host's, the store's.
-    pub fn follow(&self, session: &mut Session, global: &Global, look: Look) -> Result<Exit, Failure> {
+    pub fn follow(&self, global: &Global, going: &Going) -> Result<Exit, Failure> {
         let definition = Records::read(&self.reader, self.run.id, None)?.definition;
-        let settings = settings(&self.state, Some(self.at_once(&definition).max(AT_ONCE)), Vec::new());
-        self.scene(definition, global, look).follow(session, &settings)
+        // Whoever only looks need not know them.
+        let secrets = document::secrets(&definition, going.secret_dir.as_deref()).unwrap_or_default();
+        let mut session = self.enter(&definition, secrets)?;
+        self.scene(definition, global, going.look).follow(&mut session)
+    }
+
+    fn enter(&self, definition: &Definition, secrets: Vec<(String, String)>) -> Result<Session, Failure> {
+        let settings = settings(&self.state, Some(self.at_once(definition).max(AT_ONCE)), secrets);
+        Ok(Session::enter(settings, &[self.number()])?)
     }
 
     fn at_once(&self, definition: &Definition) -> u32 {

@@ -179,3 +179,20 @@ fn a_flow_may_start_a_flow_that_starts_another() {
         run(dir.path(), "tasks:\n  outer:\n    flow: middle.yaml\noutputs:\n  n: ${outer.output.n}\n", "{}");
     assert_eq!(told.output()["n"], 7, "{:?}", told.ends());
 }
+
+#[test]
+fn who_joins_a_host_that_dies_before_it_answers_takes_its_place() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), "tasks:\n  a:\n    run: 'true'\n", "{}");
+    let state = partitur_store::StateDir::open(dir.path().join(".partitur")).unwrap();
+    let lock = state.try_host().unwrap().expect("nobody hosts");
+    let door = std::os::unix::net::UnixListener::bind(state.path().join("host.sock")).unwrap();
+    let dying = std::thread::spawn(move || {
+        // Somebody comes in; then everything closes at once, the listening socket first.
+        let guest = door.accept().unwrap();
+        drop((door, guest, lock));
+    });
+    let session = Session::enter(Settings::new(state.path()), &[1]).unwrap();
+    assert!(session.is_host());
+    dying.join().unwrap();
+}

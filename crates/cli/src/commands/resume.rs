@@ -32,9 +32,9 @@ impl Resume {
             None => newest_to_resume(global)?,
         };
         let number = target.number();
-        if let Some(mut session) = target.hosted()? {
+        if target.hosted()?.is_some() {
             self.say(&format!("another process is at work on run {number}: following it"));
-            return target.follow(&mut session, global, self.going.look);
+            return target.follow(global, &self.going);
         }
         let command = match target.run.state {
             RunState::Running | RunState::Ending(_) | RunState::RollingBack(_) => None,

@@ -125,7 +125,7 @@ impl Run {
             look: self.look,
             colour: global.color,
         }
-        .follow(&mut session, &settings)
+        .follow(&mut session)
     }
 
     /// How many tasks of the run live at once.

@@ -94,6 +94,27 @@ pub enum HostError {
     NoHost(PathBuf),
 }
 
+impl HostError {
+    /// Whether the host went away while it was asked: another can be asked, or takes its place.
+    pub fn is_host_gone(&self) -> bool {
+        match self {
+            HostError::Io(error) => matches!(
+                error.kind(),
+                io::ErrorKind::ConnectionReset
+                    | io::ErrorKind::BrokenPipe
+                    | io::ErrorKind::UnexpectedEof
+                    | io::ErrorKind::NotConnected
+                    | io::ErrorKind::ConnectionAborted
+            ),
+            HostError::Store(_)
+            | HostError::Open(_)
+            | HostError::Shard(_)
+            | HostError::Refused(_)
+            | HostError::NoHost(_) => false,
+        }
+    }
+}
+
 /// A request that was refused.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -154,8 +175,9 @@ enum Side {
     Guest(Guest),
 }
 
-/// So often joining is tried while a host is coming up or going down.
-const JOIN_TRIES: u32 = 200;
+/// So often joining is tried while a host is coming up or going down: somebody who clears away what a dead host has left
+/// needs seconds, and whoever holds the lock lives.
+const JOIN_TRIES: u32 = 1200;
 const JOIN_PAUSE: Duration = Duration::from_millis(25);
 
 /// Without anything to draw, the loop still looks around this often.
@@ -170,9 +192,8 @@ impl Session {
         let state = StateDir::open(&settings.state_dir)?;
         let side = Side::enter(&settings, &state, adopt)?;
         let mut session = Session { settings, state, side };
-        for &run in adopt {
-            session.adopt(run)?;
-        }
+        let requests = adopt.iter().map(|&run| session.adoption(run)).collect::<Vec<_>>();
+        session.insist(adopt, &requests)?;
         Ok(session)
     }
 
@@ -248,7 +269,10 @@ impl Session {
         pulse: Option<Duration>,
         tell: &mut dyn FnMut(Notice),
     ) -> Result<Followed, HostError> {
-        self.done(Request::Follow { run })?;
+        match self.done(Request::Follow { run }) {
+            Err(error) if self.has_lost_host(&error) => self.take_over(run, tell)?,
+            done => done?,
+        }
         loop {
             let end = match &mut self.side {
                 Side::Host(host) => follow_here(host, run, pulse, tell)?,
@@ -256,24 +280,41 @@ impl Session {
             };
             match end {
                 Some(followed) => return Ok(followed),
-                None => {
-                    self.take_over(run)?;
-                    tell(Notice::TakenOver);
-                }
+                None => self.take_over(run, tell)?,
             }
         }
     }
 
     /// The host has gone: whoever is first hosts, the others join.
-    fn take_over(&mut self, run: u64) -> Result<(), HostError> {
+    fn take_over(&mut self, run: u64, tell: &mut dyn FnMut(Notice)) -> Result<(), HostError> {
         self.side = Side::enter(&self.settings, &self.state, &[run])?;
-        self.adopt(run)?;
-        self.done(Request::Follow { run })
+        self.insist(&[run], &[self.adoption(run), Request::Follow { run }])?;
+        tell(Notice::TakenOver);
+        Ok(())
     }
 
-    fn adopt(&mut self, run: u64) -> Result<(), HostError> {
-        let (env, secrets) = (env_to_wire(), self.settings.secrets.clone());
-        self.done(Request::Adopt { run, env, secrets })
+    fn adoption(&self, run: u64) -> Request {
+        Request::Adopt { run, env: env_to_wire(), secrets: self.settings.secrets.clone() }
+    }
+
+    /// Asks for what may be asked for twice. If the host goes before it has answered, its successor is asked: a socket
+    /// may still take somebody in when the process behind it is about to die.
+    fn insist(&mut self, adopt: &[u64], requests: &[Request]) -> Result<(), HostError> {
+        let mut tries = 0;
+        while let Err(error) = requests.iter().try_for_each(|request| self.done(request.clone())) {
+            tries += 1;
+            if !self.has_lost_host(&error) || tries == JOIN_TRIES {
+                return Err(error);
+            }
+            std::thread::sleep(JOIN_PAUSE);
+            self.side = Side::enter(&self.settings, &self.state, adopt)?;
+        }
+        Ok(())
+    }
+
+    /// Whether this means that the host that was joined has gone.
+    fn has_lost_host(&self, error: &HostError) -> bool {
+        !self.is_host() && error.is_host_gone()
     }
 
     fn done(&mut self, request: Request) -> Result<(), HostError> {
