@@ -25,6 +25,8 @@ const TABLE: &[(&str, &[&str])] = &[
         ],
     ),
     ("simulation", &["model", "formats", "expr", "graph", "engine", "store", "runtime"]),
+    // They know the binary, and nothing that is inside.
+    ("tests", &[]),
 ];
 
 /// What the library brings by default, itself included, may be so much.
