@@ -88,18 +88,24 @@ impl Run {
         }
     }
 
-    /// Decides between tasks that became ready at once: the older run, then the document's order. Not the tasks'
-    /// numbers: an engine that is built from rows gives other ones to what has no row yet.
+    /// Decides between tasks that became ready at once: the older run, then the document's order, as far as 64 bits
+    /// tell them apart; what these cannot tell apart, a hash of the place does. Not the tasks' numbers: an engine that
+    /// is built from rows gives other ones to what has no row yet.
     fn order_of(&self, key: Key) -> u64 {
-        let mut indices = Vec::new();
+        let (mut indices, mut place) = (Vec::new(), 0);
         let mut scope = key.scope;
         while let Some((container, index)) = self.scope(scope).container {
             indices.push(index);
+            place = retry::mix(place ^ (u64::from(container.node) << 32) ^ u64::from(index));
             scope = container.scope;
         }
         let bounded = |index: Option<&u32>| u64::from(index.copied().unwrap_or(0)).min(0x3fff);
+        // At the root there are no branches, but there may be many tasks.
+        let beyond = u64::from(key.node) >> 10;
         let branches = (bounded(indices.last()) << 14) | bounded(indices.first());
-        (self.id().number() << 40) | (branches << 12) | u64::from(key.node).min(0xfff)
+        let branches = if indices.is_empty() { beyond } else { branches };
+        let (node, body) = (u64::from(key.node & 0x3ff), u64::from(self.scope(key.scope).body.0).min(0x3f));
+        (self.id().number() << 56) | (branches << 28) | (node << 18) | (body << 12) | (place & 0xfff)
     }
 
     fn lock_requests(&self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode) -> Vec<Request> {

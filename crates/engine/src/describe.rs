@@ -24,9 +24,9 @@ impl Engine {
                 places.push(format!("{run} {path} holds {name} {:?} {}", claim.mode, claim.units));
             }
         }
-        for wait in self.waits() {
+        for (wait, turn) in self.waits().into_iter().zip(1..) {
             let path = self.path(wait.task.run, wait.task.task).unwrap_or("?");
-            places.push(format!("{} {path} waits", wait.task.run.number()));
+            places.push(format!("{} {path} waits, {turn} of all", wait.task.run.number()));
         }
         places.sort();
         places.dedup();

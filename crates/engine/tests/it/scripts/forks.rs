@@ -88,6 +88,20 @@ fn so_many_branches_at_once_and_no_more() {
 }
 
 #[test]
+fn who_waits_longest_is_who_waits_longest_after_a_crash_too() {
+    let inner = |name: &str| repeat_over(name, "[1]", graph("", vec![locked("work", "it")]));
+    let fan = each("fan", r#"["x"]"#, graph("", vec![inner("one"), inner("two")]));
+    check(
+        flow(graph("p -> fan, q -> fan", vec![task("p"), task("q"), fan, locked("holder", "it")])),
+        "dispatch p#1, dispatch q#1, dispatch holder#1",
+        "1s p ok => p succeeded
+         2s q ok => q succeeded
+         3s holder ok => holder succeeded, dispatch fan[x]/one#1/work#1
+         4s fan[x]/one#1/work ok => fan[x]/one#1/work succeeded, fan[x]/one succeeded, dispatch fan[x]/two#1/work#1",
+    );
+}
+
+#[test]
 fn a_run_has_slots_of_its_own() {
     let mut definition = flow(graph("a, b, c", vec![]));
     definition.concurrency = Some(Concurrency { min: 1, max: 2 });
