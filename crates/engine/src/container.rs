@@ -19,6 +19,10 @@ pub(crate) const BRANCHES_MAX: usize = 1_000_000;
 /// The code of a container that closes to begin anew; no worker's code has blanks.
 pub(crate) const RESET: &str = "begins anew";
 
+/// The code of a container that was cancelled while it closed to begin anew: what is inside it is of the past, and goes
+/// with it.
+const CANCELLED_RESET: &str = "cancelled anew";
+
 /// The code of a container's failure that comes from its branches.
 pub(crate) const BRANCH_FAILED: &str = "branch";
 
@@ -185,13 +189,24 @@ impl Run {
     }
 
     /// Ends a container that was told to close: as cancelled, or as failed by the branch that made it close.
-    fn end_closed(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
+    fn end_closed(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord) {
         if record.error.as_ref().is_some_and(|error| error.code == RESET) {
             return self.reset_after_close(cx, key);
+        }
+        if record.error.as_ref().is_some_and(|error| error.code == CANCELLED_RESET) {
+            self.remove_branches(cx, key);
+            (record.items, record.iteration) = (None, 0);
+            return self.cancelled(cx, key, record);
         }
         let was_cancelled = record.error.as_ref().is_some_and(|error| error.code == CANCELLED);
         let outcome = if was_cancelled { TaskOutcome::Cancelled } else { TaskOutcome::Failed };
         self.end_task(cx, key, record, outcome);
+    }
+
+    /// Whether the container was told to close, to begin anew.
+    pub(crate) fn begins_anew(&self, key: Key) -> bool {
+        let error = self.task(key).and_then(|task| task.error.as_ref());
+        self.state(key) == Some(TaskState::Open) && error.is_some_and(|error| error.code == RESET)
     }
 
     fn iteration_done(&mut self, cx: &mut Cx<'_>, key: Key, scope: u32) {
@@ -282,6 +297,13 @@ impl Run {
         }
     }
 
+    /// Removes all branches or iterations of a container, rows included.
+    pub(crate) fn remove_branches(&mut self, cx: &mut Cx<'_>, key: Key) {
+        for scope in self.branches(key).collect::<Vec<u32>>() {
+            self.remove_scope(cx, scope);
+        }
+    }
+
     /// Removes a scope and everything inside it, rows included.
     pub(crate) fn remove_scope(&mut self, cx: &mut Cx<'_>, scope: u32) {
         debug_assert!(self.is_still(scope), "what lives is stopped before its scope is removed");
@@ -305,9 +327,13 @@ impl Run {
     }
 
     /// Tells a container to end: its branches are cancelled, and it ends with this error when the last has stopped.
-    pub(crate) fn close_container(&mut self, cx: &mut Cx<'_>, key: Key, error: TaskError) {
+    pub(crate) fn close_container(&mut self, cx: &mut Cx<'_>, key: Key, mut error: TaskError) {
+        if self.begins_anew(key) && error.code == CANCELLED {
+            error.code = CANCELLED_RESET.to_owned();
+        }
         let mut record = self.record(key);
-        let weight = |error: &TaskError| [RESET, CANCELLED].iter().position(|code| error.code == *code);
+        let order = [RESET, CANCELLED, CANCELLED_RESET];
+        let weight = |error: &TaskError| order.iter().position(|code| error.code == *code);
         let outweighed = record.error.as_ref().is_some_and(|known| weight(known) >= weight(&error));
         if record.state != TaskState::Open || outweighed {
             return;

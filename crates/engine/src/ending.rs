@@ -76,7 +76,9 @@ impl Run {
         let open: Vec<Key> =
             self.keys().filter(|&key| self.state(key).is_some_and(|state| !state.is_ended())).collect();
         for key in open.into_iter().rev() {
-            if self.state(key) != Some(TaskState::Blocked) {
+            if self.begins_anew(key) {
+                self.reset_after_close(cx, key);
+            } else if self.state(key) != Some(TaskState::Blocked) {
                 let record = self.record(key);
                 self.cancelled(cx, key, record);
             }

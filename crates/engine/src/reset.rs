@@ -193,7 +193,8 @@ impl Run {
         self.reset(cx, &[], &[revived]);
     }
 
-    /// The dependents of a task in its scope, and of every container around it.
+    /// The dependents of a task in its scope, and of every container around it that had ended: what goes on inside one
+    /// that is open has led to nothing outside, and what has begun there for another reason has nothing to do with it.
     fn gather(&self, from: Key, with_itself: bool, set: &mut BTreeSet<Key>, containers: &mut BTreeSet<Key>) {
         let mut at = from;
         let mut include = with_itself;
@@ -211,7 +212,16 @@ impl Run {
             containers.insert(container);
             at = container;
             include = false;
+            if !self.state(container).is_some_and(TaskState::is_ended) {
+                return containers.extend(self.containers(container.scope));
+            }
         }
+    }
+
+    /// The containers around a scope, from the inside out.
+    fn containers(&self, scope: u32) -> impl Iterator<Item = Key> + '_ {
+        let around = |scope: u32| self.scope(scope).container.map(|(container, _)| container);
+        std::iter::successors(around(scope), move |container| around(container.scope))
     }
 
     fn reset_set(&mut self, cx: &mut Cx<'_>, set: BTreeSet<Key>, containers: BTreeSet<Key>, revived: &[Key]) {
@@ -285,7 +295,8 @@ impl Run {
         self.make_blank(cx, key);
     }
 
-    /// A container that had to close before it could be reset has closed.
+    /// A container that had to close before it could be reset has closed. In a run that ends meanwhile it waits there for
+    /// the run to go on.
     pub(crate) fn reset_after_close(&mut self, cx: &mut Cx<'_>, key: Key) {
         self.make_blank(cx, key);
         self.recount(key);
@@ -293,10 +304,7 @@ impl Run {
     }
 
     fn make_blank(&mut self, cx: &mut Cx<'_>, key: Key) {
-        let scopes: Vec<u32> = self.branches(key).collect();
-        for scope in scopes {
-            self.remove_scope(cx, scope);
-        }
+        self.remove_branches(cx, key);
         let record = blank(self.record(key));
         self.put(cx, key, record);
     }

@@ -367,7 +367,14 @@ impl Driver {
             return;
         }
         let wanted = self.dice.pick(&paths).clone();
-        self.oracle.clear(&self.spec.root, "", &|path, _| path == wanted);
+        self.oracle.clear(&self.spec.root, &|path, _| path == wanted);
+        if is_own_fork(&wanted)
+            && let Some(fork) = wanted.rsplit_once('[').map(|(fork, _)| name_of(fork))
+            && let Some(What::Each { fail_fast: true, body, .. }) =
+                find(&self.spec.root, fork).map(|piece| &piece.what)
+        {
+            self.oracle.close_again(&self.spec.root, body, &wanted);
+        }
         self.give(&format!("rerun {wanted}"));
     }
 
@@ -378,7 +385,7 @@ impl Driver {
             assert!(told.concat().starts_with("refused"), "{told:?}");
             return;
         }
-        let states = self.cut_off();
+        let states = self.cut_off("");
         let target = |path: &str, piece: &Piece| match states.get(path) {
             None if path.ends_with('>') => true,
             Some(State::Ended(End::Cancelled)) => match piece.what {
@@ -395,15 +402,15 @@ impl Driver {
             Some(State::Open) => fresh && matches!(piece.what, What::Sub(_)),
             Some(State::Ended(End::Good | End::Skipped) | State::Waits) | None => false,
         };
-        self.oracle.clear(&self.spec.root, "", &target);
+        self.oracle.clear(&self.spec.root, &target);
         self.oracle.stopped.remove("");
         self.give(input);
     }
 
-    /// How far everything was when the run was stopped: with it, what ran then is done again.
-    fn cut_off(&self) -> States {
+    /// How far everything in a run was when it was stopped: with it, what ran then is done again.
+    fn cut_off(&self, prefix: &str) -> States {
         let mut oracle = self.oracle.clone();
-        oracle.stopped.clear();
+        oracle.stopped.retain(|stopped, _| !stopped.starts_with(prefix));
         oracle.states(&self.spec.root)
     }
 
@@ -425,7 +432,7 @@ impl Driver {
             // A loop that has gone on does not go back.
             return;
         }
-        let states = self.cut_off();
+        let states = self.cut_off(&prefix);
         let target = |path: &str, piece: &Piece| {
             let leaf = matches!(piece.what, What::Task { .. } | What::Join { .. } | What::Noop);
             let failed = match states.get(path) {
@@ -436,7 +443,7 @@ impl Driver {
             };
             path.starts_with(&prefix) && (path.ends_with('>') || leaf && failed)
         };
-        self.oracle.clear(&self.spec.root, "", &target);
+        self.oracle.clear(&self.spec.root, &target);
         self.give(&format!("{run}: retry"));
     }
 
@@ -538,6 +545,8 @@ impl Driver {
         let expected = match self.oracle.stopped.get("") {
             Some(end) if self.oracle.live.is_empty() => Some(*end),
             Some(_) => None,
+            // What begins anew is not begun before its old attempts are dead.
+            None if !self.oracle.resetting.is_empty() => None,
             None => self.natural_end(),
         };
         let ended = match state {

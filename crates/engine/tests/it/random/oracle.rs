@@ -66,6 +66,18 @@ pub struct Oracle {
     pub last: States,
 }
 
+/// What is to be forgotten, and how things stood before.
+struct Aim<'a> {
+    before: Oracle,
+    target: &'a dyn Fn(&str, &Piece) -> bool,
+}
+
+impl Aim<'_> {
+    fn had_ended(&self, path: &str) -> bool {
+        self.before.is_stopped(path) || matches!(self.before.last.get(path), Some(State::Ended(_)))
+    }
+}
+
 /// Everything with a path, by path.
 pub type States = BTreeMap<String, State>;
 
@@ -96,6 +108,10 @@ impl Oracle {
         if let Some(end) = self.facts.get(path).and_then(|fact| fact.end) {
             // What was cancelled inside has rows of its own.
             return State::Ended(end);
+        }
+        if self.stopping.contains(path) {
+            // Whatever has become of its predecessors: it ends when its attempt is dead.
+            return State::Runs;
         }
         let sources = piece.needs.iter().map(|(source, guard)| {
             let source = &graph.nodes[*source];
@@ -218,6 +234,32 @@ impl Oracle {
         }
     }
 
+    /// A task was reset, with what depends on it, beside one in the same branch that had failed before. A join that
+    /// need not wait for the others fails at once and closes the fork again: whatever else was reset is cancelled, but
+    /// for what had been decided before the join's turn came.
+    pub fn close_again(&mut self, root: &Graph, body: &Graph, wanted: &str) {
+        let Some((prefix, name)) = wanted.rsplit_once('/') else { return };
+        let states = self.states(root);
+        let path = |piece: &Piece| format!("{prefix}/{}", piece.name);
+        let mut reset = vec![false; body.nodes.len()];
+        for (at, piece) in body.nodes.iter().enumerate() {
+            reset[at] = piece.name == name || piece.needs.iter().any(|(source, _)| reset[*source]);
+        }
+        let fails = |at: &usize| {
+            let piece = &body.nodes[*at];
+            let failed = states.get(&path(piece)) == Some(&State::Ended(End::Bad));
+            reset[*at] && failed && matches!(piece.what, What::Join { .. })
+        };
+        let Some(join) = (0..body.nodes.len()).find(fails) else { return };
+        for at in (0..body.nodes.len()).filter(|&at| reset[at] && at != join) {
+            let path = path(&body.nodes[at]);
+            if at > join || !matches!(states[&path], State::Ended(_)) {
+                self.facts.entry(path).or_default().end = Some(End::Cancelled);
+            }
+        }
+        self.closed.extend(prefix.rsplit_once('[').map(|(fork, _)| fork.to_owned()));
+    }
+
     /// Everything living is dead; who was told to stop has stopped.
     pub fn crash(&mut self) {
         self.live.clear();
@@ -229,34 +271,44 @@ impl Oracle {
         }
     }
 
-    /// Forgets the targets (by path; that of a run that was told to end is its prefix) and everything that depends on them. Says whether there were any.
-    pub fn clear(&mut self, graph: &Graph, prefix: &str, target: &dyn Fn(&str, &Piece) -> bool) -> bool {
-        let mut touched = vec![false; graph.nodes.len()];
-        for (at, piece) in graph.nodes.iter().enumerate() {
-            let path = format!("{prefix}{}", piece.name);
-            let depends = piece.needs.iter().any(|(source, _)| touched[*source]);
-            touched[at] = if depends || target(&path, piece) {
-                self.forget(&path);
-                true
-            } else {
-                self.clear_inside(piece, &path, target)
-            };
-        }
-        touched.contains(&true)
+    /// Forgets the targets (by path; that of a run that was told to end is its prefix) and everything that depends on
+    /// them.
+    pub fn clear(&mut self, root: &Graph, target: &dyn Fn(&str, &Piece) -> bool) {
+        let before = self.clone();
+        self.clear_graph(root, "", &Aim { before, target });
     }
 
-    fn clear_inside(&mut self, piece: &Piece, path: &str, target: &dyn Fn(&str, &Piece) -> bool) -> bool {
+    /// Says whether there were any targets.
+    fn clear_graph(&mut self, graph: &Graph, prefix: &str, aim: &Aim<'_>) -> bool {
+        let mut reset = vec![false; graph.nodes.len()];
+        let mut touched = false;
+        for (at, piece) in graph.nodes.iter().enumerate() {
+            let path = format!("{prefix}{}", piece.name);
+            let depends = piece.needs.iter().any(|(source, _)| reset[*source]);
+            if depends || (aim.target)(&path, piece) {
+                self.forget(&path);
+                reset[at] = true;
+            } else if self.clear_inside(piece, &path, aim) {
+                touched = true;
+                // What goes on inside something that has not ended has led to nothing outside.
+                reset[at] = aim.had_ended(&path);
+            }
+        }
+        touched || reset.contains(&true)
+    }
+
+    fn clear_inside(&mut self, piece: &Piece, path: &str, aim: &Aim<'_>) -> bool {
         let touched = match &piece.what {
             What::Task { .. } | What::Noop | What::Join { .. } => false,
             What::Each { branches, body, .. } => {
                 let branches = (0..*branches).map(|branch| format!("{path}[{branch}]/"));
-                branches.fold(false, |touched, prefix| self.clear(body, &prefix, target) | touched)
+                branches.fold(false, |touched, prefix| self.clear_graph(body, &prefix, aim) | touched)
             }
-            What::Loop { body, keep, .. } => self.clear_loop(body, keep.unwrap_or(100), path, target),
+            What::Loop { body, keep, .. } => self.clear_loop(body, keep.unwrap_or(100), path, aim),
             What::Sub(graph) => {
                 let prefix = format!("{path}>");
-                let resumed = target(&prefix, piece) && self.stopped.remove(&prefix).is_some();
-                self.clear(graph, &prefix, target) | resumed
+                let resumed = (aim.target)(&prefix, piece) && self.stopped.remove(&prefix).is_some();
+                self.clear_graph(graph, &prefix, aim) | resumed
             }
         };
         if touched {
@@ -265,19 +317,13 @@ impl Oracle {
         touched
     }
 
-    fn clear_loop(
-        &mut self,
-        body: &Graph,
-        keep: u32,
-        path: &str,
-        target: &dyn Fn(&str, &Piece) -> bool,
-    ) -> bool {
+    fn clear_loop(&mut self, body: &Graph, keep: u32, path: &str, aim: &Aim<'_>) -> bool {
         let begun =
             |iteration: &u32| self.last.contains_key(&format!("{path}#{iteration}/{}", body.nodes[0].name));
         let newest = (1..=100).take_while(begun).count() as u32;
         // What is no longer kept cannot be done again.
         for iteration in newest.saturating_sub(keep) + 1..=100 {
-            if self.clear(body, &format!("{path}#{iteration}/"), target) {
+            if self.clear_graph(body, &format!("{path}#{iteration}/"), aim) {
                 for later in iteration + 1..=100 {
                     self.forget_below(&format!("{path}#{later}/"));
                 }
@@ -292,7 +338,10 @@ impl Oracle {
         let dying =
             self.live.iter().filter(|live| inside(live) || (*live == path && !self.stopping.contains(path)));
         self.resetting.extend(dying.cloned());
-        self.stopping.retain(|stopping| !inside(stopping));
+        // Nobody waits for the attempts of a sub-run either: the next one is another run.
+        let below =
+            |path: &str, known: &str| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('>'));
+        self.stopping.retain(|stopping| !inside(stopping) && !below(path, stopping));
         self.facts.remove(path);
         self.closed.remove(path);
         for inside in ["[", "#", ">"] {

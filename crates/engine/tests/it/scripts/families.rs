@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use partitur_model::definition::{Definition, InputKind, InputSpec, OnFailure};
+use partitur_model::definition::{Definition, InputKind, InputSpec, Node, OnFailure, Trigger};
 
 use crate::lab::Lab;
 use crate::script::*;
@@ -126,6 +126,56 @@ fn a_child_that_is_retried_resets_what_had_followed_its_failure() {
          7s mend ok => mend succeeded
          8s fan[1] ok => fan[1] succeeded, fan succeeded, dispatch after#1
          9s after ok => after succeeded, run failed",
+    );
+}
+
+/// A sub-run, a fork after it however it ended, and one branch of that half done.
+const HALF_DONE: &str = "
+    1s 2: x fail => 2:x failed, run 2:failed, s failed, dispatch fan[1]/p#1, dispatch fan[2]/p#1
+    2s fan[1]/p ok => fan[1]/p succeeded, dispatch fan[1]/q#1
+    3s 2: retry => stop fan[1]/q, stop fan[2]/p, fan[2]/q cancelled, dispatch 2:x#1
+    4s 2: x ok => 2:x succeeded, run 2:succeeded, s succeeded";
+
+fn half_done() -> Definition {
+    let fan = each("fan", "[1,2]", graph("p -> q", vec![]));
+    let root = graph("s -* fan", vec![sub("s", "child"), fan]);
+    with_flow(flow(root), "child", flow(graph("x", vec![])))
+}
+
+#[test]
+fn what_was_to_begin_anew_does_so_even_if_its_run_was_cancelled_meanwhile() {
+    let rest = "
+        5s cancel =>
+        6s fan[1]/q ok => fan[1]/q cancelled
+        7s fan[2]/p ok => fan[2]/p cancelled, run cancelled
+        8s retry => dispatch fan[1]/p#1, dispatch fan[2]/p#1";
+    check_in_memory(half_done(), "dispatch 2:x#1", &format!("{HALF_DONE}{rest}"));
+}
+
+#[test]
+fn what_was_to_begin_anew_does_so_even_if_it_was_cancelled_meanwhile() {
+    let rest = "
+        5s cancel fan =>
+        6s fan[1]/q ok => fan[1]/q cancelled
+        7s fan[2]/p ok => fan[2]/p cancelled, fan cancelled, run failed
+        8s retry => dispatch fan[1]/p#1, dispatch fan[2]/p#1";
+    check_in_memory(half_done(), "dispatch 2:x#1", &format!("{HALF_DONE}{rest}"));
+}
+
+#[test]
+fn what_depends_on_an_open_fork_as_well_is_not_done_again_with_a_sub_run_in_it() {
+    let fan = each("fan", r#"["a"]"#, graph("s, t", vec![sub("s", "child")]));
+    let first = Node { trigger: Trigger::Any, ..task("first") };
+    let root = graph("fan -> first, side -> first", vec![fan, task("side"), first]);
+    check_in_memory(
+        with_flow(flow(root), "child", flow(graph("x", vec![]))),
+        "dispatch side#1, dispatch fan[a]/t#1, dispatch 2:x#1",
+        "1s side ok => side succeeded, dispatch first#1
+         2s first ok => first succeeded
+         3s 2: x fail => 2:x failed, run 2:failed, fan[a]/s failed
+         4s 2: retry => dispatch 2:x#1
+         5s 2: x ok => 2:x succeeded, run 2:succeeded, fan[a]/s succeeded
+         6s fan[a]/t ok => fan[a]/t succeeded, fan succeeded, run succeeded",
     );
 }
 
