@@ -46,8 +46,8 @@ fn write_graph(dir: &Path, tasks: usize) {
             let _ = writeln!(make, "t{layer}-{place}: {}\n\t@/bin/true", list.join(" "));
         }
     }
-    let last = tasks / WIDTH - 1;
-    let all: Vec<String> = (0..WIDTH).map(|place| format!("t{last}-{place}")).collect();
+    // All of them by name: some have no successor, and make would leave those out.
+    let all: Vec<String> = (0..tasks).map(|task| format!("t{}-{}", task / WIDTH, task % WIDTH)).collect();
     fs::write(dir.join("flow.yaml"), flow).expect("the directory is writable");
     fs::write(dir.join("Makefile"), format!("all: {}\n{make}", all.join(" ")))
         .expect("the directory is writable");

@@ -78,10 +78,20 @@ impl<'a> At<'a> {
                 out.push_str(key);
             }
             Step::Element(index) => {
-                use std::fmt::Write as _;
-                write!(out, "[{index}]").expect("a string takes everything");
+                out.push('[');
+                push_number(out, index);
+                out.push(']');
             }
         }
+    }
+}
+
+/// Most lists are short, and formatting a number costs as much as all the rest of a place.
+fn push_number(out: &mut String, number: usize) {
+    use std::fmt::Write as _;
+    match u32::try_from(number).ok().and_then(|digit| char::from_digit(digit, 10)) {
+        Some(digit) => out.push(digit),
+        None => write!(out, "{number}").expect("a string takes everything"),
     }
 }
 

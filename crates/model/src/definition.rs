@@ -248,7 +248,7 @@ pub struct Node {
     /// How long an attempt is expected to take, for the order of ready tasks.
     pub expected: Option<Duration>,
     /// Tried once if `None`.
-    pub retry: Option<Retry>,
+    pub retry: Option<Box<Retry>>,
     /// What must not take longer.
     pub timeouts: Timeouts,
     /// What an attempt holds while it lives.
@@ -365,8 +365,9 @@ pub enum Program {
     /// A script. Values never become part of its text: each stands in a variable of `vars`, which the script names in
     /// quotes that fit the place.
     Shell {
-        /// The shell and its flags; the script is the last argument. `["sh", "-e", "-c"]` by default.
-        shell: Vec<String>,
+        /// The shell and its flags; the script is the last argument. `["sh", "-e", "-c"]` by default. Most scripts of a
+        /// document share it.
+        shell: Arc<[String]>,
         /// The text, with variables in place of `${…}`.
         script: String,
         /// The variables that `script` names.
@@ -722,7 +723,7 @@ pub struct Undo {
     /// A command or an HTTP call.
     pub kind: Kind,
     /// Tried once if `None`.
-    pub retry: Option<Retry>,
+    pub retry: Option<Box<Retry>>,
     /// Per attempt.
     pub timeout: Option<Duration>,
 }

@@ -84,7 +84,7 @@ impl Compiler {
         let expected: Vec<Duration> =
             scope.nodes.iter().map(|node| node.expected.unwrap_or(EXPECTED_DEFAULT)).collect();
         self.bodies.push(Body {
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(scope.nodes.len()),
             names: scope
                 .nodes
                 .iter()
@@ -118,9 +118,9 @@ impl Compiler {
         let cache_key = node.cache.as_ref().and_then(|cache| cache.key.as_ref());
         let cache_key = cache_key.and_then(|key| self.template(key, &place.member("cache").member("key")));
         let agent = node.agent.as_ref().and_then(|agent| self.template(agent, &place.member("agent")));
-        let retry = node.retry.as_ref().map(|retry| self.retry(retry, &place.member("retry")));
+        let retry = node.retry.as_ref().map(|retry| Box::new(self.retry(retry, &place.member("retry"))));
         let undo = match &node.undo {
-            Some(undo) => Some(self.undo(undo, &place.member("undo"))?),
+            Some(undo) => Some(Box::new(self.undo(undo, &place.member("undo"))?)),
             None => None,
         };
         Some(ProgramNode {

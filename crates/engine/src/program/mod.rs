@@ -66,8 +66,9 @@ pub(crate) struct ProgramNode {
     pub writes: Vec<Template>,
     pub cache_key: Option<Template>,
     pub agent: Option<Template>,
-    pub retry: Option<RetryRule>,
-    pub undo: Option<UndoAction>,
+    // Few tasks have these, and a program has a node for every task.
+    pub retry: Option<Box<RetryRule>>,
+    pub undo: Option<Box<UndoAction>>,
 }
 
 /// What a task does, compiled.
@@ -90,7 +91,7 @@ pub(crate) enum Action {
 #[derive(Debug)]
 pub(crate) enum WorkTemplate {
     Direct { argv: Vec<Template>, command: CommandTemplate },
-    Shell { shell: Vec<String>, script: String, vars: Vec<(String, Template)>, command: CommandTemplate },
+    Shell { shell: Arc<[String]>, script: String, vars: Vec<(String, Template)>, command: CommandTemplate },
     Http { method: String, url: Template, headers: Vec<(String, Template)>, body: Option<Tree> },
     Remote { task_type: String, input: Tree },
     AwaitFile { path: Template },

@@ -60,7 +60,8 @@ fn fail_fast_stops_the_others_and_waits_for_their_death() {
 #[test]
 fn a_retry_waits_and_the_last_failure_stands() {
     let mut node = task("a");
-    node.retry = Some(Retry { attempts: 2, jitter: false, backoff: Backoff::Fixed, ..Retry::default() });
+    node.retry =
+        Some(Retry { attempts: 2, jitter: false, backoff: Backoff::Fixed, ..Retry::default() }.into());
     check(
         flow(graph("a -> b", vec![node])),
         "dispatch a#1",
@@ -74,7 +75,7 @@ fn a_retry_waits_and_the_last_failure_stands() {
 fn an_attempt_that_takes_too_long_is_stopped_and_its_late_result_changes_nothing() {
     let mut node = task("a");
     node.timeouts.attempt = Some(Duration::from_secs(10));
-    node.retry = Some(Retry { attempts: 2, jitter: false, ..Retry::default() });
+    node.retry = Some(Retry { attempts: 2, jitter: false, ..Retry::default() }.into());
     check(
         flow(graph("a -> b", vec![node])),
         "dispatch a#1",

@@ -150,9 +150,9 @@ pub fn wait(name: &str, what: WaitFor, at_most: Option<u64>) -> Node {
 }
 
 /// So many attempts, with a second in between.
-pub fn retry(attempts: u32) -> Option<Retry> {
+pub fn retry(attempts: u32) -> Option<Box<Retry>> {
     let (base, backoff) = (Duration::from_secs(1), Backoff::Fixed);
-    Some(Retry { attempts, base, backoff, jitter: false, ..Retry::default() })
+    Some(Retry { attempts, base, backoff, jitter: false, ..Retry::default() }.into())
 }
 
 /// A task with attempts.

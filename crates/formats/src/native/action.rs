@@ -1,5 +1,7 @@
 //! What a task does: commands, calls, waits, evaluations, rules, sub-flows, switches.
 
+use std::sync::{Arc, LazyLock};
+
 use partitur_model::definition::{
     Command, Evaluate, Http, Kind, OutputMode, Program, Rule, RuleSet, SubRun, Switch, Template,
     TemplateTree, Undo, Wait, WaitFor,
@@ -15,7 +17,11 @@ use crate::shell;
 use crate::tree::Form;
 
 /// Without `shell`, this runs scripts: it stops at the first command that fails.
-const SHELL: [&str; 3] = ["sh", "-e", "-c"];
+static SHELL: LazyLock<Arc<[String]>> = LazyLock::new(|| stopping_shell("sh"));
+
+fn stopping_shell(name: &str) -> Arc<[String]> {
+    [name, "-e", "-c"].map(str::to_owned).into()
+}
 
 pub(crate) fn read_env(reader: &mut Reader<'_>, at: At<'_>) -> Vec<(String, Template)> {
     reader.named(at, |reader, name, at| {
@@ -39,14 +45,14 @@ pub(crate) fn read_output(reader: &mut Reader<'_>, at: At<'_>) -> Option<OutputM
 }
 
 /// `bash`, or a program and its flags.
-pub(crate) fn read_shell(reader: &mut Reader<'_>, at: At<'_>) -> Option<Vec<String>> {
+pub(crate) fn read_shell(reader: &mut Reader<'_>, at: At<'_>) -> Option<Arc<[String]>> {
     if reader.form(at) == Form::List {
         let words = reader.list(at, Reader::string);
         if words.is_empty() {
             reader.expected(at, "a program and its flags");
             return None;
         }
-        return Some(words);
+        return Some(words.into());
     }
     let name = reader.text(at)?;
     if !shell::is_posix(name) {
@@ -58,11 +64,15 @@ pub(crate) fn read_shell(reader: &mut Reader<'_>, at: At<'_>) -> Option<Vec<Stri
         )));
         return None;
     }
-    Some(vec![name.to_owned(), "-e".to_owned(), "-c".to_owned()])
+    Some(stopping_shell(name))
 }
 
 /// `run`: a script, or a program and its arguments.
-pub(crate) fn read_program(reader: &mut Reader<'_>, at: At<'_>, shell: Option<&[String]>) -> Option<Program> {
+pub(crate) fn read_program(
+    reader: &mut Reader<'_>,
+    at: At<'_>,
+    shell: Option<&Arc<[String]>>,
+) -> Option<Program> {
     if reader.form(at) == Form::List {
         let words = reader.list(at, Reader::template);
         if words.first().is_none_or(|word| word.0.is_empty()) {
@@ -81,21 +91,18 @@ pub(crate) fn read_program(reader: &mut Reader<'_>, at: At<'_>, shell: Option<&[
     {
         return Some(Program::Direct(words.into_iter().map(Template).collect()));
     }
-    let shell: Vec<String> = match shell {
-        Some(words) => words.to_vec(),
-        None => SHELL.map(str::to_owned).to_vec(),
-    };
+    let shell = shell.unwrap_or(&SHELL);
     if text.len() > shell::SCRIPT_MAX {
         let message = format!("the script has {} bytes; a shell takes {}", text.len(), shell::SCRIPT_MAX);
         let fault = Fault::error(codes::BUDGET, at.place(), message).label("too long");
         reader.fault(fault.hint("put it into a file, and run the file"));
         return None;
     }
-    let script = shell::lower(text, &shell, &reader.names);
+    let script = shell::lower(text, shell, &reader.names);
     for refusal in script.refusals {
         reader.fault(refusal.into_fault(at.place()));
     }
-    Some(Program::Shell { shell, script: script.text, vars: script.vars })
+    Some(Program::Shell { shell: shell.clone(), script: script.text, vars: script.vars })
 }
 
 pub(super) static HTTP: Block = Block {
@@ -417,7 +424,7 @@ pub(super) fn read_undo(
     reader: &mut Reader<'_>,
     at: At<'_>,
     like: &Command,
-    shell: Option<&[String]>,
+    shell: Option<&Arc<[String]>>,
 ) -> Option<Undo> {
     let mut draft = UndoDraft::default();
     let program = if reader.form(at) == Form::Map {
@@ -444,5 +451,5 @@ pub(super) fn read_undo(
             return None;
         }
     };
-    Some(Undo { kind, retry: draft.retry, timeout: draft.timeout })
+    Some(Undo { kind, retry: draft.retry.map(Box::new), timeout: draft.timeout })
 }

@@ -1,5 +1,6 @@
 //! How a task is tried: retries, timeouts, cache, breakers, and the defaults of a document.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use partitur_model::Fault;
@@ -300,9 +301,9 @@ pub(crate) fn read_priority(reader: &mut Reader<'_>, at: At<'_>) -> Option<Prior
 #[derive(Default)]
 pub(crate) struct Defaults {
     timeouts: Timeouts,
-    retry: Option<Retry>,
+    retry: Option<Box<Retry>>,
     pub(super) priority: Option<Priority>,
-    pub(super) shell: Option<Vec<String>>,
+    pub(super) shell: Option<Arc<[String]>>,
     pub(super) dir: Option<Template>,
     pub(super) clean_env: bool,
     pub(super) output: Option<OutputMode>,
@@ -333,7 +334,7 @@ static DEFAULTS_KEYS: &[Key<Defaults>] = &[
         name: "retry",
         about: "how often commands and calls are tried",
         shape: shape::RETRY,
-        read: |reader, it, at| it.retry = read_retry(reader, at),
+        read: |reader, it, at| it.retry = read_retry(reader, at).map(Box::new),
     },
     Key {
         name: "priority",

@@ -1,5 +1,7 @@
 //! Tasks: a scope of them, and the mapping of each.
 
+use std::sync::Arc;
+
 use hashbrown::HashSet;
 use partitur_model::definition::{
     Command, Each, Evaluate, Guard, Items, Kind, Node, Scope, Template, TemplateTree, Trigger,
@@ -19,7 +21,7 @@ pub(crate) static TASK: Block =
 pub(super) struct TaskDraft {
     node: Node,
     command: Command,
-    shell: Option<Vec<String>>,
+    shell: Option<Arc<[String]>>,
     run: Option<Item>,
     undo: Option<Item>,
     needs: Option<Item>,
@@ -288,7 +290,7 @@ pub(super) static TASK_KEYS: &[Key<TaskDraft>] = &[
         name: "retry",
         about: "how often it is tried, or a block; once if missing",
         shape: shape::RETRY,
-        read: |reader, draft, at| draft.node.retry = policy::read_retry(reader, at),
+        read: |reader, draft, at| draft.node.retry = policy::read_retry(reader, at).map(Box::new),
     },
     Key {
         name: "locks",
@@ -410,7 +412,7 @@ fn read_task(reader: &mut Reader<'_>, name: &str, at: At<'_>, document: &Documen
 /// Reads what depends on several keys.
 fn settle(reader: &mut Reader<'_>, at: At<'_>, draft: &mut TaskDraft, document: &DocumentDraft) {
     let defaults = &document.defaults;
-    let shell = draft.shell.as_ref().or(defaults.shell.as_ref()).map(Vec::as_slice);
+    let shell = draft.shell.as_ref().or(defaults.shell.as_ref());
     let node = &mut draft.node;
     if let Some(item) = draft.undo {
         let undo = action::read_undo(reader, at.member("undo", item), &draft.command, shell);

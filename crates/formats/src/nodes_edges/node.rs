@@ -1,5 +1,6 @@
 //! Nodes: what each type does.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashSet;
@@ -41,7 +42,7 @@ struct Draft {
     command: Option<Item>,
     args: Vec<Template>,
     process: Command,
-    shell: Option<Vec<String>>,
+    shell: Option<Arc<[String]>>,
     http: Http,
     delay: Option<WaitFor>,
     expression: Option<Item>,
@@ -324,7 +325,7 @@ fn read_node(reader: &mut Reader<'_>, at: At<'_>, options: &Options) -> Option<N
     node.secrets = std::mem::take(&mut draft.secrets);
     node.agent = draft.agent.take();
     node.description = std::mem::take(&mut draft.description);
-    node.retry = draft.retry.take();
+    node.retry = draft.retry.take().map(Box::new);
     if let (Some(retry), Some(delay)) = (&mut node.retry, draft.retry_delay) {
         retry.base = delay;
         retry.max = retry.max.max(delay);
@@ -413,7 +414,7 @@ fn read_program(reader: &mut Reader<'_>, at: At<'_>, draft: Draft) -> Option<Com
     };
     let at = at.member("command", item);
     let program = if draft.args.is_empty() {
-        native::read_program(reader, at, draft.shell.as_deref())?
+        native::read_program(reader, at, draft.shell.as_ref())?
     } else {
         let mut words = vec![reader.template(at)?];
         words.extend(draft.args);

@@ -236,7 +236,7 @@ impl Author<'_> {
     /// What only a task with attempts of its own may declare.
     fn attempt(&mut self, node: &mut Node) {
         if self.rng.percent(45) {
-            node.retry = Some(self.retry());
+            node.retry = Some(Box::new(self.retry()));
         }
         node.timeouts = Timeouts {
             attempt: self.maybe(30, |rng| rng.pause(2_000, 40_000)),
@@ -249,7 +249,7 @@ impl Author<'_> {
         }
         if self.rng.percent(40) {
             let kind = Kind::Command(Default::default());
-            let retry = self.rng.percent(50).then(|| self.retry());
+            let retry = self.rng.percent(50).then(|| Box::new(self.retry()));
             let timeout = self.maybe(30, |rng| rng.pause(2_000, 20_000));
             node.undo = Some(Box::new(Undo { kind, retry, timeout }));
         }

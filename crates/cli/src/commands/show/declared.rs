@@ -65,7 +65,7 @@ pub fn node_words(node: &Node) -> Vec<String> {
         let locks = node.claims.iter().map(claim_words).collect::<Vec<_>>().join(", ");
         words.push(format!("locks {locks}"));
     }
-    words.extend(node.retry.as_ref().map(retry_words));
+    words.extend(node.retry.as_deref().map(retry_words));
     words.extend(timeout_words(&node.timeouts));
     words.extend(node.breaker.as_ref().map(|name| format!("breaker {name}")));
     words.extend(match node.priority {

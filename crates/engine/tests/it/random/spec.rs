@@ -211,7 +211,7 @@ fn node(piece: &Piece, definition: &mut Definition) -> Node {
     if let What::Task { attempts, lock } = piece.what {
         let (base, backoff) = (Duration::from_secs(1), Backoff::Fixed);
         let retry = Retry { attempts, base, backoff, jitter: false, ..Retry::default() };
-        node.retry = (attempts > 1).then_some(retry);
+        node.retry = (attempts > 1).then(|| Box::new(retry));
         node.claims = lock.into_iter().map(claim).collect();
     }
     node

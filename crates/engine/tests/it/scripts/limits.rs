@@ -133,13 +133,13 @@ fn an_attempt_that_was_told_to_stop_and_is_lost_has_stopped() {
 #[test]
 fn only_what_may_help_is_retried() {
     let mut by_code = retried("a", 3);
-    by_code.retry = by_code.retry.map(|retry| Retry { errors: vec!["exit-7*".into()], ..retry });
+    by_code.retry = by_code.retry.map(|retry| Retry { errors: vec!["exit-7*".into()], ..*retry }.into());
     let mut by_condition = retried("b", 3);
     let condition = Some(Expression("self.error.code == 'exit-75'".into()));
-    by_condition.retry = by_condition.retry.map(|retry| Retry { condition, ..retry });
+    by_condition.retry = by_condition.retry.map(|retry| Retry { condition, ..*retry }.into());
     let mut until = retried("c", 2);
     let done = Some(Expression("self.output.done == true".into()));
-    until.retry = until.retry.map(|retry| Retry { until: done, ..retry });
+    until.retry = until.retry.map(|retry| Retry { until: done, ..*retry }.into());
     check(
         flow(graph("a, b, c", vec![by_code, by_condition, until])),
         "dispatch a#1, dispatch b#1, dispatch c#1",
