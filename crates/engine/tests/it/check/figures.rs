@@ -91,7 +91,7 @@ fn nothing_is_zero() {
     let retry = Retry { attempts: 0, backoff: Backoff::Exponential { factor: 0.5 }, ..Retry::default() };
     let zero = Some(Duration::ZERO);
     let a = run("a", &["true"]).claims("gpu", Default::default(), 0).with(|node| {
-        node.retry = Some(retry);
+        node.retry = Some(retry.into());
         node.timeouts = Timeouts { attempt: zero, heartbeat: zero, queue: zero, total: zero };
         node.cache = Some(Cache { ttl: Duration::ZERO, key: None });
     });
@@ -160,7 +160,7 @@ fn nothing_is_zero() {
 #[test]
 fn pauses_grow_up_to_a_length_that_is_above_the_first() {
     let retry = Retry { base: Duration::from_secs(60), ..Retry::default() };
-    assert_snapshot!(told(&document(vec![run("a", &["true"]).with(|node| node.retry = Some(retry))])), @r#"
+    assert_snapshot!(told(&document(vec![run("a", &["true"]).with(|node| node.retry = Some(retry.into()))])), @r#"
     warning[P0227] tasks.a.retry.max: the longest pause is shorter than the first one
       ^ never reached
       hint: every pause is as long as `max`: raise it, or lower `base`

@@ -174,7 +174,7 @@ fn a_task_sees_its_own_output_when_it_has_one() {
         until: Some(partitur_model::definition::Expression("self.output.done".into())),
         ..Retry::default()
     };
-    let it = run("a", &["${self.attempt}"]).with(|node| node.retry = Some(retry));
+    let it = run("a", &["${self.attempt}"]).with(|node| node.retry = Some(retry.into()));
     assert_eq!(told(&document(vec![it])), "");
 }
 
