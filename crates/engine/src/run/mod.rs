@@ -46,7 +46,7 @@ pub(crate) struct Instance {
     pub failed_early: bool,
     /// Not among the targets of the run or what they need.
     pub excluded: bool,
-    /// When the last edge was decided.
+    /// When the last edge was decided, or the first one taken if that is enough.
     pub since: Timestamp,
     /// Its record, once it has done anything.
     pub task: Option<Box<TaskRecord>>,
@@ -268,10 +268,10 @@ impl Run {
         let node = &body.nodes[key.node as usize];
         let task = self.task(key).expect("a task that ends has a record").clone();
         for (edge, target) in body.successors.out_edges(key.node) {
-            let taken = is_taken(&body.guards[edge as usize], &task, node);
-            let failed = task_failed(&task) && !node.spec.optional;
+            let arrival = Arrival::of(&body.guards[edge as usize], &task, node);
+            let trigger = body.nodes[target as usize].spec.trigger;
             let target = Key { scope: key.scope, node: target };
-            let waits = self.instance_mut(target).arrive(taken, failed, task.ended.unwrap_or_default());
+            let waits = self.instance_mut(target).arrive(trigger, arrival);
             if !waits || self.hurries(target) {
                 agenda.push_back(Todo::Consider(self.id(), target));
             }
@@ -327,10 +327,8 @@ impl Run {
             fresh.missing += 1;
             let source_key = Key { scope: key.scope, node: source };
             if let Some(task) = self.task(source_key).filter(|task| task.state.is_ended()) {
-                let node = &body.nodes[source as usize];
-                let taken = is_taken(&body.guards[edge as usize], task, node);
-                let failed = task_failed(task) && !node.spec.optional;
-                fresh.arrive(taken, failed, task.ended.unwrap_or_default());
+                let arrival = Arrival::of(&body.guards[edge as usize], task, &body.nodes[source as usize]);
+                fresh.arrive(body.nodes[key.node as usize].spec.trigger, arrival);
             }
         }
         let created = self.rec.created;
@@ -407,18 +405,40 @@ pub(crate) enum Verdict {
     Skip,
 }
 
+/// The end of a predecessor, as seen along an edge.
+struct Arrival {
+    taken: bool,
+    failed: bool,
+    at: Timestamp,
+}
+
+impl Arrival {
+    fn of(guard: &Guard, source: &TaskRecord, node: &ProgramNode) -> Arrival {
+        Arrival {
+            taken: is_taken(guard, source, node),
+            failed: task_failed(source) && !node.spec.optional,
+            at: source.ended.unwrap_or_default(),
+        }
+    }
+}
+
 impl Instance {
     /// An edge is decided. Says whether edges are still missing.
-    fn arrive(&mut self, taken: bool, failed: bool, at: Timestamp) -> bool {
+    fn arrive(&mut self, trigger: Trigger, Arrival { taken, failed, at }: Arrival) -> bool {
         #[cfg(feature = "planted-faults")]
         if partitur_model::planted::Planted::ArrivalForgotten.is_here() && self.missing == 2 {
             return true;
         }
         self.missing = self.missing.saturating_sub(1);
+        // For the first arrival to be enough, it is enough in whatever order the rows of the others are read.
+        self.since = match trigger {
+            Trigger::Any if self.taken => self.since.min(if taken { at } else { self.since }),
+            Trigger::Any if taken => at,
+            Trigger::Any | Trigger::All => self.since.max(at),
+        };
         self.dead |= !taken;
         self.taken |= taken;
         self.failed_early |= failed;
-        self.since = self.since.max(at);
         self.missing > 0
     }
 }

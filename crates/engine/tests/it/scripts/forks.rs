@@ -1,7 +1,7 @@
 //! Forks: many branches, joins, forks that close, and going back into them.
 
 use partitur_model::Payload;
-use partitur_model::definition::{Concurrency, Items, Node, Template, TemplateTree};
+use partitur_model::definition::{Concurrency, Items, Node, Template, TemplateTree, Trigger};
 
 use crate::lab::Lab;
 use crate::script::*;
@@ -98,6 +98,24 @@ fn who_waits_longest_is_who_waits_longest_after_a_crash_too() {
          2s q ok => q succeeded
          3s holder ok => holder succeeded, dispatch fan[x]/one#1/work#1
          4s fan[x]/one#1/work ok => fan[x]/one#1/work succeeded, fan[x]/one succeeded, dispatch fan[x]/two#1/work#1",
+    );
+}
+
+#[test]
+fn who_needs_only_the_first_waits_since_the_first_has_arrived() {
+    let first = Node { trigger: Trigger::Any, ..locked("first", "it") };
+    let root = graph(
+        "holder, a -> first, b -> first, c -> d",
+        vec![locked("holder", "it"), first, locked("d", "it")],
+    );
+    check(
+        flow(root),
+        "dispatch a#1, dispatch b#1, dispatch c#1, dispatch holder#1",
+        "1s a ok => a succeeded
+         2s c ok => c succeeded
+         3s b ok => b succeeded
+         4s holder ok => holder succeeded, dispatch first#1
+         5s first ok => first succeeded, dispatch d#1",
     );
 }
 
