@@ -2,13 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use partitur_model::RunId;
-use partitur_model::record::{
-    RunOutcome, RunRecord, RunState, StopCause, TaskOutcome, TaskRecord, TaskState,
-};
+use partitur_model::record::{RunRecord, RunState, StopCause, TaskRecord, TaskState};
 
-use super::oracle::{End, Oracle, State, States};
-use super::spec::{Dice, Graph, Piece, Spec, What, author, definition};
+use super::oracle::{End, Oracle, State, States, successors};
+use super::seen::Seen;
+use super::spec::{Dice, Piece, Spec, What, author, closes, definition, find, is_own_fork, name_of};
 use crate::lab::Lab;
 use crate::met::Met;
 
@@ -23,6 +21,7 @@ pub struct Outcome {
     /// Inputs and seed of each case that failed.
     pub failed: Vec<(u64, u64)>,
     pub met: Met,
+    pub seen: Seen,
 }
 
 impl Outcome {
@@ -31,22 +30,24 @@ impl Outcome {
         self.attempts += other.attempts;
         self.failed.extend(other.failed);
         self.met.add(&other.met);
+        self.seen.add(&other.seen);
         self
     }
 }
 
 pub struct Driver {
-    dice: Dice,
-    spec: Spec,
-    lab: Lab,
+    pub(super) dice: Dice,
+    pub(super) spec: Spec,
+    pub(super) lab: Lab,
     /// Recovered from the rows at some point, and given the same inputs since.
-    shadow: Option<Lab>,
-    oracle: Oracle,
-    states: States,
-    paused: bool,
+    pub(super) shadow: Option<Lab>,
+    pub(super) oracle: Oracle,
+    pub(super) states: States,
+    pub(super) paused: bool,
     crashes: usize,
-    revivals: usize,
+    pub(super) revivals: usize,
     inputs: u64,
+    pub(super) seen: Seen,
     talks: bool,
     pub log: Vec<String>,
 }
@@ -57,6 +58,8 @@ impl Driver {
         let spec = author(&mut dice);
         let mut lab = Lab::new();
         lab.recovers = false;
+        let mut seen = Seen::default();
+        seen.note_spec(&spec);
         Driver {
             dice,
             spec,
@@ -68,6 +71,7 @@ impl Driver {
             crashes: 0,
             revivals: 0,
             inputs: 0,
+            seen,
             talks,
             log: Vec::new(),
         }
@@ -75,7 +79,9 @@ impl Driver {
 
     pub fn outcome(&self) -> Outcome {
         let attempts = self.lab.past.len() as u64;
-        Outcome { inputs: self.inputs, attempts, failed: Vec::new(), met: self.lab.met.clone() }
+        let mut seen = self.seen.clone();
+        seen.note_length(self.inputs);
+        Outcome { inputs: self.inputs, attempts, failed: Vec::new(), met: self.lab.met.clone(), seen }
     }
 
     pub fn run(&mut self) {
@@ -87,10 +93,9 @@ impl Driver {
         self.compare();
         while self.inputs < INPUTS_MAX && self.turn() {
             self.compare();
-            if self.dice.chance(25) {
-                self.lab.compare_with_recovered();
-            }
+            self.lab.compare_with_recovered();
         }
+        self.log.push(self.lab.engine.describe());
     }
 
     fn note(&mut self, input: &str, told: Vec<String>) {
@@ -102,7 +107,8 @@ impl Driver {
         self.log.push(line);
     }
 
-    fn give(&mut self, input: &str) -> Vec<String> {
+    pub(super) fn give(&mut self, input: &str) -> Vec<String> {
+        self.seen.note_input(input);
         let told = self.lab.text_input(input);
         if let Some(shadow) = &mut self.shadow {
             shadow.now = self.lab.now;
@@ -115,7 +121,7 @@ impl Driver {
         told
     }
 
-    fn root(&self) -> &RunRecord {
+    pub(super) fn root(&self) -> &RunRecord {
         self.lab.rows.runs.values().next().expect("the run was submitted")
     }
 
@@ -130,20 +136,38 @@ impl Driver {
         match self.dice.below(100) {
             0..3 => self.cancel_something(),
             3..5 if self.crashes < 5 => self.crash(),
-            5..8 => self.lab.evict_all(),
+            5..8 => self.leave_memory(),
             8..12 => self.say_again(),
             12..14 if self.may_pause() => self.pause(),
             14 if !self.paused => self.cancel_run(),
             15 if !self.paused => self.cancel_child(),
             17..22 if self.may_revive() => self.retry_child(),
             22..40 if !self.oracle.resetting.is_empty() => self.disturb(),
-            16 if self.shadow.is_none() => self.shadow = Some(self.lab.snapshot()),
+            16 if self.shadow.is_none() && self.is_whole() => {
+                self.seen.note("snapshot");
+                self.shadow = Some(self.lab.snapshot());
+            }
             _ if self.paused && self.dice.chance(25) => self.unpause(),
             17..25 => self.tick(),
             _ if self.lab.live.is_empty() => self.wait(),
             _ => self.report(),
         }
         true
+    }
+
+    /// Who must come back into memory first may be the second to ask for a lock: with locks, only an engine that does
+    /// the same goes the same way.
+    fn leave_memory(&mut self) {
+        self.seen.note("leaves memory");
+        self.lab.evict_all();
+        if self.spec.has_locks() {
+            self.shadow = None;
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        let mut living = self.lab.rows.runs.values().filter(|run| !run.state.is_ended());
+        !self.spec.has_locks() || living.all(|run| self.lab.engine.run(run.id).is_some())
     }
 
     /// Nothing lives: time has to pass, or somebody has to let the run go on.
@@ -196,28 +220,45 @@ impl Driver {
 
     /// What the end of a task means for the fork around it, and for a run that fails fast.
     fn failure_spreads(&mut self, path: &str, before: &States) {
-        let state = self.oracle.states(&self.spec.root).get(path).copied();
-        if !matches!(state, Some(State::Ended(End::Bad | End::Cancelled))) {
-            return self.fail_fast();
-        }
-        let optional = find(&self.spec.root, name_of(path)).expect("it is a task of the definition").optional;
-        if let Some(fork) = path.rsplit_once('[').map(|(fork, _)| fork.to_owned())
-            && !optional
+        if let Some((branch, name)) = path.rsplit_once('/')
+            && let Some(fork) = branch.rsplit_once('[').map(|(fork, _)| fork.to_owned())
             && is_own_fork(path)
             && closes(&self.spec.root, name_of(&fork))
+            && let Some(&State::Ended(end)) = self.oracle.states(&self.spec.root).get(path)
         {
-            self.oracle.close(&fork, before);
+            let optional = find(&self.spec.root, name).expect("it is a task of the definition").optional;
+            if matches!(end, End::Bad | End::Cancelled) && !optional {
+                self.oracle.close(&fork, before);
+            } else {
+                self.joins_hear_of(branch, name, before);
+            }
         }
         self.fail_fast();
     }
 
+    /// A task in a fork that fails fast has ended, and the fork goes on.
+    fn joins_hear_of(&mut self, branch: &str, name: &str, before: &States) {
+        let fork = branch.rsplit_once('[').map(|(fork, _)| name_of(fork)).expect("it is a branch");
+        let body = find(&self.spec.root, fork).and_then(Piece::body).expect("a fork has a body");
+        let is_open = |piece: &Piece| {
+            let ended = matches!(before.get(&format!("{branch}/{}", piece.name)), Some(State::Ended(_)));
+            !ended && piece.name != name
+        };
+        let open = body.nodes.iter().map(is_open).collect();
+        let at = body.nodes.iter().position(|piece| piece.name == name).expect("it is in the body");
+        self.oracle.join_closes(&self.spec.root, branch, open, successors(body, at).collect());
+    }
+
     fn fail_fast(&mut self) {
+        if !self.spec.fail_fast || self.oracle.stopped.contains_key("") {
+            return;
+        }
         let states = self.oracle.states(&self.spec.root);
         let fails = |(path, state): (&String, &State)| {
             let optional = || find(&self.spec.root, name_of(path)).is_some_and(|piece| piece.optional);
             !path.contains('>') && matches!(state, State::Ended(End::Bad | End::Cancelled)) && !optional()
         };
-        if self.spec.fail_fast && !self.oracle.stopped.contains_key("") && states.iter().any(fails) {
+        if states.iter().any(fails) {
             self.oracle.stopped.insert(String::new(), End::Bad);
         }
     }
@@ -330,125 +371,12 @@ impl Driver {
         self.give(&format!("{run}: cancel"));
     }
 
-    fn state_of(&self, run: u64) -> RunState {
+    pub(super) fn state_of(&self, run: u64) -> RunState {
         self.lab.rows.runs[&self.lab.run_id(run)].state
     }
 
-    /// The run has ended: it goes on in one of the ways there are, or the case is over.
-    fn revive(&mut self) -> bool {
-        self.revivals += 1;
-        if self.revivals > 4 {
-            return false;
-        }
-        self.shadow = None;
-        match self.dice.below(8) {
-            0 => self.restart(),
-            1..3 if !self.spec.fail_fast && !self.oracle.stopped.contains_key("") => self.rerun(),
-            3 if !self.spec.fail_fast && !self.oracle.stopped.contains_key("") => self.retry_child(),
-            4 => self.retry(true),
-            _ => self.retry(false),
-        }
-        self.paused = false;
-        true
-    }
-
-    fn restart(&mut self) {
-        let now = self.oracle.now;
-        self.oracle = Oracle::default();
-        self.oracle.now = now;
-        self.give("restart");
-    }
-
-    fn rerun(&mut self) {
-        let root = self.root().id;
-        let rows = self.lab.rows.tasks.values().filter(|task| task.run == root);
-        let paths: Vec<String> = rows.map(|task| task.path.to_string()).collect();
-        if paths.is_empty() {
-            return;
-        }
-        let wanted = self.dice.pick(&paths).clone();
-        self.oracle.clear(&self.spec.root, &|path, _| path == wanted);
-        if is_own_fork(&wanted)
-            && let Some(fork) = wanted.rsplit_once('[').map(|(fork, _)| name_of(fork))
-            && let Some(What::Each { fail_fast: true, body, .. }) =
-                find(&self.spec.root, fork).map(|piece| &piece.what)
-        {
-            self.oracle.close_again(&self.spec.root, body, &wanted);
-        }
-        self.give(&format!("rerun {wanted}"));
-    }
-
-    fn retry(&mut self, fresh: bool) {
-        let input = if fresh { "retry fresh" } else { "retry" };
-        if self.root().state == RunState::Ended(RunOutcome::Succeeded) {
-            let told = self.give(input);
-            assert!(told.concat().starts_with("refused"), "{told:?}");
-            return;
-        }
-        let states = self.cut_off("");
-        let target = |path: &str, piece: &Piece| match states.get(path) {
-            None if path.ends_with('>') => true,
-            Some(State::Ended(End::Cancelled)) => match piece.what {
-                What::Task { .. } | What::Join { .. } | What::Noop => true,
-                What::Sub(_) => fresh,
-                What::Each { .. } | What::Loop { .. } => false,
-            },
-            Some(State::Ended(End::Bad)) => match piece.what {
-                What::Task { .. } | What::Join { .. } | What::Noop => !piece.optional,
-                What::Sub(_) => fresh,
-                What::Each { .. } | What::Loop { .. } => false,
-            },
-            Some(State::Runs | State::Pauses(_)) => true,
-            Some(State::Open) => fresh && matches!(piece.what, What::Sub(_)),
-            Some(State::Ended(End::Good | End::Skipped) | State::Waits) | None => false,
-        };
-        self.oracle.clear(&self.spec.root, &target);
-        self.oracle.stopped.remove("");
-        self.give(input);
-    }
-
-    /// How far everything in a run was when it was stopped: with it, what ran then is done again.
-    fn cut_off(&self, prefix: &str) -> States {
-        let mut oracle = self.oracle.clone();
-        oracle.stopped.retain(|stopped, _| !stopped.starts_with(prefix));
-        oracle.states(&self.spec.root)
-    }
-
-    /// A failed sub-run is retried by itself: it revives the runs above it.
-    fn retry_child(&mut self) {
-        let children: Vec<(u64, String)> = self
-            .prefixes()
-            .into_iter()
-            .filter(|(run, prefix)| {
-                !prefix.is_empty() && self.state_of(*run) == RunState::Ended(RunOutcome::Failed)
-            })
-            .filter(|(_, prefix)| !self.oracle.is_stopped(prefix))
-            .collect();
-        if children.is_empty() {
-            return;
-        }
-        let (run, prefix) = self.dice.pick(&children).clone();
-        if prefix.contains('#') && !self.root().state.is_ended() {
-            // A loop that has gone on does not go back.
-            return;
-        }
-        let states = self.cut_off(&prefix);
-        let target = |path: &str, piece: &Piece| {
-            let leaf = matches!(piece.what, What::Task { .. } | What::Join { .. } | What::Noop);
-            let failed = match states.get(path) {
-                Some(State::Ended(End::Cancelled)) => true,
-                Some(State::Ended(End::Bad)) => !piece.optional,
-                Some(State::Runs | State::Pauses(_)) => true,
-                _ => false,
-            };
-            path.starts_with(&prefix) && (path.ends_with('>') || leaf && failed)
-        };
-        self.oracle.clear(&self.spec.root, &target);
-        self.give(&format!("{run}: retry"));
-    }
-
     /// The runs that somebody waits for, by number, and what their paths begin with.
-    fn prefixes(&self) -> BTreeMap<u64, String> {
+    pub(super) fn prefixes(&self) -> BTreeMap<u64, String> {
         let mut prefixes = BTreeMap::new();
         for run in self.lab.rows.runs.values() {
             let prefix = match run.parent {
@@ -477,132 +405,4 @@ impl Driver {
             _ => unreachable!("only tasks have attempts"),
         }
     }
-
-    // The comparison.
-
-    fn compare(&mut self) {
-        let prefixes = self.prefixes();
-        let full =
-            |run: RunId, path: &str| prefixes.get(&run.number()).map(|prefix| format!("{prefix}{path}"));
-        self.oracle.live = self
-            .lab
-            .live
-            .values()
-            .zip(self.lab.live.keys())
-            .filter_map(|(id, (_, path))| full(id.run, path))
-            .collect();
-        // The attempts of a sub-run that was replaced are nobody's.
-        let living = &self.oracle.live;
-        self.oracle.resetting.retain(|path| living.contains(path));
-        self.states = self.oracle.states(&self.spec.root);
-        self.oracle.last = self.states.clone();
-        let rows: BTreeMap<String, &TaskRecord> =
-            self.lab.rows.tasks.values().filter_map(|row| Some((full(row.run, &row.path)?, row))).collect();
-        let frozen = self.paused || !self.oracle.resetting.is_empty() || self.oracle.stopped.contains_key("");
-        for (path, state) in &self.states {
-            let waits = frozen || self.oracle.is_stopped(path);
-            self.compare_one(path, *state, rows.get(path).copied(), waits);
-        }
-        self.compare_run();
-    }
-
-    fn compare_one(&self, path: &str, state: State, row: Option<&TaskRecord>, frozen: bool) {
-        let lives = self.oracle.live.contains(path);
-        let ended = row.and_then(end_of);
-        match state {
-            _ if frozen => {}
-            State::Ended(end) => {
-                let was_dropped = row.is_none() && path.contains('#');
-                assert!(ended == Some(end) || was_dropped, "{path} ended {end:?}, and the row says {row:?}");
-            }
-            State::Runs => {
-                let held = || self.waits_for_lock(path);
-                assert!(lives || held(), "{path} should run: {row:?}");
-                assert_eq!(ended, None, "{path} should run");
-            }
-            State::Waits | State::Pauses(_) | State::Open => {
-                let stops = self.oracle.stopping.contains(path);
-                assert!(!lives || stops, "{path} is {state:?} and should not run");
-                assert_eq!(ended, None, "{path} is {state:?}");
-            }
-        }
-    }
-
-    /// Whether another living attempt has the lock that the task wants.
-    fn waits_for_lock(&self, path: &str) -> bool {
-        let lock_of = |path: &str| match find(&self.spec.root, name_of(path)).map(|piece| &piece.what) {
-            Some(What::Task { lock, .. }) => *lock,
-            _ => None,
-        };
-        let wanted = lock_of(path);
-        let held = self.lab.live.keys().filter(|(_, other)| lock_of(other) == wanted).count();
-        assert!(wanted.is_none() || held <= 1, "a lock has two holders");
-        wanted.is_some() && held == 1
-    }
-
-    fn compare_run(&self) {
-        let state = self.root().state;
-        let expected = match self.oracle.stopped.get("") {
-            Some(end) if self.oracle.live.is_empty() => Some(*end),
-            Some(_) => None,
-            // What begins anew is not begun before its old attempts are dead.
-            None if !self.oracle.resetting.is_empty() => None,
-            None => self.natural_end(),
-        };
-        let ended = match state {
-            RunState::Ended(RunOutcome::Succeeded) => Some(End::Good),
-            RunState::Ended(RunOutcome::Failed) => Some(End::Bad),
-            RunState::Ended(RunOutcome::Cancelled) => Some(End::Cancelled),
-            RunState::Running | RunState::Paused | RunState::Ending(_) => None,
-            RunState::Ended(_) | RunState::RollingBack(_) => unreachable!("no random run is rolled back"),
-        };
-        assert!(ended == expected || self.paused, "the run is {state:?}; it should have ended {expected:?}");
-    }
-
-    fn natural_end(&self) -> Option<End> {
-        let ends = self.spec.root.nodes.iter().map(|piece| match self.states[&piece.name] {
-            State::Ended(end) => Some(matches!(end, End::Bad | End::Cancelled) && !piece.optional),
-            State::Waits | State::Runs | State::Pauses(_) | State::Open => None,
-        });
-        let failed = ends.collect::<Option<Vec<bool>>>()?.contains(&true);
-        Some(if failed { End::Bad } else { End::Good })
-    }
-}
-
-fn end_of(row: &TaskRecord) -> Option<End> {
-    match row.state {
-        TaskState::Ended(TaskOutcome::Succeeded) => Some(End::Good),
-        TaskState::Ended(TaskOutcome::Failed | TaskOutcome::TimedOut) => Some(End::Bad),
-        TaskState::Ended(TaskOutcome::Cancelled) => Some(End::Cancelled),
-        TaskState::Ended(TaskOutcome::Skipped) => Some(End::Skipped),
-        TaskState::Blocked
-        | TaskState::Ready
-        | TaskState::Running { .. }
-        | TaskState::Stopping { .. }
-        | TaskState::Backoff { .. }
-        | TaskState::Waiting { .. }
-        | TaskState::Open => None,
-    }
-}
-
-/// The name of the task at the end of a path: names are unique in a random definition.
-fn name_of(path: &str) -> &str {
-    path.rsplit(['/', '>']).next().unwrap_or(path)
-}
-
-/// Whether the nearest thing around the task is a branch.
-fn is_own_fork(path: &str) -> bool {
-    path.rsplit_once('/').is_some_and(|(around, _)| around.ends_with(']'))
-}
-
-fn find<'a>(graph: &'a Graph, name: &str) -> Option<&'a Piece> {
-    graph.nodes.iter().find_map(|piece| match &piece.what {
-        _ if piece.name == name => Some(piece),
-        What::Each { body, .. } | What::Loop { body, .. } | What::Sub(body) => find(body, name),
-        What::Task { .. } | What::Noop | What::Join { .. } => None,
-    })
-}
-
-fn closes(graph: &Graph, name: &str) -> bool {
-    matches!(find(graph, name).map(|piece| &piece.what), Some(What::Each { fail_fast: true, .. }))
 }

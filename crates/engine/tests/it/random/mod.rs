@@ -3,8 +3,11 @@
 //! A case is its seed: `PARTITUR_SEED=123 cargo test -p partitur-engine random` runs one case alone and tells what it does;
 //! `PARTITUR_CASES=1000000` runs more of them, `PARTITUR_FIRST=20000` begins there. A seed that fails is told at once.
 
+mod compare;
 mod driver;
 mod oracle;
+mod revive;
+mod seen;
 mod spec;
 
 use std::io::Write;
@@ -32,7 +35,7 @@ fn random_runs_go_as_the_oracle_says() {
     let first = number("PARTITUR_FIRST").unwrap_or(0);
     let cases = number("PARTITUR_CASES").unwrap_or(CASES);
     let outcome = explore(first..first + cases);
-    println!("{cases} cases, {} inputs, {} attempts", outcome.inputs, outcome.attempts);
+    println!("{cases} cases, {} inputs, {} attempts\n{}", outcome.inputs, outcome.attempts, outcome.seen);
     assert!(
         outcome.failed.is_empty(),
         "{} cases failed; the first seeds: {:?}",
@@ -40,6 +43,7 @@ fn random_runs_go_as_the_oracle_says() {
         shortest(&outcome)
     );
     if cases >= CASES {
+        assert_eq!(outcome.seen.missing(), [""; 0], "what no case had");
         every_pair_was_met(&outcome.met);
     }
 }

@@ -3,11 +3,11 @@
 //! Nothing is counted and nothing is remembered but facts: how each task ended, and what was stopped. It is slow,
 //! and there is nothing in it that could get out of step.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use partitur_model::definition::Guard;
 
-use super::spec::{Graph, Piece, What};
+use super::spec::{Graph, Piece, What, find, name_of};
 
 /// How something ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -234,30 +234,34 @@ impl Oracle {
         }
     }
 
-    /// A task was reset, with what depends on it, beside one in the same branch that had failed before. A join that
-    /// need not wait for the others fails at once and closes the fork again: whatever else was reset is cancelled, but
-    /// for what had been decided before the join's turn came.
-    pub fn close_again(&mut self, root: &Graph, body: &Graph, wanted: &str) {
-        let Some((prefix, name)) = wanted.rsplit_once('/') else { return };
+    /// In a branch of a fork that fails fast something was decided beside a task that had failed before the fork was
+    /// begun again: then a join may fail, and closes the fork. Whatever is `open` there is cancelled, but for what was
+    /// decided before the join's turn came; `turns` are those whose turn it is now.
+    pub fn join_closes(
+        &mut self,
+        root: &Graph,
+        branch: &str,
+        mut open: Vec<bool>,
+        mut turns: VecDeque<usize>,
+    ) {
+        let Some(fork) = branch.rsplit_once('[').map(|(fork, _)| fork.to_owned()) else { return };
+        let body = find(root, name_of(&fork)).and_then(Piece::body).expect("it is a branch of the fork");
         let states = self.states(root);
-        let path = |piece: &Piece| format!("{prefix}/{}", piece.name);
-        let mut reset = vec![false; body.nodes.len()];
-        for (at, piece) in body.nodes.iter().enumerate() {
-            reset[at] = piece.name == name || piece.needs.iter().any(|(source, _)| reset[*source]);
-        }
-        let fails = |at: &usize| {
-            let piece = &body.nodes[*at];
-            let failed = states.get(&path(piece)) == Some(&State::Ended(End::Bad));
-            reset[*at] && failed && matches!(piece.what, What::Join { .. })
-        };
-        let Some(join) = (0..body.nodes.len()).find(fails) else { return };
-        for at in (0..body.nodes.len()).filter(|&at| reset[at] && at != join) {
-            let path = path(&body.nodes[at]);
-            if at > join || !matches!(states[&path], State::Ended(_)) {
-                self.facts.entry(path).or_default().end = Some(End::Cancelled);
+        let path = |at: usize| format!("{branch}/{}", body.nodes[at].name);
+        while let Some(at) = turns.pop_front() {
+            let State::Ended(end) = states[&path(at)] else { continue };
+            if !open[at] || !is_decided(body, at, &open, |at| states[&path(at)]) {
+                continue;
             }
+            open[at] = false;
+            if end == End::Bad {
+                let mut before = self.last.clone();
+                let state = |open: bool| if open { State::Waits } else { State::Ended(End::Good) };
+                before.extend((0..body.nodes.len()).map(|at| (path(at), state(open[at]))));
+                return self.close(&fork, &before);
+            }
+            turns.extend(successors(body, at));
         }
-        self.closed.extend(prefix.rsplit_once('[').map(|(fork, _)| fork.to_owned()));
     }
 
     /// Everything living is dead; who was told to stop has stopped.
@@ -322,9 +326,9 @@ impl Oracle {
             |iteration: &u32| self.last.contains_key(&format!("{path}#{iteration}/{}", body.nodes[0].name));
         let newest = (1..=100).take_while(begun).count() as u32;
         // What is no longer kept cannot be done again.
-        for iteration in newest.saturating_sub(keep) + 1..=100 {
+        for iteration in newest.saturating_sub(keep) + 1..=newest {
             if self.clear_graph(body, &format!("{path}#{iteration}/"), aim) {
-                for later in iteration + 1..=100 {
+                for later in iteration + 1..=newest {
                     self.forget_below(&format!("{path}#{later}/"));
                 }
                 return true;
@@ -354,6 +358,28 @@ impl Oracle {
         self.closed.retain(|path| !path.starts_with(prefix));
         self.stopped.retain(|path, _| !path.starts_with(prefix));
     }
+}
+
+/// Whether a task's turn has come, where some tasks of its graph are open yet.
+fn is_decided(graph: &Graph, at: usize, open: &[bool], state: impl Fn(usize) -> State) -> bool {
+    let needs = &graph.nodes[at].needs;
+    let heard = |source: usize| !open[source];
+    let failed = |source: usize| {
+        matches!(state(source), State::Ended(end) if end.is_failure()) && !graph.nodes[source].optional
+    };
+    let hurries = match graph.nodes[at].what {
+        What::Join { permissive } => {
+            !permissive && needs.iter().any(|&(source, _)| heard(source) && failed(source))
+        }
+        _ => graph.nodes[at].any && needs.iter().any(|&(source, _)| heard(source)),
+    };
+    hurries || needs.iter().all(|&(source, _)| heard(source))
+}
+
+/// The tasks that need a task.
+pub fn successors(graph: &Graph, at: usize) -> impl Iterator<Item = usize> + '_ {
+    let needs = move |piece: &Piece| piece.needs.iter().any(|&(source, _)| source == at);
+    graph.nodes.iter().zip(0..).filter(move |(piece, _)| needs(piece)).map(|(_, at)| at)
 }
 
 fn settle(open: bool, bad: Option<End>) -> State {

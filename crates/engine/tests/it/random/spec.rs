@@ -47,6 +47,18 @@ pub struct Graph {
     pub nodes: Vec<Piece>,
 }
 
+impl Graph {
+    /// How many tasks it has, those inside others included.
+    pub fn size(&self) -> usize {
+        self.nodes.iter().map(|piece| 1 + piece.body().map_or(0, Graph::size)).sum()
+    }
+
+    /// Whether this is true of a task, at any depth.
+    pub fn any(&self, is_so: &dyn Fn(&Piece) -> bool) -> bool {
+        self.nodes.iter().any(|piece| is_so(piece) || piece.body().is_some_and(|body| body.any(is_so)))
+    }
+}
+
 /// A node of it; `needs` name earlier ones.
 #[derive(Clone, Debug)]
 pub struct Piece {
@@ -55,6 +67,16 @@ pub struct Piece {
     pub needs: Vec<(usize, Guard)>,
     pub any: bool,
     pub optional: bool,
+}
+
+impl Piece {
+    /// What is inside it.
+    pub fn body(&self) -> Option<&Graph> {
+        match &self.what {
+            What::Each { body, .. } | What::Loop { body, .. } | What::Sub(body) => Some(body),
+            What::Task { .. } | What::Noop | What::Join { .. } => None,
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -88,6 +110,12 @@ pub struct Spec {
     pub fail_fast: bool,
 }
 
+impl Spec {
+    pub fn has_locks(&self) -> bool {
+        self.root.any(&|piece| matches!(piece.what, What::Task { lock: Some(_), .. }))
+    }
+}
+
 struct Author<'a> {
     dice: &'a mut Dice,
     names: usize,
@@ -97,9 +125,8 @@ struct Author<'a> {
 
 pub fn author(dice: &mut Dice) -> Spec {
     let fail_fast = dice.chance(15);
-    let sizes = [4, 8, 8, 12, 12, 20, 60];
-    let most = *dice.pick(&sizes);
-    let left = 1 + dice.below(most);
+    let most = *dice.pick(&[6, 12, 12, 24, 40, 60]);
+    let left = most - dice.below(most / 2);
     let mut author = Author { dice, names: 0, left, fail_fast };
     let root = author.graph(left, 0, false);
     Spec { root, fail_fast }
@@ -255,4 +282,24 @@ fn kind(piece: &Piece, definition: &mut Definition) -> Kind {
 
 fn numbers(count: u32) -> TemplateTree {
     TemplateTree(Payload::list((0..u64::from(count)).map(Payload::from)))
+}
+
+/// The name of the task at the end of a path: names are unique in a random definition.
+pub fn name_of(path: &str) -> &str {
+    path.rsplit(['/', '>']).next().unwrap_or(path)
+}
+
+/// Whether the nearest thing around the task is a branch.
+pub fn is_own_fork(path: &str) -> bool {
+    path.rsplit_once('/').is_some_and(|(around, _)| around.ends_with(']'))
+}
+
+pub fn find<'a>(graph: &'a Graph, name: &str) -> Option<&'a Piece> {
+    graph.nodes.iter().find_map(|piece| {
+        if piece.name == name { Some(piece) } else { piece.body().and_then(|body| find(body, name)) }
+    })
+}
+
+pub fn closes(graph: &Graph, name: &str) -> bool {
+    matches!(find(graph, name).map(|piece| &piece.what), Some(What::Each { fail_fast: true, .. }))
 }
