@@ -7,7 +7,7 @@ use crate::metadata::Metadata;
 /// Each crate, and the crates of ours that it may import.
 const TABLE: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("formats", &["model"]),
+    ("formats", &["model", "graph"]),
     ("expr", &["model"]),
     ("graph", &["model"]),
     ("store", &["model"]),

@@ -257,7 +257,7 @@ pub(crate) fn read_document(reader: &mut Reader<'_>, at: At<'_>) -> Definition {
 fn enter_ids(reader: &mut Reader<'_>, at: At<'_>) {
     let tree = reader.tree;
     let nodes = || tree.parts(at.item).enumerate().filter(|_| tree.form(at.item) == Form::List);
-    reader.names.enter(nodes().count());
+    reader.names.enter();
     for (index, item) in nodes() {
         let id = tree.members(item).find(|&(key, _)| tree.text(key) == "id").map(|(_, value)| value);
         let Some(id) = id else { continue };

@@ -149,7 +149,7 @@ pub(crate) struct Reader<'t> {
     pub(crate) faults: Vec<Fault>,
     /// Faults whose text is not the value at their place.
     pub(crate) marks: Vec<(&'static str, Place, Span)>,
-    pub(crate) names: Names<'t>,
+    pub(crate) names: Names,
     /// How many faults have not been kept.
     pub(crate) untold: usize,
     /// The sub-flows that the file names.
@@ -287,7 +287,7 @@ impl<'t> Reader<'t> {
         }
         let size = tree.members(at.item).count();
         let mut entries = Vec::with_capacity(size);
-        self.names.enter(size);
+        self.names.enter();
         for (key, value) in tree.members(at.item) {
             let Some(name) = self.key_text(at, key) else { continue };
             if self.names.add(name) {

@@ -106,7 +106,7 @@ impl Refusal {
 }
 
 /// Moves the values of a script into variables.
-pub(crate) fn lower(text: &str, shell: &[String], names: &Names<'_>) -> Script {
+pub(crate) fn lower(text: &str, shell: &[String], names: &Names) -> Script {
     if !text.contains("${") {
         return Script { text: text.to_owned(), vars: Vec::new(), refusals: Vec::new() };
     }
@@ -120,7 +120,7 @@ pub(crate) fn lower(text: &str, shell: &[String], names: &Names<'_>) -> Script {
 }
 
 /// A script in a language that we do not know: it may not name values.
-fn foreign(text: &str, program: &str, names: &Names<'_>) -> Script {
+fn foreign(text: &str, program: &str, names: &Names) -> Script {
     let mut refusals = Vec::new();
     for (start, _) in text.match_indices("${") {
         if let Dollar::Ours(reference) = dollar(&text[start..], names) {

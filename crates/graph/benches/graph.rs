@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and may use threads")]
 
 use std::hint::black_box;
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
 use partitur_graph::families::{Dice, Family, layered};
@@ -52,6 +53,16 @@ impl Document {
         let begin = self.text.len() as u32;
         self.text.push_str(&format!("task-{node}"));
         (begin, self.text.len() as u32)
+    }
+
+    /// Each name needed becomes an edge from the task of this name.
+    fn edges(&self, interner: &Interner, needs: Range<usize>) -> Vec<(u32, u32)> {
+        let found = interner.get_all(self.names(&self.needs[needs.clone()]));
+        let edge =
+            |(need, &by): (Option<u32>, &u32)| (need.expect("every name needed is that of a task"), by);
+        let mut edges = Vec::with_capacity(needs.len());
+        edges.extend(found.zip(&self.needed_by[needs]).map(edge));
+        edges
     }
 
     fn names<'a>(&'a self, places: &'a [(u32, u32)]) -> impl ExactSizeIterator<Item = &'a str> {
@@ -105,16 +116,14 @@ fn analyse(document: &Document, durations: &[u64], steps: &mut Steps, threads: b
     let tasks = interner.intern_all(document.names(&document.tasks));
     assert_eq!(tasks.len(), interner.len() as usize);
     steps.done("intern 1 M names");
-    let needed =
-        if threads { find_on_two(&interner, document) } else { find(&interner, document, &document.needs) };
-    steps.done("find 2 M names");
-    let edges: Vec<(u32, u32)> = needed
-        .into_iter()
-        .zip(&document.needed_by)
-        .map(|(need, &by)| (need.expect("every name needed is that of a task"), by))
-        .collect();
+    let edges = if threads {
+        find_on_two(&interner, document)
+    } else {
+        document.edges(&interner, 0..document.needs.len())
+    };
+    steps.done("find 2 M names: the edges");
     let csr = Csr::build(interner.len(), &edges);
-    steps.done("edges and rows");
+    steps.done("rows");
     let waves = Waves::of(&csr).expect("layers have an order");
     steps.done("levels, waves, no cycle");
     let bottom = bottom_levels(&csr, &waves, durations);
@@ -124,16 +133,12 @@ fn analyse(document: &Document, durations: &[u64], steps: &mut Steps, threads: b
     assert_eq!(path.length, u64::from(NODES / 50));
 }
 
-fn find(interner: &Interner, document: &Document, needs: &[(u32, u32)]) -> Vec<Option<u32>> {
-    interner.get_all(document.names(needs))
-}
-
 /// Each of two threads looks up half of the names.
-fn find_on_two(interner: &Interner, document: &Document) -> Vec<Option<u32>> {
-    let (left, right) = document.needs.split_at(document.needs.len() / 2);
+fn find_on_two(interner: &Interner, document: &Document) -> Vec<(u32, u32)> {
+    let middle = document.needs.len() / 2;
     std::thread::scope(|scope| {
-        let other = scope.spawn(|| find(interner, document, right));
-        let mut all = find(interner, document, left);
+        let other = scope.spawn(|| document.edges(interner, middle..document.needs.len()));
+        let mut all = document.edges(interner, 0..middle);
         all.extend(other.join().expect("looking up does not panic"));
         all
     })

@@ -1,9 +1,6 @@
 //! Names: which are possible, which are taken, and which tasks can be seen from where.
 
-use std::hash::BuildHasher as _;
-
-use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use partitur_graph::Interner;
 use partitur_model::Fault;
 
 use crate::codes;
@@ -18,70 +15,45 @@ const TAKEN: &[&str] = &["secrets", "workflow", "and", "or", "not", "true", "fal
 /// No name is longer, in characters.
 const LENGTH_MAX: usize = 200;
 
-/// The names of tasks that can be seen: those of the innermost scope last.
+/// The names of tasks that can be seen: those of the innermost scope last. In each, they are numbered in the order of
+/// the document.
 #[derive(Default)]
-pub(crate) struct Names<'t> {
-    scopes: Vec<ScopeNames<'t>>,
-    /// Seeds the hashes: a document must not be able to choose names that collide.
-    seed: DefaultHashBuilder,
-}
+pub(crate) struct Names(Vec<Interner>);
 
-/// A table of numbers only: it stays in the processor's cache when there are 100,000 names.
-struct ScopeNames<'t> {
-    table: HashTable<u32>,
-    /// In the order of the document.
-    names: Vec<&'t str>,
-}
-
-impl<'t> Names<'t> {
-    /// Enters a scope of about so many tasks.
-    pub(crate) fn enter(&mut self, size: usize) {
-        self.scopes
-            .push(ScopeNames { table: HashTable::with_capacity(size), names: Vec::with_capacity(size) });
+impl Names {
+    pub(crate) fn enter(&mut self) {
+        self.0.push(Interner::new());
     }
 
     /// Adds the next task to the innermost scope; `false` if it has one of this name.
-    pub(crate) fn add(&mut self, name: &'t str) -> bool {
-        let Names { scopes, seed } = self;
-        let ScopeNames { table, names } = scopes.last_mut().expect("a scope was entered");
-        let same = |&number: &u32| names[number as usize] == name;
-        let hash = |&number: &u32| seed.hash_one(names[number as usize]);
-        match table.entry(seed.hash_one(name), same, hash) {
-            Entry::Occupied(_) => false,
-            Entry::Vacant(slot) => {
-                slot.insert(names.len() as u32);
-                names.push(name);
-                true
-            }
-        }
+    pub(crate) fn add(&mut self, name: &str) -> bool {
+        let scope = self.0.last_mut().expect("a scope was entered");
+        let next = scope.len();
+        scope.intern(name) == next
     }
 
     pub(crate) fn leave(&mut self) {
-        self.scopes.pop();
+        self.0.pop();
     }
 
     /// The number of a task of the innermost scope.
     pub(crate) fn here(&self, name: &str) -> Option<u32> {
-        self.number(self.scopes.last()?, name)
+        self.0.last()?.get(name)
     }
 
     /// Whether a task of this name can be seen, in whatever scope.
     pub(crate) fn anywhere(&self, name: &str) -> bool {
-        self.scopes.iter().rev().any(|scope| self.number(scope, name).is_some())
-    }
-
-    fn number(&self, scope: &ScopeNames<'t>, name: &str) -> Option<u32> {
-        scope.table.find(self.seed.hash_one(name), |&number| scope.names[number as usize] == name).copied()
+        self.0.iter().rev().any(|scope| scope.get(name).is_some())
     }
 
     /// All names that can be seen, the nearest scope first.
-    pub(crate) fn all(&self) -> impl Iterator<Item = &'t str> {
-        self.scopes.iter().rev().flat_map(|scope| scope.names.iter().copied())
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().rev().flat_map(Interner::names)
     }
 
     /// The names of the innermost scope.
-    pub(crate) fn all_here(&self) -> impl Iterator<Item = &'t str> {
-        self.scopes.last().into_iter().flat_map(|scope| scope.names.iter().copied())
+    pub(crate) fn all_here(&self) -> impl Iterator<Item = &str> {
+        self.0.last().into_iter().flat_map(Interner::names)
     }
 }
 

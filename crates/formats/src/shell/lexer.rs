@@ -58,7 +58,7 @@ pub(super) struct HereDocument {
 pub(super) struct Lexer<'s> {
     pub(super) text: &'s str,
     pub(super) at: usize,
-    pub(super) names: &'s Names<'s>,
+    pub(super) names: &'s Names,
     pub(super) frames: Vec<Frame>,
     /// A word can begin here, so that `#` begins a comment.
     pub(super) word_start: bool,
@@ -77,7 +77,7 @@ pub(super) struct Lexer<'s> {
 }
 
 impl<'s> Lexer<'s> {
-    pub(super) fn new(text: &'s str, names: &'s Names<'s>) -> Lexer<'s> {
+    pub(super) fn new(text: &'s str, names: &'s Names) -> Lexer<'s> {
         Lexer {
             text,
             at: 0,

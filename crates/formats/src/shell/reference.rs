@@ -23,7 +23,7 @@ pub(super) enum Dollar<'s> {
 }
 
 /// Looks at a text that begins with `${`.
-pub(super) fn dollar<'s>(text: &'s str, names: &Names<'_>) -> Dollar<'s> {
+pub(super) fn dollar<'s>(text: &'s str, names: &Names) -> Dollar<'s> {
     let inner = &text[2..];
     let end = inner.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '-'))).unwrap_or(inner.len());
     let head = &inner[..end];

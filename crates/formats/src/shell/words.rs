@@ -4,7 +4,7 @@ use super::reference::{Dollar, dollar};
 use crate::native::Names;
 
 /// The words of a command that needs no shell: nothing in it is special, and what runs it cannot be told apart.
-pub(crate) fn plain_words(text: &str, names: &Names<'_>) -> Option<Vec<String>> {
+pub(crate) fn plain_words(text: &str, names: &Names) -> Option<Vec<String>> {
     if text.bytes().any(|byte| !(is_plain(byte) || b" \t\n=".contains(&byte))) && !text.contains("${") {
         return None;
     }
