@@ -9,6 +9,12 @@ use super::driver::Driver;
 use super::oracle::{End, State};
 use super::spec::{What, find, name_of};
 
+/// What a task may have to wait for.
+enum Lack {
+    Lock,
+    Slot,
+}
+
 impl Driver {
     pub fn compare(&mut self) {
         let prefixes = self.prefixes();
@@ -29,18 +35,23 @@ impl Driver {
         let rows: BTreeMap<String, &TaskRecord> =
             self.lab.rows.tasks.values().filter_map(|row| Some((full(row.run, &row.path)?, row))).collect();
         let frozen = self.paused || !self.oracle.resetting.is_empty() || self.oracle.stopped.contains_key("");
-        let mut parked = false;
+        let mut parked = [false; 2];
         for (path, state) in &self.states {
             let waits = frozen || self.oracle.is_stopped(path);
-            parked |= self.compare_one(path, *state, rows.get(path).copied(), waits);
+            match self.compare_one(path, *state, rows.get(path).copied(), waits) {
+                Some(Lack::Lock) => parked[0] = true,
+                Some(Lack::Slot) => parked[1] = true,
+                None => {}
+            }
         }
-        self.seen.note_if(parked, "second holder waits");
+        self.seen.note_if(parked[0], "second holder waits");
+        self.seen.note_if(parked[1], "attempt waits for a slot");
         self.seen.note_if(!self.oracle.resetting.is_empty(), "something begins anew");
         self.compare_run();
     }
 
-    /// Says whether the task waits for a lock.
-    fn compare_one(&self, path: &str, state: State, row: Option<&TaskRecord>, frozen: bool) -> bool {
+    /// Says what the task lacks, if it waits for something.
+    fn compare_one(&self, path: &str, state: State, row: Option<&TaskRecord>, frozen: bool) -> Option<Lack> {
         let lives = self.oracle.live.contains(path);
         let ended = row.and_then(end_of);
         match state {
@@ -50,10 +61,10 @@ impl Driver {
                 assert!(ended == Some(end) || was_dropped, "{path} ended {end:?}, and the row says {row:?}");
             }
             State::Runs => {
-                let parked = !lives && self.waits_for_lock(path);
-                assert!(lives || parked, "{path} should run: {row:?}");
+                let lack = if lives { None } else { self.lack(path) };
+                assert!(lives || lack.is_some(), "{path} should run: {row:?}");
                 assert_eq!(ended, None, "{path} should run");
-                return parked;
+                return lack;
             }
             State::Waits | State::Pauses(_) | State::Open => {
                 let stops = self.oracle.stopping.contains(path);
@@ -61,11 +72,11 @@ impl Driver {
                 assert_eq!(ended, None, "{path} is {state:?}");
             }
         }
-        false
+        None
     }
 
-    /// Whether another living attempt has the lock that the task wants.
-    fn waits_for_lock(&self, path: &str) -> bool {
+    /// What other living attempts keep from the task: the lock that it wants, or the slots of its run.
+    fn lack(&self, path: &str) -> Option<Lack> {
         let lock_of = |path: &str| match find(&self.spec.root, name_of(path)).map(|piece| &piece.what) {
             Some(What::Task { lock, .. }) => *lock,
             _ => None,
@@ -73,7 +84,13 @@ impl Driver {
         let wanted = lock_of(path);
         let held = self.lab.live.keys().filter(|(_, other)| lock_of(other) == wanted).count();
         assert!(wanted.is_none() || held <= 1, "a lock has two holders");
-        wanted.is_some() && held == 1
+        if wanted.is_some() && held == 1 {
+            return Some(Lack::Lock);
+        }
+        let used = self.lab.live.keys().filter(|(run, _)| *run == 1).count();
+        let slots = self.spec.slots.filter(|_| !path.contains('>'))?;
+        assert!(used <= slots, "{used} attempts of a run with {slots} slots");
+        (used == slots).then_some(Lack::Slot)
     }
 
     fn compare_run(&self) {

@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use partitur_model::Payload;
 use partitur_model::record::{RunRecord, RunState, StopCause, TaskRecord, TaskState};
 
 use super::oracle::{End, Oracle, State, States, successors};
 use super::seen::Seen;
-use super::spec::{Dice, Piece, Spec, What, author, closes, definition, find, is_own_fork, name_of};
+use super::spec::{
+    Dice, Piece, Spec, What, author, closes, definition, find, is_own_fork, name_of, options, wanted,
+};
 use crate::lab::Lab;
 use crate::met::Met;
 
@@ -88,7 +91,10 @@ impl Driver {
         if self.talks {
             println!("{:#?}", self.spec);
         }
-        let told = self.lab.submit(definition(&self.spec));
+        let (definition, options) = (definition(&self.spec), options(&self.spec));
+        let told = self.lab.submit_with(definition, Payload::object::<&str>([]), options);
+        // What was left out is not there for the oracle.
+        self.spec.root = wanted(&self.spec);
         self.note("submit", told);
         self.compare();
         while self.inputs < INPUTS_MAX && self.turn() {
@@ -179,9 +185,11 @@ impl Driver {
 
     /// While something waits to begin anew, which is short and rare, more happens than otherwise.
     fn disturb(&mut self) {
-        match self.dice.below(3) {
+        match self.dice.below(4) {
             0 if self.crashes < 5 => self.crash(),
             1 if !self.paused => self.cancel_run(),
+            2 if self.may_pause() => self.pause(),
+            2 if self.paused => self.unpause(),
             _ => self.cancel_something(),
         }
     }

@@ -115,13 +115,14 @@ impl Oracle {
         }
         let sources = piece.needs.iter().map(|(source, guard)| {
             let source = &graph.nodes[*source];
-            (source, guard, states[&format!("{prefix}{}", source.name)])
+            let case = self.case(graph, source, prefix);
+            (source, guard, case, states[&format!("{prefix}{}", source.name)])
         });
         let (mut missing, mut dead, mut taken, mut failed) = (false, false, false, false);
-        for (source, guard, state) in sources {
+        for (source, guard, case, state) in sources {
             match state {
                 State::Ended(end) => {
-                    let takes = takes(guard, end, source.optional);
+                    let takes = takes(guard, end, source.optional, case);
                     taken |= takes;
                     dead |= !takes;
                     failed |= end.is_failure() && !source.optional;
@@ -140,13 +141,20 @@ impl Oracle {
         if skips { State::Ended(End::Skipped) } else { self.begun(piece, path, failed, states) }
     }
 
+    /// Whether a switch takes the case `true`.
+    fn case(&self, graph: &Graph, piece: &Piece, prefix: &str) -> bool {
+        let What::Switch { on } = piece.what else { return false };
+        let fact = self.facts.get(&format!("{prefix}{}", graph.nodes[on].name));
+        fact.is_some_and(|fact| fact.end == Some(End::Good) && fact.go)
+    }
+
     fn begun(&self, piece: &Piece, path: &str, failed: bool, states: &mut States) -> State {
         match &piece.what {
             What::Task { .. } => {
                 let until = self.facts.get(path).map_or(0, |fact| fact.until);
                 if until > self.now { State::Pauses(until) } else { State::Runs }
             }
-            What::Noop => State::Ended(End::Good),
+            What::Noop | What::Switch { .. } => State::Ended(End::Good),
             What::Join { .. } => State::Ended(if failed { End::Bad } else { End::Good }),
             What::Each { branches, body, .. } => {
                 let (mut open, mut failed) = (false, false);
@@ -303,7 +311,7 @@ impl Oracle {
 
     fn clear_inside(&mut self, piece: &Piece, path: &str, aim: &Aim<'_>) -> bool {
         let touched = match &piece.what {
-            What::Task { .. } | What::Noop | What::Join { .. } => false,
+            What::Task { .. } | What::Noop | What::Switch { .. } | What::Join { .. } => false,
             What::Each { branches, body, .. } => {
                 let branches = (0..*branches).map(|branch| format!("{path}[{branch}]/"));
                 branches.fold(false, |touched, prefix| self.clear_graph(body, &prefix, aim) | touched)
@@ -386,13 +394,14 @@ fn settle(open: bool, bad: Option<End>) -> State {
     if open { State::Open } else { State::Ended(bad.unwrap_or(End::Good)) }
 }
 
-fn takes(guard: &Guard, end: End, optional: bool) -> bool {
+fn takes(guard: &Guard, end: End, optional: bool, case: bool) -> bool {
     let passes = end == End::Good || (end.is_failure() && optional);
     match guard {
         Guard::Success => passes,
         Guard::Failure => end.is_failure(),
         Guard::Any => true,
         Guard::Continue => passes || end == End::Skipped,
-        Guard::Case(_) | Guard::DefaultCase => unreachable!("no random definition has a switch"),
+        Guard::Case(_) => end == End::Good && case,
+        Guard::DefaultCase => end == End::Good && !case,
     }
 }

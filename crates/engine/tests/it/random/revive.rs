@@ -72,14 +72,14 @@ impl Driver {
         let target = |path: &str, piece: &Piece| match states.get(path) {
             None if path.ends_with('>') => true,
             Some(State::Ended(End::Cancelled)) => match piece.what {
-                What::Task { .. } | What::Join { .. } | What::Noop => true,
+                _ if piece.is_leaf() => true,
                 What::Sub(_) => fresh,
-                What::Each { .. } | What::Loop { .. } => false,
+                _ => false,
             },
             Some(State::Ended(End::Bad)) => match piece.what {
-                What::Task { .. } | What::Join { .. } | What::Noop => !piece.optional,
+                _ if piece.is_leaf() => !piece.optional,
                 What::Sub(_) => fresh,
-                What::Each { .. } | What::Loop { .. } => false,
+                _ => false,
             },
             Some(State::Runs | State::Pauses(_)) => true,
             Some(State::Open) => fresh && matches!(piece.what, What::Sub(_)),
@@ -117,14 +117,13 @@ impl Driver {
         }
         let states = self.cut_off(&prefix);
         let target = |path: &str, piece: &Piece| {
-            let leaf = matches!(piece.what, What::Task { .. } | What::Join { .. } | What::Noop);
             let failed = match states.get(path) {
                 Some(State::Ended(End::Cancelled)) => true,
                 Some(State::Ended(End::Bad)) => !piece.optional,
                 Some(State::Runs | State::Pauses(_)) => true,
                 _ => false,
             };
-            path.starts_with(&prefix) && (path.ends_with('>') || leaf && failed)
+            path.starts_with(&prefix) && (path.ends_with('>') || piece.is_leaf() && failed)
         };
         if !self.root().state.is_ended() {
             self.seen.note("retry sub-run of a living run");

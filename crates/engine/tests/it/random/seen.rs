@@ -11,9 +11,10 @@ use super::spec::{Graph, Piece, Spec, What};
 const SIZES: [usize; 7] = [5, 10, 20, 30, 45, 60, usize::MAX];
 
 /// What definitions consist of.
-const PARTS: [&str; 22] = [
+const PARTS: [&str; 27] = [
     "task",
     "noop",
+    "switch",
     "join that waits",
     "join that fails fast",
     "fork",
@@ -32,12 +33,16 @@ const PARTS: [&str; 22] = [
     "edge on failure",
     "edge on any end",
     "edge on all but failure",
+    "edge on a case",
+    "edge on no case",
+    "targets",
+    "slots of the run",
     "failure ends the run",
     "sixty tasks",
 ];
 
 /// What happens to runs.
-const EVENTS: [&str; 21] = [
+const EVENTS: [&str; 22] = [
     "success",
     "failure",
     "late report",
@@ -58,6 +63,7 @@ const EVENTS: [&str; 21] = [
     "rerun",
     "restart",
     "second holder waits",
+    "attempt waits for a slot",
     "something begins anew",
 ];
 
@@ -79,12 +85,10 @@ impl Seen {
     pub fn note_spec(&mut self, spec: &Spec) {
         let size = spec.root.size();
         self.tasks[size_class(size)] += 1;
-        if size >= 60 {
-            self.note("sixty tasks");
-        }
-        if spec.fail_fast {
-            self.note("failure ends the run");
-        }
+        self.note_if(size >= 60, "sixty tasks");
+        self.note_if(spec.fail_fast, "failure ends the run");
+        self.note_if(spec.slots.is_some(), "slots of the run");
+        self.note_if(!spec.targets.is_empty(), "targets");
         self.note_graph(&spec.root, 0);
     }
 
@@ -141,6 +145,7 @@ impl Seen {
                 self.note_if(lock.is_some(), "lock");
             }
             What::Noop => self.note("noop"),
+            What::Switch { .. } => self.note("switch"),
             What::Join { permissive: true } => self.note("join that waits"),
             What::Join { permissive: false } => self.note("join that fails fast"),
             What::Each { fail_fast: true, .. } => self.note("fork that fails fast"),
@@ -159,7 +164,8 @@ impl Seen {
                 Guard::Failure => "edge on failure",
                 Guard::Any => "edge on any end",
                 Guard::Continue => "edge on all but failure",
-                Guard::Case(_) | Guard::DefaultCase => unreachable!("no random definition has a switch"),
+                Guard::Case(_) => "edge on a case",
+                Guard::DefaultCase => "edge on no case",
             });
         }
     }

@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use partitur_model::definition::{
-    Backoff, Claim, ClaimMode, Definition, Each, Edge, Evaluate, Expression, Guard, Items, Join, Kind, Loop,
-    Node, OnFailure, Retry, Scope, SubRun, Template, TemplateTree, Trigger,
+    Backoff, Claim, ClaimMode, Concurrency, Definition, Each, Edge, Evaluate, Expression, Guard, Items, Join,
+    Kind, Loop, Node, OnFailure, Retry, Scope, SubRun, Switch, Template, TemplateTree, Trigger,
 };
+use partitur_model::record::RunOptions;
 use partitur_model::{Payload, Place};
 
 /// Numbers from a seed: the seed is the whole case.
@@ -74,8 +75,13 @@ impl Piece {
     pub fn body(&self) -> Option<&Graph> {
         match &self.what {
             What::Each { body, .. } | What::Loop { body, .. } | What::Sub(body) => Some(body),
-            What::Task { .. } | What::Noop | What::Join { .. } => None,
+            What::Task { .. } | What::Noop | What::Switch { .. } | What::Join { .. } => None,
         }
+    }
+
+    /// Whether it has neither branches nor a run of its own.
+    pub fn is_leaf(&self) -> bool {
+        self.body().is_none()
     }
 }
 
@@ -86,6 +92,10 @@ pub enum What {
         lock: Option<usize>,
     },
     Noop,
+    /// Takes the case `true` or none, by what an earlier task says.
+    Switch {
+        on: usize,
+    },
     Join {
         permissive: bool,
     },
@@ -103,11 +113,15 @@ pub enum What {
     Sub(Graph),
 }
 
-/// A definition.
+/// A definition, and what its submitter chose.
 #[derive(Clone, Debug)]
 pub struct Spec {
     pub root: Graph,
     pub fail_fast: bool,
+    /// So many attempts of the run itself at once.
+    pub slots: Option<usize>,
+    /// Only these of the root's tasks and what they need.
+    pub targets: Vec<usize>,
 }
 
 impl Spec {
@@ -129,7 +143,10 @@ pub fn author(dice: &mut Dice) -> Spec {
     let left = most - dice.below(most / 2);
     let mut author = Author { dice, names: 0, left, fail_fast };
     let root = author.graph(left, 0, false);
-    Spec { root, fail_fast }
+    let slots = dice.chance(20).then(|| 1 + dice.below(4));
+    let count = if dice.chance(15) { 1 + dice.below(3) } else { 0 };
+    let targets = (0..count).map(|_| dice.below(root.nodes.len())).collect();
+    Spec { root, fail_fast, slots, targets }
 }
 
 impl Author<'_> {
@@ -141,33 +158,40 @@ impl Author<'_> {
             if at > 0 && self.left == 0 {
                 break;
             }
-            let piece = self.piece(at, depth, plain);
+            let piece = self.piece(&graph, depth, plain);
             graph.nodes.push(piece);
         }
         graph
     }
 
-    fn piece(&mut self, at: usize, depth: usize, plain: bool) -> Piece {
+    fn piece(&mut self, before: &Graph, depth: usize, plain: bool) -> Piece {
+        let at = before.nodes.len();
         self.left = self.left.saturating_sub(1);
         self.names += 1;
         let name = format!("t{}", self.names);
-        let what = self.what(at, depth, plain);
+        let what = self.what(before, depth, plain);
         let is_join = matches!(what, What::Join { .. });
         let is_task = matches!(what, What::Task { .. });
         let mut needs: Vec<(usize, Guard)> = Vec::new();
+        if let What::Switch { on } = what {
+            needs.push((on, if self.dice.chance(50) { Guard::Success } else { Guard::Any }));
+        }
         for _ in 0..self.dice.below(4).min(at) {
             let source = at - 1 - self.dice.below(at.min(6));
             if needs.iter().all(|(known, _)| *known != source) {
-                let guard = if is_join { Guard::Any } else { self.guard() };
+                let guard = if is_join { Guard::Any } else { self.guard(&before.nodes[source]) };
                 needs.push((source, guard));
             }
         }
-        let any = !is_join && needs.len() > 1 && self.dice.chance(20);
+        let is_switch = matches!(what, What::Switch { .. });
+        let any = !is_join && !is_switch && needs.len() > 1 && self.dice.chance(20);
         Piece { name, what, needs, any, optional: is_task && self.dice.chance(10) }
     }
 
-    fn guard(&mut self) -> Guard {
+    fn guard(&mut self, source: &Piece) -> Guard {
         match self.dice.below(12) {
+            3..7 if matches!(source.what, What::Switch { .. }) => Guard::Case("true".into()),
+            7..11 if matches!(source.what, What::Switch { .. }) => Guard::DefaultCase,
             0 => Guard::Failure,
             1 => Guard::Any,
             2 => Guard::Continue,
@@ -175,7 +199,10 @@ impl Author<'_> {
         }
     }
 
-    fn what(&mut self, at: usize, depth: usize, plain: bool) -> What {
+    fn what(&mut self, before: &Graph, depth: usize, plain: bool) -> What {
+        let at = before.nodes.len();
+        let tasks: Vec<usize> =
+            (0..at).filter(|&at| matches!(before.nodes[at].what, What::Task { .. })).collect();
         let deep = plain || depth >= 3 || self.left < 2;
         // The first of a body says whether its loop goes on.
         if depth > 0 && at == 0 && !plain {
@@ -194,6 +221,7 @@ impl Author<'_> {
                 let keep = self.dice.chance(30).then_some(1);
                 What::Loop { items, keep, body: self.graph(4, depth + 1, false) }
             }
+            9 if !tasks.is_empty() => What::Switch { on: *self.dice.pick(&tasks) },
             7 | 8 if !deep => What::Sub(self.graph(4, depth + 1, false)),
             _ => self.task(),
         }
@@ -209,7 +237,46 @@ impl Author<'_> {
 /// The definition as the engine knows it.
 pub fn definition(spec: &Spec) -> Definition {
     let on_failure = if spec.fail_fast { OnFailure::FailFast } else { OnFailure::Continue };
-    Definition { on_failure, ..flow(&spec.root) }
+    let concurrency = spec.slots.map(|slots| Concurrency { min: 1, max: slots as u32 });
+    Definition { on_failure, concurrency, ..flow(&spec.root) }
+}
+
+/// What the submitter chose.
+pub fn options(spec: &Spec) -> RunOptions {
+    let names = spec.targets.iter().map(|&at| spec.root.nodes[at].name.clone());
+    RunOptions { targets: names.collect(), ..RunOptions::default() }
+}
+
+/// The graph without the tasks that no target needs.
+pub fn wanted(spec: &Spec) -> Graph {
+    let nodes = &spec.root.nodes;
+    let mut wanted = vec![spec.targets.is_empty(); nodes.len()];
+    for &target in &spec.targets {
+        wanted[target] = true;
+    }
+    for at in (0..nodes.len()).rev().filter(|&at| nodes[at].needs.iter().len() > 0) {
+        let needed = if wanted[at] { &nodes[at].needs[..] } else { &[] };
+        for &(source, _) in needed {
+            wanted[source] = true;
+        }
+    }
+    let place = |at: usize| wanted[..at].iter().filter(|wanted| **wanted).count();
+    let moved = |piece: &Piece| {
+        let mut piece = piece.clone();
+        piece.needs.iter_mut().for_each(|(source, _)| *source = place(*source));
+        if let What::Switch { on } = &mut piece.what {
+            *on = place(*on);
+        }
+        piece
+    };
+    Graph {
+        nodes: nodes
+            .iter()
+            .zip(&wanted)
+            .filter(|(_, wanted)| **wanted)
+            .map(|(piece, _)| moved(piece))
+            .collect(),
+    }
 }
 
 fn flow(graph: &Graph) -> Definition {
@@ -219,7 +286,7 @@ fn flow(graph: &Graph) -> Definition {
 }
 
 fn scope(graph: &Graph, definition: &mut Definition) -> Scope {
-    let nodes = graph.nodes.iter().map(|piece| node(piece, definition)).collect();
+    let nodes = graph.nodes.iter().map(|piece| node(graph, piece, definition)).collect();
     let edges = graph.nodes.iter().zip(0..).flat_map(|(piece, to)| {
         piece.needs.iter().map(move |(from, guard)| Edge {
             from: *from as u32,
@@ -231,8 +298,8 @@ fn scope(graph: &Graph, definition: &mut Definition) -> Scope {
     Scope { nodes, edges: edges.collect() }
 }
 
-fn node(piece: &Piece, definition: &mut Definition) -> Node {
-    let mut node = Node::new(&piece.name, kind(piece, definition));
+fn node(graph: &Graph, piece: &Piece, definition: &mut Definition) -> Node {
+    let mut node = Node::new(&piece.name, kind(graph, piece, definition));
     node.trigger = if piece.any { Trigger::Any } else { Trigger::All };
     node.optional = piece.optional;
     if let What::Task { attempts, lock } = piece.what {
@@ -249,10 +316,13 @@ fn claim(lock: usize) -> Claim {
     Claim { resource, mode: ClaimMode::Exclusive, units: 1, expires: None, place: Place::root() }
 }
 
-fn kind(piece: &Piece, definition: &mut Definition) -> Kind {
+fn kind(graph: &Graph, piece: &Piece, definition: &mut Definition) -> Kind {
     match &piece.what {
         What::Task { .. } => Kind::Command(Default::default()),
         What::Noop => Kind::Noop,
+        What::Switch { on } => {
+            Kind::Switch(Switch { value: says_go(&graph.nodes[*on]), cases: vec!["true".into()] })
+        }
         What::Join { permissive } => Kind::Join(Join { permissive: *permissive }),
         What::Each { branches, fail_fast, body } => Kind::Each(Box::new(Each {
             items: Items::List(numbers(*branches)),
@@ -262,22 +332,22 @@ fn kind(piece: &Piece, definition: &mut Definition) -> Kind {
             body: scope(body, definition),
             fail_fast: *fail_fast,
         })),
-        What::Loop { items, keep, body } => {
-            let first = &body.nodes[0].name;
-            let go = Evaluate::Expression(Expression(format!("{first}.output.go")));
-            Kind::Loop(Box::new(Loop {
-                condition: items.is_none().then_some(go),
-                items: items.map(numbers),
-                keep_last: *keep,
-                iterations_max: 100,
-                body: scope(body, definition),
-            }))
-        }
+        What::Loop { items, keep, body } => Kind::Loop(Box::new(Loop {
+            condition: items.is_none().then(|| says_go(&body.nodes[0])),
+            items: items.map(numbers),
+            keep_last: *keep,
+            iterations_max: 100,
+            body: scope(body, definition),
+        })),
         What::Sub(graph) => {
             definition.flows.insert(piece.name.clone(), Arc::new(flow(graph)));
             Kind::SubRun(SubRun { flow: piece.name.clone(), input: TemplateTree(Payload::Null) })
         }
     }
+}
+
+fn says_go(task: &Piece) -> Evaluate {
+    Evaluate::Expression(Expression(format!("{}.output.go", task.name)))
 }
 
 fn numbers(count: u32) -> TemplateTree {
