@@ -1,8 +1,10 @@
 //! What `/proc` says about processes.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::FileExt as _;
+use std::sync::LazyLock;
 
 /// A process as it was a moment ago.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,8 +92,18 @@ fn is_process(pid: i32) -> bool {
 
 /// The children of this process, orphans that fell to it included; `None` if the kernel does not tell.
 pub(super) fn children() -> Option<Vec<i32>> {
-    let own = std::process::id();
-    let text = fs::read(format!("/proc/self/task/{own}/children")).ok()?;
+    // Asked at the end of every attempt, and opening a file of `/proc` costs more than reading it.
+    static LIST: LazyLock<Option<File>> =
+        LazyLock::new(|| File::open(format!("/proc/self/task/{}/children", std::process::id())).ok());
+    let list = LIST.as_ref()?;
+    let mut text = Vec::new();
+    let mut part = [0; 256];
+    loop {
+        match list.read_at(&mut part, text.len() as u64).ok()? {
+            0 => break,
+            length => text.extend_from_slice(&part[..length]),
+        }
+    }
     Some(text.split(|&byte| byte == b' ').filter_map(number).collect())
 }
 
