@@ -19,12 +19,14 @@ pub(super) fn is_failed_sync(error: &Error) -> bool {
     extended(error).is_some_and(|code| code == ffi::SQLITE_IOERR_FSYNC || code == ffi::SQLITE_IOERR_DIR_FSYNC)
 }
 
-/// Whether COMMIT is known to have written nothing: it waited in vain for a lock, or for room.
+/// Whether COMMIT is known not to have reached its end: it waited in vain for a lock or for room, or a write failed. The
+/// mark that makes a commit one is written last, and what stands in the log without it is overwritten by the next.
 pub(super) fn is_certain(error: &Error) -> bool {
-    matches!(
+    let is_refused = matches!(
         error.sqlite_error_code(),
         Some(ErrorCode::DiskFull | ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked)
-    )
+    );
+    is_refused || extended(error) == Some(ffi::SQLITE_IOERR_WRITE)
 }
 
 fn extended(error: &Error) -> Option<i32> {

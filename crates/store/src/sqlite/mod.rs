@@ -112,6 +112,7 @@ impl SqliteStore {
             failed: None,
             poison: None,
             freed: false,
+            cramped: false,
         };
         let thread = std::thread::Builder::new().name("store".into());
         let writer = Some(thread.spawn(|| work_until_closed(writer)).map_err(io_error)?);

@@ -44,6 +44,8 @@ pub(super) struct Writer {
     pub poison: Option<String>,
     /// There are pages to give back.
     pub freed: bool,
+    /// The last commit was refused, perhaps for want of room.
+    pub cramped: bool,
 }
 
 impl Writer {
@@ -103,9 +105,12 @@ impl Writer {
                 self.count(numbers.len(), written);
                 self.report(numbers.into_iter().map(Completion::Durable));
                 self.checkpoint();
+                self.cramped = false;
             }
             Err(error) => {
                 self.failed = Some(last);
+                self.cramped = true;
+                self.checkpoint();
                 self.report(numbers.into_iter().map(|number| Completion::Failed(number, error.clone())));
             }
         }
@@ -151,14 +156,17 @@ impl Writer {
         self.work.payloads.fetch_add(written.payloads, Ordering::Relaxed);
     }
 
-    /// Copies a long log into the database. Should that fail, the log still holds everything; only a failed sync
-    /// leaves the disk unknown, because the next one would not say so again.
+    /// Copies the log into the database when it is long, or when there was no room for more of it: then what is copied
+    /// makes room in the log. Should the copy fail, the log still holds everything; only a failed sync leaves the disk
+    /// unknown, because the next one would not say so again.
     fn checkpoint(&mut self) {
-        let pages = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP).map_or(0, |(log, _)| log);
-        if u32::try_from(pages).unwrap_or(0) < self.checkpoint_pages {
-            return;
-        }
-        if let Err(error) = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)
+        let is_long = || {
+            let pages = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP);
+            pages.is_ok_and(|(log, _)| u32::try_from(log).unwrap_or(0) >= self.checkpoint_pages)
+        };
+        if self.poison.is_none()
+            && (self.cramped || is_long())
+            && let Err(error) = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)
             && is_failed_sync(&error)
         {
             self.poison(error.to_string());

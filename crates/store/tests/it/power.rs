@@ -163,6 +163,27 @@ fn a_disk_that_fills_up_during_a_commit_refuses_it_and_works_again_with_room() {
 }
 
 #[test]
+fn a_write_that_fails_during_a_commit_refuses_it_and_works_again_later() {
+    // A file that may not grow, a quota, a disk with a bad spot: none of it has written the end of the commit.
+    for synchronous in [Synchronous::Normal, Synchronous::Full] {
+        let name = format!("failing-write-{synchronous:?}");
+        let vfs = RecordingVfs::register(&name);
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("partitur.db");
+        let mut store = SqliteStore::open(&path, options(&name, synchronous), || ()).unwrap();
+        commit(&mut store, 1, first_batch());
+        vfs.set_fault(VfsFault::Write);
+        submit(&mut store, 2, batch(2));
+        let refused = completions(&mut store, 1);
+        assert!(matches!(refused[..], [Completion::Failed(BatchNo(2), StoreError::Io(_))]), "{refused:?}");
+        vfs.set_fault(VfsFault::None);
+        commit(&mut store, 3, batch(2));
+        drop(store);
+        assert_eq!(sqlite(&path).recover().unwrap().node.last_run, 2);
+    }
+}
+
+#[test]
 fn a_sync_that_fails_while_the_log_is_copied_poisons_the_store() {
     let vfs = RecordingVfs::register("failing-checkpoint");
     let dir = TempDir::new().unwrap();
