@@ -22,7 +22,7 @@ pub use terminal::{Ended, Terminal};
 use std::time::{Duration, Instant};
 
 /// What takes longer on any machine is stuck.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Looks until something is there.
 ///

@@ -134,6 +134,9 @@ impl Failure {
             Failure::Store(error) | Failure::Host(HostError::Store(error)) => {
                 one(Some(error.code()), &error.to_string(), Some(error.hint()))
             }
+            Failure::Host(HostError::Shard(error)) => {
+                one(Some(error.cause().code()), &error.to_string(), Some(error.cause().hint()))
+            }
             Failure::Secrets(names) => {
                 let mut lines = one(None, &self.to_string(), None);
                 lines.extend(names.iter().map(|name| {

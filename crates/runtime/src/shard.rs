@@ -49,6 +49,18 @@ pub enum ShardError {
     /// Nobody knows whether the last commit is on the disk. The process has to end; the next start reads what is there.
     #[error("the outcome of a commit is unknown, and nothing may be decided on a guess: {0}")]
     Poisoned(StoreError),
+    /// What is there takes no commit, now or later. Nothing of the last one is on the disk.
+    #[error("nothing more can be written: {0}")]
+    Unwritable(StoreError),
+}
+
+impl ShardError {
+    /// What the store said.
+    pub fn cause(&self) -> &StoreError {
+        match self {
+            ShardError::Poisoned(error) | ShardError::Unwritable(error) => error,
+        }
+    }
 }
 
 /// What a start found.
@@ -313,7 +325,8 @@ impl<S: Store> Shard<S> {
                 Completion::Failed(_, error @ StoreError::Poisoned(_)) => {
                     return Err(ShardError::Poisoned(error));
                 }
-                Completion::Failed(_, error) => self.refused(now, error),
+                Completion::Failed(_, error) if error.is_temporary() => self.refused(now, error),
+                Completion::Failed(_, error) => return Err(ShardError::Unwritable(error)),
             }
         }
         self.completions = completions;

@@ -466,7 +466,9 @@ impl<D: Disk> World<D> {
         match shard.turn(now) {
             Ok(()) => {}
             // The process ends with a reason; for the world that is a crash after the write.
-            Err(ShardError::Poisoned(_)) => return Err(Stop::Crash(CrashPoint::AfterWrite)),
+            Err(ShardError::Poisoned(_) | ShardError::Unwritable(_)) => {
+                return Err(Stop::Crash(CrashPoint::AfterWrite));
+            }
         }
         self.observe_store()?;
         let effects = self.shard.as_mut().map(Shard::take_effects).unwrap_or_default();

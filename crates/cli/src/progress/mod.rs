@@ -156,6 +156,11 @@ impl Progress {
             Notice::TakenOver => {
                 self.say(Line::new().add(Paint::Warn, "the host has gone; the run goes on with another"));
             }
+            Notice::Trouble(Some(reason)) => {
+                let words = format!("{reason}; nothing is lost, and the run goes on when it works again");
+                self.say(Line::new().add(Paint::Warn, words));
+            }
+            Notice::Trouble(None) => self.say(Line::new().add(Paint::Dim, "the disk writes again")),
             Notice::Hosting { terminals } => {
                 let runs = if terminals == 1 { "a run" } else { "runs" };
                 let words =

@@ -13,7 +13,7 @@ use partitur_model::event::EventKind as ModelKind;
 use partitur_model::record::{RunOptions, TaskError};
 use partitur_model::{AttemptId, Payload, RunId, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Shard};
-use partitur_store::{HostLock, Reader, SqliteStore, StateDir, Synchronous};
+use partitur_store::{HostLock, Reader, SqliteStore, StateDir, StoreError, Synchronous};
 use partitur_worker::{CacheOptions, LocalExecutor, RunContext, WorkerEvent, kill_strays};
 
 use super::context::{Context, Given, env_from_wire};
@@ -96,6 +96,9 @@ impl Host {
         lock: HostLock,
         adopt: &[u64],
     ) -> Result<(Host, Opened), HostError> {
+        // A file that may not grow is an error of writing, like a full disk, and nothing to die of. Heard, not ignored:
+        // what is ignored would be so in the tasks too.
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         let mut executor = LocalExecutor::new(partitur_worker::Options {
             cache: Some(CacheOptions::new(state.path().join("cache"))),
             ..partitur_worker::Options::default()
@@ -582,16 +585,25 @@ impl Host {
         Ok(())
     }
 
+    /// Why nothing goes on at present.
+    pub(crate) fn trouble(&self) -> Option<String> {
+        self.refuses_to_write().map(|error| format!("the disk refuses to write: {error}"))
+    }
+
+    /// Why the disk took nothing when it was last asked.
+    pub(crate) fn refuses_to_write(&self) -> Option<&StoreError> {
+        self.shard.trouble().map(|(_, error)| error)
+    }
+
     /// How things stand.
     pub(crate) fn status(&mut self) -> Status {
-        let trouble = self.shard.trouble().map(|(_, error)| format!("the disk refuses to write: {error}"));
         let now = self.clock.now();
         while self.ends.front().is_some_and(|&at| at + THROUGHPUT_WINDOW < now) {
             self.ends.pop_front();
         }
         let window = self.started.elapsed().min(THROUGHPUT_WINDOW).as_secs_f64().max(1.0);
         Status {
-            health: trouble.unwrap_or_else(|| "ok".to_owned()),
+            health: self.trouble().unwrap_or_else(|| "ok".to_owned()),
             pid: std::process::id(),
             uptime_ms: self.started.elapsed().as_millis() as u64,
             active: self.executor.live() as u64,

@@ -147,6 +147,8 @@ pub enum Notice {
     Interrupted(u32),
     /// The host has died, and this process has taken its place.
     TakenOver,
+    /// Nothing goes on, for this reason; without one, all is well again. Only who hosts is told.
+    Trouble(Option<String>),
     /// The run has ended, but other terminals' runs are still hosted here.
     Hosting {
         /// How many terminals have joined.
@@ -179,6 +181,9 @@ enum Side {
 /// needs seconds, and whoever holds the lock lives.
 const JOIN_TRIES: u32 = 1200;
 const JOIN_PAUSE: Duration = Duration::from_millis(25);
+
+/// A request to a disk that refuses to write for so long is refused.
+const REFUSED_AFTER: Duration = Duration::from_secs(2);
 
 /// Without anything to draw, the loop still looks around this often.
 const IDLE: Duration = Duration::from_millis(500);
@@ -363,12 +368,16 @@ fn unexpected(response: Response) -> HostError {
 
 fn ask_here(host: &mut Host, request: Request) -> Result<Response, HostError> {
     host.request(Follower::Own, request);
-    let mut others = Vec::new();
+    let (mut others, asked) = (Vec::new(), Instant::now());
     let answer = loop {
         match host.next_own() {
             Some(Own::Answer(answer)) => break answer,
             Some(other) => others.push(other),
             None => host.turn(IDLE)?,
+        }
+        // Nothing of it is on the disk, and whoever asks has seen nothing yet: better an answer than none.
+        if let Some(error) = host.refuses_to_write().filter(|_| asked.elapsed() > REFUSED_AFTER) {
+            return Err(error.clone().into());
         }
     };
     host.put_back(others);
@@ -385,6 +394,7 @@ fn follow_here(
     let mut last_pulse = Instant::now();
     let mut ended = false;
     let mut told_hosting = false;
+    let mut trouble = None;
     loop {
         while let Some(own) = host.next_own() {
             match own {
@@ -399,6 +409,10 @@ fn follow_here(
         if ended && !told_hosting && host.joined() > 0 {
             told_hosting = true;
             tell(Notice::Hosting { terminals: host.joined() });
+        }
+        if host.trouble() != trouble {
+            trouble = host.trouble();
+            tell(Notice::Trouble(trouble.clone()));
         }
         if host.interrupted() > interrupts {
             interrupts = host.interrupted();
