@@ -67,6 +67,11 @@ impl Breaker {
         self.set(BreakerState::Closed { failures: 0 })
     }
 
+    /// How it stands in its row.
+    pub(super) fn recorded(&self) -> BreakerState {
+        self.state
+    }
+
     pub(super) fn restore(&mut self, state: BreakerState) {
         self.state = state;
     }

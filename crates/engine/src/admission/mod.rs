@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use partitur_model::change::BatchNo;
 use partitur_model::definition::{BreakerSpec, ClaimMode, Priority};
-use partitur_model::record::BreakerRecord;
+use partitur_model::record::{BreakerRecord, BreakerState};
 use partitur_model::{RunId, TaskSeq, Timestamp};
 
 pub use order::{Aging, CriticalPath, Fifo, LongestFirst, Order, ShortestFirst};
@@ -145,6 +145,8 @@ pub struct Admission {
     reservers: Vec<u32>,
     /// Moving mean of the time for which things are held, in microseconds.
     hold_mean: Option<f64>,
+    /// How breakers stood before they were told something, since the last mark.
+    breakers_before: Vec<(CellId, BreakerState)>,
 }
 
 impl Admission {
@@ -162,6 +164,7 @@ impl Admission {
             passed: BTreeSet::new(),
             reservers: Vec::new(),
             hold_mean: None,
+            breakers_before: Vec::new(),
         }
     }
 
@@ -303,18 +306,42 @@ impl Admission {
 
     /// An attempt behind the breaker has ended. The record if the breaker stands differently now.
     pub fn breaker_report(&mut self, now: Timestamp, name: &str, success: bool) -> Option<BreakerRecord> {
-        let (cell, breaker) = self.breaker(name);
-        let record = breaker.report(now, success);
-        self.touch(cell);
-        record
+        self.change_breaker(name, |breaker| breaker.report(now, success))
     }
 
     /// Closes a breaker by hand. The record if it was not plainly closed.
     pub fn reset_breaker(&mut self, name: &str) -> Option<BreakerRecord> {
+        self.change_breaker(name, breaker::Breaker::reset)
+    }
+
+    fn change_breaker(
+        &mut self,
+        name: &str,
+        change: impl FnOnce(&mut breaker::Breaker) -> Option<BreakerRecord>,
+    ) -> Option<BreakerRecord> {
         let (cell, breaker) = self.breaker(name);
-        let record = breaker.reset();
+        let before = breaker.recorded();
+        let record = change(breaker);
+        if record.is_some() {
+            self.breakers_before.push((cell, before));
+        }
         self.touch(cell);
         record
+    }
+
+    /// From here on breakers may have to be taken back.
+    pub fn mark_breakers(&mut self) {
+        self.breakers_before.clear();
+    }
+
+    /// Every breaker stands again as at the last mark.
+    pub fn rewind_breakers(&mut self) {
+        for (cell, before) in std::mem::take(&mut self.breakers_before).into_iter().rev() {
+            if let Stock::Breaker(breaker) = &mut self.resources.cell_mut(cell).stock {
+                breaker.restore(before);
+            }
+            self.touch(cell);
+        }
     }
 
     /// After a start of the process: the breaker stands as recorded.

@@ -74,6 +74,7 @@ impl Engine {
     }
 
     fn begin_unit(&mut self) {
+        self.admission.mark_breakers();
         let unit = &mut self.unit;
         unit.token = self.token;
         unit.touched.clear();
@@ -101,6 +102,7 @@ impl Engine {
     /// The unit at hand has failed halfway.
     fn set_aside(&mut self, subject: Option<RunId>, batch: &mut Batch) {
         self.incidents += 1;
+        self.admission.rewind_breakers();
         let unit = std::mem::take(&mut self.unit);
         self.unqueue(&unit.queued);
         let runs: BTreeSet<RunId> = unit.touched.iter().copied().chain(subject).collect();

@@ -5,7 +5,8 @@ use partitur_model::change::{BatchNo, Change};
 use partitur_model::definition::{Claim, ClaimMode, Definition, Kind, Node, SubRun, TemplateTree};
 use partitur_model::dispatch::{Ending, Report, ReportKind};
 use partitur_model::record::{
-    DefinitionRecord, NodeRecord, RunOptions, RunOutcome, RunRecord, RunState, SourceFormat, TaskRecord,
+    BreakerState, DefinitionRecord, NodeRecord, RunOptions, RunOutcome, RunRecord, RunState, SourceFormat,
+    TaskError, TaskRecord,
 };
 use partitur_model::{AttemptId, DefinitionId, Payload, Place, RunId, TaskSeq, Timestamp};
 
@@ -239,4 +240,19 @@ fn a_parent_outlives_its_sub_run_that_was_set_aside() {
     bench.step(vec![Input::Command { run: bench.run(1), command: cancel, reply: None }]);
     bench.step(vec![succeeded(begun["beside"])]);
     assert_eq!(bench.runs[&bench.run(1)].state, RunState::Ended(RunOutcome::Cancelled));
+}
+
+#[test]
+fn a_breaker_stands_as_its_row_says() {
+    let mut bench = Bench::new();
+    let behind = |name: &str| Node { breaker: Some("erp".into()), ..task(name) };
+    let broken = bench.submission(vec![behind("breaks at its end"), behind("beside")]);
+    let begun: BTreeMap<_, _> = dispatched(&bench.step(vec![broken])).into_iter().collect();
+    let failed = |attempt| {
+        let error = TaskError::new("exit-1", "it failed");
+        Input::Report(Report { attempt, what: ReportKind::Ended(Box::new(Ending::failure(error))) })
+    };
+    bench.step(vec![failed(begun["breaks at its end"])]);
+    let states: Vec<_> = bench.engine.breakers().into_iter().map(|record| record.state).collect();
+    assert_eq!(states, [BreakerState::Closed { failures: 0 }], "what was taken back has told it nothing");
 }
