@@ -136,8 +136,8 @@ impl Run {
 
     /// Opens an iteration, as it begins and after recovery alike.
     pub(crate) fn open_iteration(&mut self, key: Key, iteration: u32, agenda: &mut crate::cx::Agenda) {
-        let items = self.task(key).and_then(|task| task.items.clone()).and_then(|items| items.elements());
-        let element = items.and_then(|items| items.into_iter().nth(iteration as usize - 1));
+        let items = self.task(key).and_then(|task| task.items.as_ref());
+        let element = items.and_then(|items| parts(items).get(iteration as usize - 1).cloned());
         self.open_branch(key, iteration, element.unwrap_or_default(), "".into(), agenda);
     }
 
@@ -266,8 +266,7 @@ impl Run {
         repeat: &LoopAction,
         wanted: bool,
     ) {
-        let elements = record.items.as_ref().and_then(Payload::elements).map(|elements| elements.len());
-        let left = elements.is_none_or(|count| (record.iteration as usize) < count);
+        let left = record.items.as_ref().is_none_or(|items| (record.iteration as usize) < parts(items).len());
         if !wanted || !left {
             return self.end_task(cx, key, record, TaskOutcome::Succeeded);
         }
@@ -391,6 +390,14 @@ fn list(tree: &Tree, view: &View<'_>) -> Result<Vec<Payload>, TaskError> {
         shown.truncate(shown.char_indices().nth(60).map_or(shown.len(), |(at, _)| at));
         TaskError::terminal("not-a-list", format!("its elements are not a list: {shown}"))
     })
+}
+
+/// The elements of a container: [`Run::from_rows`] has taken them apart if they came as text.
+fn parts(items: &Payload) -> &[Payload] {
+    match items {
+        Payload::List(parts) => parts,
+        Payload::Null | Payload::Raw(_) | Payload::Object(_) => &[],
+    }
 }
 
 /// All combinations, the last axis fastest.

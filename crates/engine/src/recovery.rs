@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use partitur_model::RunId;
 use partitur_model::record::{RunState, TaskRecord, TaskState};
+use partitur_model::{Payload, RunId};
 
 use crate::admission::TaskKey;
 use crate::cx::{Agenda, Cx, Todo};
@@ -47,7 +47,14 @@ impl Run {
         Ok(run)
     }
 
-    fn place(&mut self, task: TaskRecord, timers: &mut Timers, agenda: &mut Agenda) -> Result<(), BadRows> {
+    fn place(
+        &mut self,
+        mut task: TaskRecord,
+        timers: &mut Timers,
+        agenda: &mut Agenda,
+    ) -> Result<(), BadRows> {
+        // Taken apart once, instead of at each iteration.
+        task.items = task.items.and_then(|items| items.elements()).map(Payload::list);
         let bad = |problem: &str| BadRows {
             run: task.run,
             task: task.path.to_string(),
