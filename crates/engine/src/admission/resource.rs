@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::hash::BuildHasher;
+use std::ops::Bound;
 use std::sync::Arc;
 
 use partitur_model::definition::{BreakerSpec, ClaimMode};
@@ -110,19 +111,27 @@ impl Resources {
     /// Declares how much there is of a name, or of each name with a prefix. Yields the cells that changed.
     pub(super) fn declare(&mut self, name: &str, units: u32) -> Vec<CellId> {
         self.declared.insert(name.into(), units);
-        let prefix = name.strip_suffix('*');
-        let mut changed = Vec::new();
-        for named in 0..self.named.len() {
-            let Named { name: own, cell } = &self.named[named];
-            let concerned = prefix.map_or(&**own == name, |prefix| own.starts_with(prefix));
-            let (units, cell) = (self.declared_capacity(own), *cell);
-            if let (true, Stock::Units { capacity, .. }) = (concerned, &mut self.cells[cell.0 as usize].stock)
-            {
-                *capacity = units;
-                changed.push(cell);
+        let concerned: Vec<CellId> = match name.strip_suffix('*') {
+            None => self.ids.get(name).map(|&id| self.cell_of(id)).into_iter().collect(),
+            Some(prefix) => {
+                let from = self.ids.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+                let alike = from.take_while(|(own, _)| own.starts_with(prefix));
+                alike.map(|(_, &id)| self.cell_of(id)).collect()
             }
+        };
+        concerned.into_iter().filter(|&cell| self.set_capacity(cell)).collect()
+    }
+
+    /// Gives a cell of units as many as its name has. Says whether it is one.
+    fn set_capacity(&mut self, cell: CellId) -> bool {
+        let units = self.declared_capacity(self.name(self.cell(cell).label));
+        match &mut self.cell_mut(cell).stock {
+            Stock::Units { capacity, .. } => {
+                *capacity = units;
+                true
+            }
+            Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_) => false,
         }
-        changed
     }
 
     pub(super) fn capacity(&self, id: ResourceId) -> u32 {
