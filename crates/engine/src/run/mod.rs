@@ -178,7 +178,8 @@ impl Run {
             scope,
             path: self.path_of(key),
             state: TaskState::Blocked,
-            generation: 0,
+            // After a restart of the run and one of the node numbers of tasks are used again: generations are not.
+            generation: self.rec.generation << 16,
             attempt: 0,
             losses: 0,
             ready: self.instance(key).since,

@@ -56,8 +56,9 @@ fn an_evaluation_of_another_generation_changes_nothing() {
            6s value ask g3 {"n":2} => ask succeeded, dispatch z#1
            7s value ask g3 {"n":3} => 
            8s z ok => z succeeded, run succeeded
-           9s restart => evaluate ask g1 $.x
-           10s value ask g1 {"n":4} => ask succeeded, dispatch z#1"#,
+           9s restart => evaluate ask g131073 $.x
+           10s value ask g1 {"n":4} => 
+           11s value ask g131073 {"n":5} => ask succeeded, dispatch z#1"#,
     );
 }
 
@@ -69,10 +70,30 @@ fn an_evaluation_for_a_run_before_it_was_started_afresh_changes_nothing() {
     let (run, task) = *lab.rows.tasks.keys().next().unwrap();
     lab.script(
         "1s cancel => ask cancelled, run cancelled
-         2s restart => evaluate ask g1 $.x",
+         2s restart => evaluate ask g65537 $.x",
     );
     let late = Input::Evaluated { run, task, generation: 1, result: Ok(Payload::Null) };
     assert_eq!(lab.input(late), Vec::<String>::new());
+}
+
+#[test]
+fn an_evaluation_before_a_restart_changes_nothing_where_the_number_of_its_task_is_used_again() {
+    let asks = Node::new("ask", Kind::Evaluate(evaluation("$.x")));
+    let mut lab = Lab::new();
+    lab.submit(flow(graph("first -> ask", vec![task("first"), asks])));
+    lab.script(
+        "1s first ok => first succeeded, evaluate ask g1 $.x
+         2s cancel => ask cancelled, run cancelled
+         3s restart => dispatch first#1",
+    );
+    // The node starts again before the first attempt has left a row.
+    lab.rows.tasks.clear();
+    lab.script(
+        "4s crash => dispatch first#1
+         5s first ok => first succeeded, evaluate ask g65537 $.x
+         6s value ask g1 {} =>
+         7s value ask g65537 {} => ask succeeded, run succeeded",
+    );
 }
 
 #[test]
