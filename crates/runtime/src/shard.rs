@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use partitur_engine::{BadRows, Batch, BatchNo, Boot, Effect, Engine, Input, Program, StoredRun};
 use partitur_model::change::Change;
+use partitur_model::event::EventKind;
 use partitur_model::record::{DefinitionRecord, RunRecord};
 use partitur_model::{DefinitionId, RunId, Timestamp};
 use partitur_store::{Commit, Completion, Quarantined, Store, StoreError};
@@ -310,7 +311,7 @@ impl<S: Store> Shard<S> {
             if may_go(&effect) {
                 self.released.push(effect);
             } else {
-                self.urgent |= !matches!(effect, Effect::Event(_));
+                self.urgent |= is_waited_for(&effect);
                 self.batch.keep(effect);
             }
         }
@@ -422,6 +423,94 @@ impl<S: Store> Shard<S> {
     }
 }
 
+/// Whether somebody waits for this to be durable: of events, for the end of a run alone.
+fn is_waited_for(effect: &Effect) -> bool {
+    match effect {
+        Effect::Event(event) => matches!(event.what, EventKind::Run { state } if state.is_ended()),
+        Effect::Dispatch { .. }
+        | Effect::Load(_)
+        | Effect::Stop(_)
+        | Effect::Evaluate { .. }
+        | Effect::Reply { .. } => true,
+    }
+}
+
 fn stored_run(stored: partitur_store::StoredRun) -> StoredRun {
     StoredRun { run: stored.run, tasks: stored.tasks }
+}
+
+#[cfg(test)]
+mod tests {
+    use partitur_engine::{Submission, compile};
+    use partitur_model::definition::{Definition, Kind, Node, Scope};
+    use partitur_model::dispatch::{Ending, Report, ReportKind};
+    use partitur_model::record::{RunOptions, SourceFormat};
+    use partitur_model::{AttemptId, Payload};
+    use partitur_store::MemoryStore;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_millis(1_000);
+
+    /// Nothing but the end of something makes a patient shard commit.
+    fn patient() -> Shard<MemoryStore> {
+        let options = Options { gather: Duration::from_secs(3_600), ..Options::default() };
+        let compile = Box::new(|_: &DefinitionRecord| Err("nothing is stored yet".to_owned()));
+        let mut shard = Shard::open(options, MemoryStore::default(), compile, NOW).unwrap().0;
+        shard.turn(NOW).unwrap();
+        shard
+    }
+
+    fn submission(tasks: usize) -> Input {
+        let nodes = (0..tasks).map(|at| Node::new(format!("t{at}"), Kind::Command(Default::default())));
+        let root = Scope { nodes: nodes.collect(), edges: Vec::new() };
+        let definition = Arc::new(Definition { name: "flow".into(), root, ..Definition::default() });
+        let record = DefinitionRecord {
+            id: DefinitionId(1),
+            name: "flow".to_owned(),
+            format: SourceFormat::Json,
+            files: Vec::new(),
+        };
+        Input::Submit(Box::new(Submission {
+            program: compile(&definition).unwrap(),
+            definition: Arc::new(record),
+            input: Payload::object::<&str>([]),
+            options: RunOptions::default(),
+            random: 0,
+            expected: Vec::new(),
+            reply: None,
+        }))
+    }
+
+    fn dispatched(shard: &mut Shard<MemoryStore>) -> Vec<AttemptId> {
+        shard.turn(NOW).unwrap();
+        let attempt = |effect| match effect {
+            Effect::Dispatch { dispatch, .. } => Some(dispatch.attempt),
+            Effect::Load(_)
+            | Effect::Stop(_)
+            | Effect::Evaluate { .. }
+            | Effect::Reply { .. }
+            | Effect::Event(_) => None,
+        };
+        shard.take_effects().into_iter().filter_map(attempt).collect()
+    }
+
+    fn done(shard: &mut Shard<MemoryStore>, attempt: AttemptId) {
+        let what = ReportKind::Ended(Box::new(Ending::success(None)));
+        shard.step(NOW, Input::Report(Report { attempt, what }));
+        shard.turn(NOW).unwrap();
+    }
+
+    #[test]
+    fn the_end_of_a_task_may_gather_and_the_end_of_its_run_may_not() {
+        let mut shard = patient();
+        shard.step(NOW, submission(2));
+        let attempts = dispatched(&mut shard);
+        assert_eq!(attempts.len(), 2);
+        let before = shard.commits();
+        done(&mut shard, attempts[0]);
+        assert_eq!(shard.commits(), before, "nobody waits for one task of two");
+        done(&mut shard, attempts[1]);
+        assert_eq!(shard.commits(), before + 1, "whoever follows the run waits for its end");
+    }
 }
