@@ -1,4 +1,4 @@
-//! How things stand on a host (R-SEE-9, R-LOCK-5).
+//! How things stand on a host.
 
 use serde::{Deserialize, Serialize};
 

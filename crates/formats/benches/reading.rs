@@ -1,6 +1,7 @@
 //! How long it takes to read a document of 100,000 tasks, places and all: the median of five.
 //!
 //! `cargo bench -p partitur-formats`
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::fmt::Write as _;
 use std::time::{Duration, Instant};

@@ -142,7 +142,7 @@ pub struct ResourceSpec {
     pub place: Place,
 }
 
-/// A circuit breaker for a named dependency. The defaults are those of R-RUN-9.
+/// A circuit breaker for a named dependency.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BreakerSpec {
     /// Its name.
@@ -612,7 +612,7 @@ impl Priority {
     }
 }
 
-/// When and how often a failed attempt is followed by another. The defaults are those of R-RUN-8.
+/// When and how often a failed attempt is followed by another.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Retry {
     /// Counts the first attempt.
@@ -704,7 +704,7 @@ pub enum ClaimMode {
 /// An equal earlier result serves: equal command, environment, declared reads and results of the predecessors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cache {
-    /// How long a result serves. One hour by default (R-FLOW-5).
+    /// How long a result serves. One hour by default.
     pub ttl: Duration,
     /// Makes the key instead of the command, reads and predecessors.
     pub key: Option<Template>,

@@ -1,4 +1,4 @@
-//! The figures of a run (R-SEE-6).
+//! The figures of a run.
 
 use std::time::Duration;
 

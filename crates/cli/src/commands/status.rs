@@ -1,4 +1,4 @@
-//! `partitur status`: how things stand, on one page (R-SEE-9).
+//! `partitur status`: how things stand, on one page.
 
 use std::time::Duration;
 

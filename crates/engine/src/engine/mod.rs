@@ -41,7 +41,7 @@ pub struct Options {
 }
 
 impl Default for Options {
-    /// Ten at once (R-RUN-1), critical path first.
+    /// Ten at once, critical path first.
     fn default() -> Options {
         Options { concurrency: 10, admission: admission::Options::default() }
     }

@@ -115,7 +115,7 @@ impl Engine {
     }
 }
 
-/// How long a submission with a key of its own is remembered (R-RUN-4).
+/// How long a submission with a key of its own is remembered.
 const DEDUP_WINDOW: Duration = Duration::from_secs(60);
 
 /// The inputs with defaults filled in, or every fault of inputs and targets.

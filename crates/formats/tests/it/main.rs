@@ -1,4 +1,5 @@
 //! Documents as their authors write them, and what is told about them.
+#![allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "tests read examples and clocks")]
 
 mod support;
 

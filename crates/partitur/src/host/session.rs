@@ -45,7 +45,7 @@ impl Settings {
     }
 }
 
-/// In which order ready tasks of one class start (R-RUN-14).
+/// In which order ready tasks of one class start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Scheduler {
     /// The longest remaining path first.
