@@ -219,6 +219,7 @@ fn of_a_long_chain_the_longest_links_are_shown() {
 
 /// A report is made at the end of every run: it must not take longer than the run.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "this is about time")]
 fn a_chain_of_fifty_thousand_tasks_is_read_in_no_time() {
     const COUNT: u32 = 50_000;
     let nodes: Vec<Node> = (0..COUNT).map(|at| command(&format!("t{at}"))).collect();
