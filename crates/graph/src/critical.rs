@@ -26,10 +26,14 @@ pub struct Parallelism {
 /// For each node the longest time from its start to the end of everything that waits for it.
 pub fn bottom_levels(csr: &Csr, waves: &Waves, durations: &[u64]) -> Vec<u64> {
     let mut bottom = durations.to_vec();
-    for &node in waves.order().iter().rev() {
-        let below = csr.successors(node).iter().map(|&next| bottom[next as usize]).max();
-        let own = &mut bottom[node as usize];
-        *own = own.saturating_add(below.unwrap_or(0));
+    let mut settle = |node: usize, row: &[u32]| {
+        let below = row.iter().map(|&next| bottom[next as usize]).max();
+        bottom[node] = bottom[node].saturating_add(below.unwrap_or(0));
+    };
+    if waves.are_ascending() {
+        csr.rows().enumerate().rev().for_each(|(node, row)| settle(node, row));
+    } else {
+        waves.order().iter().rev().for_each(|&node| settle(node as usize, csr.successors(node)));
     }
     bottom
 }

@@ -62,6 +62,11 @@ impl Csr {
         &self.targets[self.row(node)]
     }
 
+    /// The successors of every node, in the order of the nodes.
+    pub fn rows(&self) -> impl DoubleEndedIterator<Item = &[u32]> + ExactSizeIterator {
+        self.offsets.windows(2).map(|ends| &self.targets[ends[0] as usize..ends[1] as usize])
+    }
+
     /// How many edges leave `node`.
     pub fn out_degree(&self, node: u32) -> u32 {
         self.offsets[node as usize + 1] - self.offsets[node as usize]
@@ -88,7 +93,7 @@ impl Csr {
 
     /// All edges `(from, to)`, grouped by `from`.
     pub fn pairs(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        (0..self.nodes()).flat_map(|from| self.successors(from).iter().map(move |&to| (from, to)))
+        (0..).zip(self.rows()).flat_map(|(from, row)| row.iter().map(move |&to| (from, to)))
     }
 
     /// Every edge turned round: the successors are the predecessors, in ascending order. Edge ids are kept.

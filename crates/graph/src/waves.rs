@@ -13,6 +13,8 @@ pub struct Cyclic;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Waves {
     order: Vec<u32>,
+    /// Every node has a higher number than all that it waits for.
+    ascending: bool,
     /// Wave `i` is `order[starts[i]..starts[i + 1]]`; one entry more than there are waves.
     starts: Vec<u32>,
 }
@@ -23,10 +25,13 @@ impl Waves {
     /// # Errors
     /// If there is a cycle.
     pub fn of(csr: &Csr) -> Result<Waves, Cyclic> {
-        levels(csr).map(|levels| Waves::from_levels(&levels))
+        match levels_in_document_order(csr) {
+            Some(levels) => Ok(Waves::from_levels(&levels, true)),
+            None => levels_by_arrival(csr).map(|levels| Waves::from_levels(&levels, false)),
+        }
     }
 
-    fn from_levels(levels: &[u32]) -> Waves {
+    fn from_levels(levels: &[u32], ascending: bool) -> Waves {
         let count = levels.iter().max().map_or(0, |&last| last as usize + 1);
         let mut next = vec![0; count];
         for &level in levels {
@@ -39,7 +44,7 @@ impl Waves {
             order[next[level as usize] as usize] = node;
             next[level as usize] += 1;
         }
-        Waves { order, starts }
+        Waves { order, ascending, starts }
     }
 
     /// How many waves there are.
@@ -55,6 +60,12 @@ impl Waves {
     /// Every node after all that it waits for.
     pub fn order(&self) -> &[u32] {
         &self.order
+    }
+
+    /// Whether the numbers of the nodes are an order too, as in most documents; going through the nodes in that order
+    /// is going through memory.
+    pub(crate) fn are_ascending(&self) -> bool {
+        self.ascending
     }
 
     /// How many nodes the fullest wave has: no more than these ever help, if all take equally long.
@@ -86,14 +97,14 @@ pub fn levels(csr: &Csr) -> Result<Vec<u32>, Cyclic> {
 /// time of counting arrivals.
 fn levels_in_document_order(csr: &Csr) -> Option<Vec<u32>> {
     let mut levels = vec![0; csr.nodes() as usize];
-    for node in 0..csr.nodes() {
-        let below = levels[node as usize] + 1;
-        for &next in csr.successors(node) {
+    for (node, row) in csr.rows().enumerate() {
+        let below = levels[node] + 1;
+        for &next in row {
+            let next = next as usize;
             if next <= node {
                 return None;
             }
-            let level = &mut levels[next as usize];
-            *level = below.max(*level);
+            levels[next] = below.max(levels[next]);
         }
     }
     Some(levels)
