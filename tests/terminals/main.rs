@@ -64,6 +64,12 @@ fn starts(lines: &[Line]) -> Vec<String> {
     lines.iter().filter_map(start).collect()
 }
 
+/// Otherwise nothing would have been shared.
+fn two_took_turns(starts: &[String]) {
+    let turns = starts.windows(2).filter(|pair| pair[0].as_bytes()[0] != pair[1].as_bytes()[0]).count();
+    assert!(turns >= 2, "the two ran one after the other: {starts:?}");
+}
+
 #[test]
 fn files_and_counted_resources_are_shared_between_terminals_also_after_failures_and_retries() {
     let place = Place::new();
@@ -73,11 +79,26 @@ fn files_and_counted_resources_are_shared_between_terminals_also_after_failures_
     assert_success(&second);
     let journal = place.journal();
     assert!(overlaps(&journal).is_empty(), "{:#?}", overlaps(&journal));
-    // Otherwise nothing would have been shared.
-    let starts = starts(&journal);
-    let turns = starts.windows(2).filter(|pair| pair[0].as_bytes()[0] != pair[1].as_bytes()[0]).count();
-    assert!(turns >= 2, "the two ran one after the other: {starts:?}");
+    two_took_turns(&starts(&journal));
     assert_eq!(place.json(&["runs", "--json"]).as_array().map_or(0, Vec::len), 2);
+}
+
+#[test]
+fn a_run_that_is_restarted_shares_its_locks_with_the_other_terminal_again() {
+    let place = Place::new();
+    place.write("one.json", contenders("a").to_string());
+    place.write("two.json", contenders("b").to_string());
+    assert_success(&place.run(&["run", "one.json", "--json", "-j", "8"]));
+    let before = place.journal().len();
+    let first = place.start(&["restart", "1", "--json"]);
+    let second = place.start(&["run", "two.json", "--json", "-j", "8"]);
+    assert_success(&first.wait());
+    assert_success(&second.wait());
+    let journal = place.journal();
+    assert!(overlaps(&journal).is_empty(), "{:#?}", overlaps(&journal));
+    let starts = starts(&journal[before..]);
+    assert!(starts.contains(&"a0".to_owned()), "the first runs again: {starts:?}");
+    two_took_turns(&starts);
 }
 
 #[test]
