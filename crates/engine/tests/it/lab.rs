@@ -320,19 +320,24 @@ impl Lab {
 
     /// An engine built from the rows.
     pub fn recover(&self, batch: &mut Batch) -> Engine {
-        let programs = self.definitions.iter().map(|(record, program)| (record.id, program.clone()));
-        let live: Vec<StoredRun> = self.rows.runs.keys().filter_map(|&run| self.rows.stored(run)).collect();
-        let boot = Boot {
-            node: self.rows.node,
-            breakers: self.rows.breakers.values().cloned().collect(),
-            programs: programs.collect(),
-            runs: live,
-            ..Boot::default()
-        };
         let options = Options { concurrency: self.concurrency, ..Options::default() };
-        let (engine, bad) = Engine::new(options, boot, self.now, batch);
+        let (engine, bad) = Engine::new(options, self.boot(), self.now, batch);
         assert_eq!(bad, []);
         engine
+    }
+
+    /// What an engine built from the rows starts with: every run, ended or not.
+    pub fn boot(&self) -> Boot {
+        let programs = self.definitions.iter().map(|(record, program)| (record.id, program.clone()));
+        let runs = self.rows.runs.keys().filter_map(|&run| self.rows.stored(run));
+        let breakers = self.rows.breakers.values().cloned();
+        Boot {
+            node: self.rows.node,
+            breakers: breakers.collect(),
+            programs: programs.collect(),
+            runs: runs.collect(),
+            ..Boot::default()
+        }
     }
 
     /// A lab whose engine is built from the rows, while the attempts live on.

@@ -2,6 +2,7 @@
 
 mod families;
 mod forks;
+mod found;
 mod limits;
 mod loops;
 mod paths;
