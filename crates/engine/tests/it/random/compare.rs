@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use partitur_model::RunId;
 use partitur_model::record::{RunOutcome, RunState, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::{RunId, Timestamp};
 
 use super::driver::Driver;
 use super::oracle::{End, State};
@@ -30,6 +30,8 @@ impl Driver {
         // The attempts of a sub-run that was replaced are nobody's.
         let living = &self.oracle.live;
         self.oracle.resetting.retain(|path| living.contains(path));
+        let runs = prefixes.values().map(String::as_str).collect();
+        self.oracle.note_begun(&self.spec.root, self.paused, &runs);
         self.states = self.oracle.states(&self.spec.root);
         self.oracle.last = self.states.clone();
         let rows: BTreeMap<String, &TaskRecord> =
@@ -46,6 +48,7 @@ impl Driver {
         }
         self.seen.note_if(parked[0], "second holder waits");
         self.seen.note_if(parked[1], "attempt waits for a slot");
+        self.seen.note_if(self.oracle.is_someone_late(), "attempt takes too long");
         self.seen.note_if(!self.oracle.resetting.is_empty(), "something begins anew");
         self.compare_run();
     }
@@ -65,6 +68,12 @@ impl Driver {
                 assert!(lives || lack.is_some(), "{path} should run: {row:?}");
                 assert_eq!(ended, None, "{path} should run");
                 return lack;
+            }
+            State::Sleeps(until) => {
+                let until =
+                    if until == u64::MAX { Timestamp::MAX } else { Timestamp::from_millis(until * 1000) };
+                let waits = row.is_some_and(|row| row.state == TaskState::Waiting { until });
+                assert!(waits, "{path} should wait until {until:?}: {row:?}");
             }
             State::Waits | State::Pauses(_) | State::Open => {
                 let stops = self.oracle.stopping.contains(path);
@@ -115,7 +124,7 @@ impl Driver {
     fn natural_end(&self) -> Option<End> {
         let ends = self.spec.root.nodes.iter().map(|piece| match self.states[&piece.name] {
             State::Ended(end) => Some(matches!(end, End::Bad | End::Cancelled) && !piece.optional),
-            State::Waits | State::Runs | State::Pauses(_) | State::Open => None,
+            State::Waits | State::Runs | State::Pauses(_) | State::Sleeps(_) | State::Open => None,
         });
         let failed = ends.collect::<Option<Vec<bool>>>()?.contains(&true);
         Some(if failed { End::Bad } else { End::Good })

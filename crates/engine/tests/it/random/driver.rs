@@ -8,7 +8,7 @@ use partitur_model::record::{RunRecord, RunState, StopCause, TaskRecord, TaskSta
 use super::oracle::{End, Oracle, State, States, successors};
 use super::seen::Seen;
 use super::spec::{
-    Dice, Piece, Spec, What, author, closes, definition, find, is_own_fork, name_of, options, wanted,
+    Dice, Graph, Piece, Spec, What, author, closes, definition, find, is_own_fork, name_of, options, wanted,
 };
 use crate::lab::Lab;
 use crate::met::Met;
@@ -153,6 +153,7 @@ impl Driver {
                 self.seen.note("snapshot");
                 self.shadow = Some(self.lab.snapshot());
             }
+            25..29 if self.signal() => {}
             _ if self.paused && self.dice.chance(25) => self.unpause(),
             17..25 => self.tick(),
             _ if self.lab.live.is_empty() => self.wait(),
@@ -178,9 +179,35 @@ impl Driver {
 
     /// Nothing lives: time has to pass, or somebody has to let the run go on.
     fn wait(&mut self) {
-        let pauses = self.states.values().any(|state| matches!(state, State::Pauses(_)));
-        assert!(self.paused || pauses, "nothing lives, and nothing will: {:?}", self.states);
-        if self.paused { self.unpause() } else { self.tick() }
+        let passes = |state: &State| matches!(state, State::Pauses(_) | State::Sleeps(_));
+        let later = self.states.values().any(passes);
+        assert!(self.paused || later, "nothing lives, and nothing will: {:?}", self.states);
+        match self.dice.below(2) {
+            _ if self.paused => self.unpause(),
+            0 if self.signal() => {}
+            _ => self.tick(),
+        }
+    }
+
+    /// Ends a wait from outside. Says whether there was one.
+    fn signal(&mut self) -> bool {
+        let prefixes = self.prefixes();
+        let waiting = self.states.iter().filter(|(path, state)| {
+            matches!(state, State::Sleeps(_)) && self.oracle.waits(path) && !self.oracle.is_stopped(path)
+        });
+        let waiting: Vec<String> = waiting.map(|(path, _)| path.clone()).collect();
+        if waiting.is_empty() {
+            return false;
+        }
+        let path = self.dice.pick(&waiting).clone();
+        let (prefix, _) = path.rsplit_once('>').map_or(("", ""), |(run, rest)| (&path[..=run.len()], rest));
+        let Some((run, _)) = prefixes.iter().find(|(_, known)| *known == prefix) else { return false };
+        let (input, good) = *self.dice.pick(&[("signal", true), ("signal", true), ("signal-fail", false)]);
+        let before = self.states.clone();
+        self.oracle.signal(&path, good);
+        self.failure_spreads(&path, &before);
+        self.give(&format!("{run}: {input} {}", &path[prefix.len()..]));
+        true
     }
 
     /// While something waits to begin anew, which is short and rare, more happens than otherwise.
@@ -201,7 +228,24 @@ impl Driver {
     }
 
     fn tick(&mut self) {
-        self.oracle.now += 1;
+        let before = self.states.clone();
+        let mut over = self.oracle.tick(&self.spec.root);
+        // What is due at once comes in the order of runs and of the numbers of their tasks.
+        let prefixes = self.prefixes();
+        let place = |path: &str| {
+            let rows = self.lab.rows.tasks.values();
+            let mut known = rows.filter_map(|row| Some((prefixes.get(&row.run.number())?, row)));
+            known
+                .find(|(prefix, row)| path.strip_prefix(prefix.as_str()) == Some(&*row.path))
+                .map(|(_, row)| (row.run, row.seq))
+        };
+        over.sort_by_cached_key(|(until, path, _)| (*until, place(path)));
+        for (_, path, good) in over {
+            if !self.oracle.is_stopped(&path) {
+                self.oracle.signal(&path, good);
+                self.failure_spreads(&path, &before);
+            }
+        }
         self.lab.now = self.lab.now + std::time::Duration::from_secs(1);
         self.give("tick");
     }
@@ -216,7 +260,7 @@ impl Driver {
         };
         let before = self.states.clone();
         if let Some(path) = self.full_path(run, &name) {
-            let attempts = self.attempts_of(&name);
+            let attempts = attempts_of(&self.spec.root, &name);
             let counts = !self.oracle.resetting.contains(&path);
             self.oracle.report(&path, attempts, good, go);
             if counts {
@@ -279,7 +323,7 @@ impl Driver {
                     | TaskState::Running { .. }
                     | TaskState::Stopping { .. }
                     | TaskState::Backoff { .. }
-            )
+            ) || (matches!(task.state, TaskState::Waiting { .. }) && task.child.is_none())
         };
         let root = self.root().id;
         let paths: Vec<String> =
@@ -311,9 +355,8 @@ impl Driver {
         self.crashes += 1;
         self.shadow = None;
         let before = self.states.clone();
-        let stopping = self.oracle.stopping.clone();
-        self.oracle.crash();
-        for path in stopping {
+        let root = &self.spec.root;
+        for path in self.oracle.crash(|path| attempts_of(root, path)) {
             self.failure_spreads(&path, &before);
         }
         self.fail_fast();
@@ -406,11 +449,11 @@ impl Driver {
     fn full_path(&self, run: u64, path: &str) -> Option<String> {
         self.prefixes().get(&run).map(|prefix| format!("{prefix}{path}"))
     }
+}
 
-    fn attempts_of(&self, path: &str) -> u32 {
-        match find(&self.spec.root, name_of(path)).map(|piece| &piece.what) {
-            Some(What::Task { attempts, .. }) => *attempts,
-            _ => unreachable!("only tasks have attempts"),
-        }
+fn attempts_of(root: &Graph, path: &str) -> u32 {
+    match find(root, name_of(path)).map(|piece| &piece.what) {
+        Some(What::Task { attempts, .. }) => *attempts,
+        _ => unreachable!("only tasks have attempts"),
     }
 }

@@ -33,6 +33,8 @@ pub enum State {
     Runs,
     /// Its next attempt comes at this second.
     Pauses(u64),
+    /// It waits for a signal, or for this second.
+    Sleeps(u64),
     /// Something inside it goes on.
     Open,
     Ended(End),
@@ -43,6 +45,8 @@ pub enum State {
 pub struct Fact {
     fails: u32,
     until: u64,
+    /// Since when it waits.
+    since: Option<u64>,
     end: Option<End>,
     go: bool,
 }
@@ -55,6 +59,12 @@ pub struct Oracle {
     pub stopping: BTreeSet<String>,
     /// Tasks that begin anew when their living attempts have stopped.
     pub resetting: BTreeSet<String>,
+    /// Containers that close to begin anew.
+    anew: BTreeSet<String>,
+    /// When living attempts have begun.
+    started: BTreeMap<String, u64>,
+    /// Living attempts that have taken too long.
+    late: BTreeSet<String>,
     /// Forks that were told to close: they fail when the last in them has stopped.
     closed: BTreeSet<String>,
     /// Runs that were told to end, by prefix.
@@ -98,7 +108,7 @@ impl Oracle {
             states.insert(path, state);
             match state {
                 State::Ended(end) => failed |= end.is_failure() && !piece.optional,
-                State::Waits | State::Runs | State::Pauses(_) | State::Open => open = true,
+                State::Waits | State::Runs | State::Pauses(_) | State::Sleeps(_) | State::Open => open = true,
             }
         }
         (open, failed)
@@ -127,7 +137,9 @@ impl Oracle {
                     dead |= !takes;
                     failed |= end.is_failure() && !source.optional;
                 }
-                State::Waits | State::Runs | State::Pauses(_) | State::Open => missing = true,
+                State::Waits | State::Runs | State::Pauses(_) | State::Sleeps(_) | State::Open => {
+                    missing = true
+                }
             }
         }
         let hurries = match piece.what {
@@ -153,6 +165,11 @@ impl Oracle {
             What::Task { .. } => {
                 let until = self.facts.get(path).map_or(0, |fact| fact.until);
                 if until > self.now { State::Pauses(until) } else { State::Runs }
+            }
+            What::Wait { time, at_most } => {
+                let since = self.facts.get(path).and_then(|fact| fact.since);
+                let until = since.zip([*time, *at_most].into_iter().flatten().min());
+                State::Sleeps(until.map_or(u64::MAX, |(since, limit)| since + limit))
             }
             What::Noop | What::Switch { .. } => State::Ended(End::Good),
             What::Join { .. } => State::Ended(if failed { End::Bad } else { End::Good }),
@@ -198,6 +215,8 @@ impl Oracle {
     /// An attempt has ended.
     pub fn report(&mut self, path: &str, attempts: u32, good: bool, go: bool) {
         self.live.remove(path);
+        self.started.remove(path);
+        let good = !self.late.remove(path) && good;
         let was_told_to_stop = self.stopping.remove(path);
         if self.resetting.remove(path) || self.is_stopped(path) {
             return;
@@ -272,15 +291,86 @@ impl Oracle {
         }
     }
 
-    /// Everything living is dead; who was told to stop has stopped.
-    pub fn crash(&mut self) {
+    /// Everything living is dead; who was told to stop has stopped. Says who has ended or failed by that.
+    pub fn crash(&mut self, attempts: impl Fn(&str) -> u32) -> BTreeSet<String> {
         self.live.clear();
+        self.started.clear();
         self.resetting.clear();
-        for path in std::mem::take(&mut self.stopping) {
-            if !self.is_stopped(&path) {
-                self.facts.entry(path).or_default().end = Some(End::Cancelled);
+        let mut over = std::mem::take(&mut self.stopping);
+        for path in over.iter().filter(|path| !self.is_stopped(path)).cloned().collect::<Vec<_>>() {
+            self.late.remove(&path);
+            self.facts.entry(path).or_default().end = Some(End::Cancelled);
+        }
+        for path in std::mem::take(&mut self.late) {
+            self.report(&path, attempts(&path), false, false);
+            over.insert(path);
+        }
+        over
+    }
+
+    /// Notes what has begun: attempts, and waits.
+    pub fn note_begun(&mut self, root: &Graph, paused: bool, runs: &BTreeSet<&str>) {
+        let Oracle { live, started, resetting, anew, .. } = self;
+        let inside = |path: &str, container: &str| {
+            path.strip_prefix(container).is_some_and(|rest| rest.starts_with(['[', '#']))
+        };
+        anew.retain(|container| resetting.iter().any(|path| inside(path, container)));
+        started.retain(|path, _| live.contains(path));
+        for path in live.iter() {
+            started.entry(path.clone()).or_insert(self.now);
+        }
+        for (path, state) in self.states(root) {
+            // Sub-runs that are there go on while the run itself is paused.
+            let run = path.rsplit_once('>').map(|(run, _)| &path[..=run.len()]);
+            let goes_on = !paused || run.is_some_and(|run| runs.contains(run));
+            let held = !goes_on || self.is_stopped(&path);
+            let closes = || self.anew.iter().any(|container| inside(&path, container));
+            if matches!(state, State::Sleeps(_)) && !held && !closes() {
+                let now = self.now;
+                self.facts.entry(path).or_default().since.get_or_insert(now);
             }
         }
+    }
+
+    /// A second has passed. Says which waits are over, since when, and whether that is a success.
+    pub fn tick(&mut self, root: &Graph) -> Vec<(u64, String, bool)> {
+        self.now += 1;
+        let limit_of = |path: &str| match find(root, name_of(path)).map(|piece| &piece.what) {
+            Some(What::Task { limit, .. }) => *limit,
+            _ => None,
+        };
+        for (path, started) in &self.started {
+            let told = self.stopping.contains(path) || self.resetting.contains(path) || self.is_stopped(path);
+            if !told && limit_of(path).is_some_and(|limit| started + limit <= self.now) {
+                self.late.insert(path.clone());
+            }
+        }
+        let states = self.states(root).into_iter();
+        let sleeping = states.filter(|(path, _)| self.waits(path) && !self.is_stopped(path));
+        let over = sleeping.filter_map(|(path, state)| match state {
+            State::Sleeps(until) if until <= self.now => Some((until, path)),
+            _ => None,
+        });
+        let in_time = |path: &str| match find(root, name_of(path)).map(|piece| &piece.what) {
+            Some(What::Wait { time: Some(time), at_most }) => at_most.is_none_or(|at_most| *time <= at_most),
+            _ => false,
+        };
+        over.map(|(until, path)| (until, path.clone(), in_time(&path))).collect()
+    }
+
+    /// A wait is over.
+    pub fn signal(&mut self, path: &str, good: bool) {
+        let end = if good { End::Good } else { End::Bad };
+        self.facts.entry(path.to_owned()).or_default().end = Some(end);
+    }
+
+    pub fn is_someone_late(&self) -> bool {
+        !self.late.is_empty()
+    }
+
+    /// Whether a wait has begun.
+    pub fn waits(&self, path: &str) -> bool {
+        self.facts.get(path).is_some_and(|fact| fact.since.is_some() && fact.end.is_none())
     }
 
     /// Forgets the targets (by path; that of a run that was told to end is its prefix) and everything that depends on
@@ -311,7 +401,9 @@ impl Oracle {
 
     fn clear_inside(&mut self, piece: &Piece, path: &str, aim: &Aim<'_>) -> bool {
         let touched = match &piece.what {
-            What::Task { .. } | What::Noop | What::Switch { .. } | What::Join { .. } => false,
+            What::Task { .. } | What::Wait { .. } | What::Noop | What::Switch { .. } | What::Join { .. } => {
+                false
+            }
             What::Each { branches, body, .. } => {
                 let branches = (0..*branches).map(|branch| format!("{path}[{branch}]/"));
                 branches.fold(false, |touched, prefix| self.clear_graph(body, &prefix, aim) | touched)
@@ -349,11 +441,18 @@ impl Oracle {
         let inside = |live: &String| live.strip_prefix(path).is_some_and(|rest| rest.starts_with(['[', '#']));
         let dying =
             self.live.iter().filter(|live| inside(live) || (*live == path && !self.stopping.contains(path)));
-        self.resetting.extend(dying.cloned());
+        let dying: Vec<String> = dying.cloned().collect();
+        if dying.iter().any(inside) {
+            self.anew.insert(path.to_owned());
+        }
+        self.late.retain(|late| !dying.contains(late));
+        self.resetting.extend(dying);
         // Nobody waits for the attempts of a sub-run either: the next one is another run.
         let below =
             |path: &str, known: &str| known.strip_prefix(path).is_some_and(|rest| rest.starts_with('>'));
         self.stopping.retain(|stopping| !inside(stopping) && !below(path, stopping));
+        self.late.retain(|late| !below(path, late));
+        self.started.retain(|started, _| !below(path, started));
         self.facts.remove(path);
         self.closed.remove(path);
         for inside in ["[", "#", ">"] {

@@ -81,7 +81,7 @@ impl Driver {
                 What::Sub(_) => fresh,
                 _ => false,
             },
-            Some(State::Runs | State::Pauses(_)) => true,
+            Some(State::Runs | State::Pauses(_) | State::Sleeps(_)) => true,
             Some(State::Open) => fresh && matches!(piece.what, What::Sub(_)),
             Some(State::Ended(End::Good | End::Skipped) | State::Waits) | None => false,
         };
@@ -120,7 +120,7 @@ impl Driver {
             let failed = match states.get(path) {
                 Some(State::Ended(End::Cancelled)) => true,
                 Some(State::Ended(End::Bad)) => !piece.optional,
-                Some(State::Runs | State::Pauses(_)) => true,
+                Some(State::Runs | State::Pauses(_) | State::Sleeps(_)) => true,
                 _ => false,
             };
             path.starts_with(&prefix) && (path.ends_with('>') || piece.is_leaf() && failed)

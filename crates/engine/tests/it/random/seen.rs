@@ -11,8 +11,12 @@ use super::spec::{Graph, Piece, Spec, What};
 const SIZES: [usize; 7] = [5, 10, 20, 30, 45, 60, usize::MAX];
 
 /// What definitions consist of.
-const PARTS: [&str; 27] = [
+const PARTS: [&str; 31] = [
     "task",
+    "limit",
+    "wait for time",
+    "wait for a signal",
+    "wait with a limit",
     "noop",
     "switch",
     "join that waits",
@@ -42,7 +46,10 @@ const PARTS: [&str; 27] = [
 ];
 
 /// What happens to runs.
-const EVENTS: [&str; 22] = [
+const EVENTS: [&str; 25] = [
+    "signal",
+    "failing signal",
+    "attempt takes too long",
     "success",
     "failure",
     "late report",
@@ -116,6 +123,8 @@ impl Seen {
             ["retry", "fresh"] => "retry afresh",
             ["rerun", _] => "rerun",
             ["restart"] => "restart",
+            ["signal", _] => "signal",
+            ["signal-fail", _] => "failing signal",
             ["old", ..] => "late report",
             [_, "ok", ..] => "success",
             [_, "fail", ..] => "failure",
@@ -139,10 +148,15 @@ impl Seen {
 
     fn note_piece(&mut self, piece: &Piece) {
         match &piece.what {
-            What::Task { attempts, lock } => {
+            What::Task { attempts, lock, limit } => {
                 self.note("task");
+                self.note_if(limit.is_some(), "limit");
                 self.note_if(*attempts > 1, "attempts");
                 self.note_if(lock.is_some(), "lock");
+            }
+            What::Wait { time, at_most } => {
+                self.note(if time.is_some() { "wait for time" } else { "wait for a signal" });
+                self.note_if(at_most.is_some(), "wait with a limit");
             }
             What::Noop => self.note("noop"),
             What::Switch { .. } => self.note("switch"),

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use partitur_model::definition::{
     Backoff, Claim, ClaimMode, Concurrency, Definition, Each, Edge, Evaluate, Expression, Guard, Items, Join,
-    Kind, Loop, Node, OnFailure, Retry, Scope, SubRun, Switch, Template, TemplateTree, Trigger,
+    Kind, Loop, Node, OnFailure, Retry, Scope, SubRun, Switch, Template, TemplateTree, Trigger, Wait,
+    WaitFor,
 };
 use partitur_model::record::RunOptions;
 use partitur_model::{Payload, Place};
@@ -75,7 +76,9 @@ impl Piece {
     pub fn body(&self) -> Option<&Graph> {
         match &self.what {
             What::Each { body, .. } | What::Loop { body, .. } | What::Sub(body) => Some(body),
-            What::Task { .. } | What::Noop | What::Switch { .. } | What::Join { .. } => None,
+            What::Task { .. } | What::Wait { .. } | What::Noop | What::Switch { .. } | What::Join { .. } => {
+                None
+            }
         }
     }
 
@@ -90,6 +93,13 @@ pub enum What {
     Task {
         attempts: u32,
         lock: Option<usize>,
+        /// An attempt may take so many seconds.
+        limit: Option<u64>,
+    },
+    /// Waits so many seconds, or for a signal; for so many at most.
+    Wait {
+        time: Option<u64>,
+        at_most: Option<u64>,
     },
     Noop,
     /// Takes the case `true` or none, by what an earlier task says.
@@ -206,7 +216,7 @@ impl Author<'_> {
         let deep = plain || depth >= 3 || self.left < 2;
         // The first of a body says whether its loop goes on.
         if depth > 0 && at == 0 && !plain {
-            return self.task();
+            return self.task(plain);
         }
         match self.dice.below(20) {
             0 => What::Noop,
@@ -223,14 +233,24 @@ impl Author<'_> {
             }
             9 if !tasks.is_empty() => What::Switch { on: *self.dice.pick(&tasks) },
             7 | 8 if !deep => What::Sub(self.graph(4, depth + 1, false)),
-            _ => self.task(),
+            10 if !plain => self.wait(),
+            _ => self.task(plain),
         }
     }
 
-    fn task(&mut self) -> What {
+    fn wait(&mut self) -> What {
+        let time = self.dice.chance(50).then(|| 1 + self.dice.below(4) as u64);
+        let at_most = self.dice.chance(40).then(|| 1 + self.dice.below(4) as u64);
+        What::Wait { time, at_most }
+    }
+
+    /// Where something fails fast there are no limits: of two that run out at once, one would be cancelled by the other.
+    fn task(&mut self, plain: bool) -> What {
         let attempts = if self.dice.chance(25) { 2 + self.dice.below(2) as u32 } else { 1 };
         let lock = self.dice.chance(20).then(|| self.dice.below(2));
-        What::Task { attempts, lock }
+        let limit =
+            (!plain && !self.fail_fast && self.dice.chance(15)).then(|| 1 + self.dice.below(3) as u64);
+        What::Task { attempts, lock, limit }
     }
 }
 
@@ -302,7 +322,8 @@ fn node(graph: &Graph, piece: &Piece, definition: &mut Definition) -> Node {
     let mut node = Node::new(&piece.name, kind(graph, piece, definition));
     node.trigger = if piece.any { Trigger::Any } else { Trigger::All };
     node.optional = piece.optional;
-    if let What::Task { attempts, lock } = piece.what {
+    if let What::Task { attempts, lock, limit } = piece.what {
+        node.timeouts.attempt = limit.map(Duration::from_secs);
         let (base, backoff) = (Duration::from_secs(1), Backoff::Fixed);
         let retry = Retry { attempts, base, backoff, jitter: false, ..Retry::default() };
         node.retry = (attempts > 1).then(|| Box::new(retry));
@@ -319,6 +340,10 @@ fn claim(lock: usize) -> Claim {
 fn kind(graph: &Graph, piece: &Piece, definition: &mut Definition) -> Kind {
     match &piece.what {
         What::Task { .. } => Kind::Command(Default::default()),
+        What::Wait { time, at_most } => {
+            let what = time.map_or(WaitFor::Signal, |time| WaitFor::Duration(Template(format!("{time}s"))));
+            Kind::Wait(Wait { what, at_most: at_most.map(Duration::from_secs) })
+        }
         What::Noop => Kind::Noop,
         What::Switch { on } => {
             Kind::Switch(Switch { value: says_go(&graph.nodes[*on]), cases: vec!["true".into()] })
