@@ -2,9 +2,11 @@
 //! no locks make them take turns.
 //!
 //! Branches of a `for-each` run side by side, so that a body is looked at twice: what is true of two branches is true
-//! of all.
+//! of all. What a sub-flow touches counts where the task is that runs it; races within a sub-flow are told with its own
+//! file.
 
 mod branches;
+mod inlined;
 mod remedy;
 mod settled;
 
@@ -28,19 +30,31 @@ const NEEDED_MAX: usize = 10_000;
 const SHOWN_MAX: usize = 100;
 
 pub(super) fn check(cx: &Cx<'_>, found: &mut Found) {
-    if cx.order.is_none() || !cx.outline.tasks.iter().any(|task| touches_files(task.node)) {
+    if cx.order.is_none() {
         return;
     }
-    let search = Search::new(cx.outline);
+    match inlined::inlined(cx) {
+        Some(definition) => check_in(cx, &Outline::of(&definition), found),
+        None => check_in(cx, cx.outline, found),
+    }
+}
+
+fn check_in(cx: &Cx<'_>, outline: &Outline<'_>, found: &mut Found) {
+    if !outline.tasks.iter().any(|task| touches_files(task.node)) {
+        return;
+    }
+    let search = Search::new(outline);
     let races = search.races();
     let mut shown = HashSet::new();
     let mut left_out = races.more;
     for race in &races.found {
-        let Some(meeting) = search.meeting(race) else { continue };
+        let Some(meeting) = search.meeting(race).filter(|meeting| meeting.is_of(cx, outline)) else {
+            continue;
+        };
         if !shown.contains(&meeting.key()) && shown.len() == SHOWN_MAX {
             left_out += 1;
         } else if shown.insert(meeting.key()) {
-            found.add(Part::Task(cx.outline.task(meeting.second.task).rank), meeting.fault(cx.outline));
+            found.add(Part::Task(rank(cx, outline, meeting.second.task)), meeting.fault(outline));
         }
     }
     if left_out > 0 || !races.complete {
@@ -49,6 +63,14 @@ pub(super) fn check(cx: &Cx<'_>, found: &mut Found) {
         let fault = Fault::warning(codes::RACE, cx.top("tasks"), message).label("not all are shown");
         found.add(Part::Tail, fault.hint("mend those that are shown, and check again"));
     }
+}
+
+/// The turn in the file of a task, or of the one that runs its sub-flow.
+fn rank(cx: &Cx<'_>, outline: &Outline<'_>, task: u32) -> u32 {
+    let around = std::iter::once(task).chain(outline.containers(outline.task(task).scope));
+    let places = around.map(|task| &outline.task(task).node.place);
+    let mut known = places.filter_map(|place| cx.outline.tasks.iter().find(|own| own.node.place == *place));
+    known.next().map_or(0, |own| own.rank)
 }
 
 fn touches_files(node: &Node) -> bool {
@@ -252,6 +274,18 @@ struct Meeting {
 }
 
 impl Meeting {
+    /// Whether it happens in the file at hand, and not within one of its sub-flows.
+    fn is_of(&self, cx: &Cx<'_>, outline: &Outline<'_>) -> bool {
+        let mut around = outline.around(outline.task(self.first.task).scope);
+        let other = |scope: &u32| outline.around(outline.task(self.second.task).scope).any(|it| it == *scope);
+        let common = match self.apart {
+            Some(container) => Some(outline.task(container).scope),
+            None => around.find(other),
+        };
+        let first = common.and_then(|scope| outline.scope(scope).scope.nodes.first());
+        first.is_none_or(|node| inlined::file_of(&node.place) == cx.prefix)
+    }
+
     fn key(&self) -> (u32, u32, Option<u32>) {
         (self.first.task, self.second.task, self.apart)
     }

@@ -139,7 +139,8 @@ fn tells_branches(outline: &Outline<'_>, text: &str, task: u32, container: u32) 
     let Kind::Each(each) = &outline.task(container).node.kind else { return false };
     let Ok(template) = Template::parse(text) else { return false };
     let paths = template.paths();
-    let nearest = outline.containers(outline.task(task).scope).next() == Some(container);
+    let is_around = |&container: &u32| !super::inlined::is_sub_run(outline.task(container).node);
+    let nearest = outline.containers(outline.task(task).scope).find(is_around) == Some(container);
     let axes: &[_] = match &each.items {
         Items::List(_) => &[],
         Items::Matrix(axes) => axes,

@@ -156,6 +156,79 @@ fn tasks_that_exclude_each_other_do_not_race() {
     );
 }
 
+/// A document with a sub-flow `close`, which has these tasks and an input `month`.
+fn with_close(tasks: Vec<Task>, inner: Vec<Task>) -> partitur_model::definition::Definition {
+    let mut it = document(tasks);
+    let mut close = (*flow("close", inner)).clone();
+    close.inputs.push(input("month", partitur_model::definition::InputKind::String));
+    it.flows.insert("close".into(), close.into());
+    it
+}
+
+#[test]
+fn tasks_of_a_sub_flow_race_with_those_outside() {
+    let tasks = || vec![a("load").writes("data/x"), sub_flow("end", "close", r#"{"month": "may"}"#)];
+    let inner = || vec![a("sum").reads("data/x")];
+    assert_snapshot!(told(&with_close(tasks(), inner())), @r#"
+    warning[P0320] close#tasks.sum.reads[0]: `load` writes `data/x` while `end/sum` may read it
+      ^ at the same time
+      hint: add `load` to the `needs` of `end`, or give both the lock `file:data/x`; shared is enough for reading
+    "#);
+    let mut ordered = tasks();
+    ordered[1] = sub_flow("end", "close", r#"{"month": "may"}"#).needs(&["load"]);
+    assert_eq!(told(&with_close(ordered, inner())), "");
+    let locked = vec![a("load").writes("data/x").locks("file:data/x"), tasks().remove(1)];
+    assert_eq!(told(&with_close(locked, vec![a("sum").reads("data/x").shares("file:data/x")])), "");
+}
+
+#[test]
+fn a_race_within_a_sub_flow_is_told_once() {
+    let inner = vec![a("sum").writes("data/x"), a("look").reads("data/x")];
+    let tasks = vec![sub_flow("end", "close", r#"{"month": "may"}"#), a("side").reads("data/y")];
+    assert_snapshot!(told(&with_close(tasks, inner)), @r#"
+    warning[P0320] close#tasks.look.reads[0]: `sum` writes `data/x` while `look` may read it
+      ^ at the same time
+      hint: add `sum` to the `needs` of `look`, or give both the lock `file:data/x`; shared is enough for reading
+    "#);
+}
+
+#[test]
+fn a_sub_flow_that_runs_twice_at_once_races_with_itself() {
+    let twice = |one: &str, other: &str, path: &str| {
+        let tasks = vec![sub_flow("one", "close", one), sub_flow("other", "close", other)];
+        told(&with_close(tasks, vec![a("sum").writes(path)]))
+    };
+    let (may, june) = (r#"{"month": "may"}"#, r#"{"month": "june"}"#);
+    assert_snapshot!(twice(may, june, "data/total"), @r#"
+    warning[P0320] close#tasks.sum.writes[0]: `one/sum` writes `data/total` while `other/sum` may write it
+      ^ at the same time
+      hint: add `one` to the `needs` of `other`, or give both the lock `file:data/total`
+    "#);
+    assert_snapshot!(twice(may, may, "data/${inputs.month}"), @r#"
+    warning[P0320] close#tasks.sum.writes[0]: `one/sum` writes `data/may` while `other/sum` may write it
+      ^ at the same time
+      hint: add `one` to the `needs` of `other`, or give both the lock `file:data/may`
+    "#);
+    assert_eq!(twice(may, june, "data/${inputs.month}"), "", "what each is given tells them apart");
+}
+
+#[test]
+fn a_sub_flow_in_each_branch_is_told_apart_by_what_it_is_given() {
+    let fan = |month: &str| {
+        let sub = sub_flow("end", "close", &format!(r#"{{"month": "{month}"}}"#));
+        told(&with_close(
+            vec![each("fan", "[1, 2]", vec![sub])],
+            vec![a("sum").writes("data/${inputs.month}")],
+        ))
+    };
+    assert_eq!(fan("${each.value}"), "");
+    assert_snapshot!(fan("may"), @r#"
+    warning[P0320] close#tasks.sum.writes[0]: the branches of `fan` may write `data/may` at the same time
+      ^ at the same time
+      hint: set `max-parallel: 1` on `fan`, or give `end/sum` the lock `file:data/may`
+    "#);
+}
+
 #[test]
 fn many_races_are_counted() {
     let tasks = (0..30).map(|at| a(&format!("t{at}")).writes("out"));
