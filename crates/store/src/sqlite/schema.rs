@@ -201,11 +201,22 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Sto
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = Connection::open_with_flags(path, flags).map_err(|error| open_error(error, path))?;
     conn.busy_timeout(busy).map_err(store_error)?;
+    if is_half_made(&conn) {
+        return Err(StoreError::Absent(path.to_owned()));
+    }
     match check_format(&conn, path)? {
         // The host has created the file and not yet the tables.
         0 => Err(StoreError::Absent(path.to_owned())),
         _ => Ok(conn),
     }
+}
+
+/// Whether a process died while it made the file: only before the first table is there a journal that has to be rolled
+/// back, which a writer alone can do.
+fn is_half_made(conn: &Connection) -> bool {
+    let asked = conn.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0));
+    let code = asked.err().and_then(|error| Some(error.sqlite_error()?.extended_code));
+    code == Some(ffi::SQLITE_READONLY_ROLLBACK)
 }
 
 fn check_library() -> Result<(), StoreError> {

@@ -4,7 +4,7 @@ use partitur_model::Payload;
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::NodeRecord;
 use partitur_store::recording_vfs::{RecordingVfs, VfsFault};
-use partitur_store::{Completion, Options, SqliteStore, Store, StoreError, Synchronous};
+use partitur_store::{Completion, Options, Reader, RunFilter, SqliteStore, Store, StoreError, Synchronous};
 use tempfile::TempDir;
 
 use crate::support::*;
@@ -118,6 +118,13 @@ fn a_power_cut_while_the_file_is_created_leaves_one_that_can_be_opened() {
         for seed in 0..4 {
             let dir = TempDir::new().unwrap();
             vfs.replay(cut, seed, dir.path()).unwrap();
+            // Whoever only reads comes first, and finds nothing, or no run.
+            match Reader::open(dir.path().join("partitur.db")) {
+                Ok(reader) => assert!(reader.runs(&RunFilter::default()).unwrap().runs.is_empty()),
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Absent(_)), "cut {cut}, seed {seed}: {error}")
+                }
+            }
             let mut store = sqlite(&dir.path().join("partitur.db"));
             commit(&mut store, 1, vec![add_definition(), add_run(run(1))]);
             assert_eq!(store.recover().unwrap().runs.len(), 1, "cut {cut}, seed {seed}");
