@@ -579,7 +579,7 @@ impl LocalExecutor {
     /// Before anything is handed out, what it refers to stands in the log.
     fn flush_logs(&mut self) {
         for run in self.runs.values_mut() {
-            // A full disk stops no task: what cannot be written is missing in the log, and the log says nothing more.
+            // A full disk stops no task: some megabytes wait for room, and what is more is missing in the log.
             let _ = run.log.flush();
         }
     }

@@ -20,6 +20,9 @@ const HEADER_BYTES: usize = 32;
 /// No frame is longer; a header that says so is no header.
 const FRAME_BYTES_MAX: usize = 1 << 20;
 
+/// So much is kept while the disk refuses to take it.
+const PENDING_MAX: usize = 4 << 20;
+
 /// Where bytes came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Stream {
@@ -108,7 +111,7 @@ pub(crate) struct Writer {
     pending: Vec<u8>,
     /// Where the next frame will begin.
     end: u64,
-    /// Writing failed; what comes is dropped, so that a full disk stops no task.
+    /// The disk has refused too much; what comes is dropped, so that a full disk stops no task.
     broken: bool,
 }
 
@@ -140,17 +143,19 @@ impl Writer {
         }
     }
 
-    /// Hands everything to the system, so that readers see it.
+    /// Hands everything to the system, so that readers see it. What it does not take is offered again the next time.
     ///
     /// # Errors
-    /// The first failure; after it, output is dropped silently.
+    /// The system did not take all of it.
     pub fn flush(&mut self) -> io::Result<()> {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let outcome = if self.broken { Ok(()) } else { self.write_out() };
-        self.pending.clear();
-        self.broken |= outcome.is_err();
+        let outcome = if self.broken { Err(io::ErrorKind::StorageFull.into()) } else { self.write_out() };
+        self.broken |= outcome.is_err() && self.pending.len() > PENDING_MAX;
+        if self.broken {
+            self.pending.clear();
+        }
         outcome
     }
 
@@ -161,7 +166,21 @@ impl Writer {
             self.open()?;
             self.end = end;
         }
-        self.file.as_mut().expect("opened above").write_all(&self.pending)
+        let file = self.file.as_mut().expect("opened above");
+        let mut written = 0;
+        let outcome = loop {
+            match file.write(&self.pending[written..]) {
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(some) => written += some,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => break Err(error),
+            }
+            if written == self.pending.len() {
+                break Ok(());
+            }
+        };
+        self.pending.drain(..written);
+        outcome
     }
 
     /// Opens the file and cuts off what a killed writer left half done.
@@ -323,6 +342,32 @@ mod tests {
         std::iter::from_fn(|| reader.next_frame().unwrap())
             .map(|frame| (frame.head.task.0, frame.bytes))
             .collect()
+    }
+
+    #[test]
+    fn what_the_disk_refuses_is_kept_and_written_when_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("run.log");
+        let mut writer = Writer::new(path.clone()).unwrap();
+        // A pipe that is full stands for the disk; it takes a part, and then no more.
+        let (drain, full) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::NONBLOCK).unwrap();
+        writer.file = Some(File::from(full));
+        let lines: Vec<Vec<u8>> = (0..100_u8).map(|line| vec![line; 5_000]).collect();
+        let (mut taken, mut refusals, mut buffer) = (Vec::new(), 0, vec![0; 1 << 20]);
+        for line in &lines {
+            writer.append(&head(1, 1), line);
+            refusals += u32::from(writer.flush().is_err());
+        }
+        assert!(refusals > 10, "{refusals}");
+        while taken.len() as u64 != writer.end() {
+            let count = rustix::io::read(&drain, &mut buffer).unwrap();
+            taken.extend_from_slice(&buffer[..count]);
+            let _ = writer.flush();
+        }
+        std::fs::write(&path, taken).unwrap();
+        let read: Vec<Vec<u8>> =
+            all(&mut Reader::open(&path).unwrap()).into_iter().map(|(_, bytes)| bytes).collect();
+        assert_eq!(read, lines);
     }
 
     #[test]
