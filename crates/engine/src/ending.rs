@@ -52,6 +52,7 @@ impl Run {
             cx.timers.clear(&self.run_timer(self.rec.created + limit));
         }
         self.sweep(cx);
+        self.give_up_slots(cx);
         match outcome {
             RunOutcome::Succeeded => {
                 if self.rec.output.is_none() {

@@ -210,6 +210,7 @@ impl Run {
         self.rec.output = None;
         self.undoing = None;
         self.write(cx);
+        self.limit_slots(cx);
         self.set_run_deadline(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
         if let Some(parent) = self.rec.parent {

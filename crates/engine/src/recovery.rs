@@ -107,7 +107,9 @@ impl Run {
 
     /// After recovery: puts before admission what waits and what holds, and emits again what is open.
     pub(crate) fn take_up(&mut self, cx: &mut Cx<'_>) {
-        self.limit_slots(cx);
+        if !self.rec.state.is_ended() {
+            self.limit_slots(cx);
+        }
         self.set_run_deadline(cx);
         if let RunState::RollingBack(_) = self.rec.state {
             self.plan_rollback();
@@ -185,6 +187,16 @@ impl Run {
             if let (Some(limit), Some(task)) = (self.max_parallel(key), self.task(key)) {
                 cx.admission.set_capacity(&crate::work::container_slots(self.id(), task.seq), limit);
             }
+        }
+    }
+
+    /// What bounded the run alone bounds nothing any more; if it goes on, it is bounded again.
+    pub(crate) fn give_up_slots(&self, cx: &mut Cx<'_>) {
+        cx.admission.undeclare(&crate::work::run_slots(self.id()));
+        for task in
+            self.keys().filter(|&key| self.max_parallel(key).is_some()).filter_map(|key| self.task(key))
+        {
+            cx.admission.undeclare(&crate::work::container_slots(self.id(), task.seq));
         }
     }
 

@@ -56,6 +56,7 @@ impl Run {
         self.rec.state = RunState::RollingBack(outcome);
         self.rec.ended = None;
         self.write(cx);
+        self.limit_slots(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
         self.plan_rollback();
         cx.agenda.push_back(Todo::UndoNext(self.id()));

@@ -190,6 +190,28 @@ impl Admission {
         }
     }
 
+    /// What was declared by this name is not there any more.
+    pub fn undeclare(&mut self, name: &str) {
+        self.resources.undeclare(name);
+    }
+
+    /// So many names are known.
+    pub fn names(&self) -> usize {
+        self.resources.len()
+    }
+
+    /// Forgets the names that no ticket wants or holds and nobody has declared. Their ids mean nothing from then on.
+    pub fn forget_unused(&mut self) {
+        let mut used = vec![false; self.resources.cells.len()];
+        for (_, entry) in self.tickets.iter() {
+            entry.needs.iter().for_each(|need| used[need.cell.0 as usize] = true);
+        }
+        for (cell, used) in self.resources.cells.iter().zip(&mut used) {
+            *used |= cell.dirty || cell.is_wanted();
+        }
+        self.resources.forget_unused(|cell| used[cell.0 as usize]);
+    }
+
     /// How many units there are.
     pub fn capacity(&mut self, id: ResourceId) -> u32 {
         self.resources.capacity(id)

@@ -1,6 +1,6 @@
 //! Names of resources, what kind of thing each names, and how much there is of it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -21,8 +21,11 @@ pub struct ResourceId(pub u32);
 #[derive(Debug, Default)]
 pub(super) struct Resources {
     ids: BTreeMap<Box<str>, ResourceId>,
-    named: Vec<Named>,
+    named: Vec<Option<Named>>,
     pub(super) cells: Vec<Cell>,
+    /// Places of names and cells that were forgotten.
+    free_names: Vec<ResourceId>,
+    free_cells: Vec<CellId>,
     /// The cell of each path, by the path.
     paths: BTreeMap<Box<str>, CellId>,
     breakers: BTreeMap<Box<str>, CellId>,
@@ -74,7 +77,7 @@ impl Resources {
 
     /// The breakers, in the order in which they were first named.
     pub(super) fn breakers(&self) -> impl Iterator<Item = &Breaker> {
-        self.named.iter().filter_map(|named| match &self.cell(named.cell).stock {
+        self.named.iter().flatten().filter_map(|named| match &self.cell(named.cell).stock {
             Stock::Breaker(breaker) => Some(&**breaker),
             Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) => None,
         })
@@ -93,11 +96,46 @@ impl Resources {
     }
 
     pub(super) fn name(&self, id: ResourceId) -> &str {
-        &self.named[id.0 as usize].name
+        self.named[id.0 as usize].as_ref().map_or("", |named| &named.name)
+    }
+
+    /// So many names are known.
+    pub(super) fn len(&self) -> usize {
+        self.named.len() - self.free_names.len()
+    }
+
+    /// Takes back the declaration of a name: from now on there is as much as of any.
+    pub(super) fn undeclare(&mut self, name: &str) {
+        self.declared.remove(name);
+    }
+
+    /// Forgets every name that nobody has declared, and whose cell nobody uses.
+    pub(super) fn forget_unused(&mut self, is_used: impl Fn(CellId) -> bool) {
+        self.compiled.clear();
+        let is_named = |cell: &Cell| !matches!(cell.stock, Stock::Rate(_) | Stock::Breaker(_));
+        let mut freed = Vec::new();
+        for at in 0..self.named.len() {
+            let Some(Named { name, cell }) = &self.named[at] else { continue };
+            let (cell, known) = (*cell, self.declared.contains_key(name));
+            if known || is_used(cell) || !is_named(self.cell(cell)) {
+                continue;
+            }
+            self.ids.remove(name);
+            self.named[at] = None;
+            self.free_names.push(ResourceId(at as u32));
+            freed.push(cell);
+        }
+        // A path may have two names, and one of them may be declared.
+        let known: BTreeSet<CellId> = self.named.iter().flatten().map(|named| named.cell).collect();
+        freed.sort_unstable();
+        freed.dedup();
+        freed.retain(|cell| !known.contains(cell));
+        self.paths.retain(|_, cell| freed.binary_search(cell).is_err());
+        self.free_cells.extend(freed);
     }
 
     pub(super) fn cell_of(&self, id: ResourceId) -> CellId {
-        self.named[id.0 as usize].cell
+        self.named[id.0 as usize].as_ref().expect("ids are of names that are known").cell
     }
 
     pub(super) fn cell(&self, id: CellId) -> &Cell {
@@ -221,6 +259,10 @@ impl Resources {
     }
 
     fn add_cell(&mut self, parent: Option<CellId>, stock: Stock, limit: bool) -> CellId {
+        if let Some(cell) = self.free_cells.pop() {
+            *self.cell_mut(cell) = Cell::new(parent, stock, limit);
+            return cell;
+        }
         let cell = CellId(u32::try_from(self.cells.len()).expect("fewer than 2^32 cells"));
         self.cells.push(Cell::new(parent, stock, limit));
         cell
@@ -234,8 +276,17 @@ impl Resources {
 
     /// The last name is the label: the one that somebody asked for is better than the one made up for an ancestor.
     fn label(&mut self, name: &str, cell: CellId) -> ResourceId {
-        let id = ResourceId(u32::try_from(self.named.len()).expect("fewer than 2^32 resources"));
-        self.named.push(Named { name: name.into(), cell });
+        let named = Some(Named { name: name.into(), cell });
+        let id = match self.free_names.pop() {
+            Some(id) => {
+                self.named[id.0 as usize] = named;
+                id
+            }
+            None => {
+                self.named.push(named);
+                ResourceId(u32::try_from(self.named.len() - 1).expect("fewer than 2^32 resources"))
+            }
+        };
         self.cells[cell.0 as usize].label = id;
         id
     }

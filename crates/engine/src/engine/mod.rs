@@ -80,10 +80,15 @@ pub struct Engine {
     /// Recent submissions by key, for deduplication.
     recent: BTreeMap<String, (RunId, Timestamp)>,
     admission: Admission,
+    /// So many names of resources there were when the unused were last forgotten.
+    names: usize,
     timers: Timers,
     incidents: u64,
     unit: Unit,
 }
+
+/// So many names of resources are kept whether anybody uses them or not.
+const NAMES_KEPT: usize = 1_000;
 
 impl Engine {
     /// An engine over the rows that a node left behind, and the runs among them whose rows do not fit together: they
@@ -105,6 +110,7 @@ impl Engine {
             quarantined: BTreeMap::new(),
             recent: boot.submitted.into_iter().map(|(key, run, at)| (key, (run, at))).collect(),
             admission: Admission::new(options.admission),
+            names: 0,
             timers: Timers::default(),
             incidents: 0,
             unit: Unit::default(),
@@ -169,6 +175,7 @@ impl Engine {
             }
         }
         self.grant(batch);
+        self.forget_names();
     }
 
     fn handle(&mut self, input: Input, batch: &mut Batch, agenda: &mut Agenda) {
@@ -354,6 +361,15 @@ impl Engine {
             self.guarded(Some(id), batch, |engine, batch, agenda| {
                 engine.with_run(id, batch, agenda, |run, cx| run.lose_attempts(cx, epoch));
             });
+        }
+    }
+
+    /// Names of resources may be made of values: those that are of the past are forgotten when there are twice as many
+    /// as there were.
+    fn forget_names(&mut self) {
+        if self.admission.names() > 2 * self.names + NAMES_KEPT {
+            self.admission.forget_unused();
+            self.names = self.admission.names();
         }
     }
 

@@ -247,3 +247,32 @@ fn a_breaker_and_a_resource_of_the_same_name_are_two_things() {
     offer(&mut admission, 2, at(0.0), &["erp"]);
     assert_eq!(decide(&mut admission, at(0.0)), NONE);
 }
+
+#[test]
+fn names_that_nobody_uses_are_forgotten_and_all_others_stand() {
+    let mut admission = Admission::new(Options::default());
+    admission.set_capacity("declared", 2);
+    offer(&mut admission, 1, at(0.0), &["dir:/kept", "token:kept"]);
+    offer(&mut admission, 2, at(0.0), &["file:/kept/x"]);
+    assert_eq!(decide(&mut admission, at(0.0)), [1]);
+    for number in 3..3_000 {
+        let (file, token) = (format!("file:/data/{number}"), format!("token:{number}"));
+        offer(&mut admission, number, at(1.0), &[&file, &token]);
+        assert_eq!(decide(&mut admission, at(1.0)), [number]);
+        admission.release(at(1.0), task(number));
+        if number % 100 == 0 {
+            admission.forget_unused();
+            admission.check();
+        }
+    }
+    admission.forget_unused();
+    // `/`, `/kept`, `/kept/x`, and the two that are no paths; a file and the directory it may be have one cell.
+    assert!(admission.names() < 10, "{}", admission.names());
+    let declared = admission.resource("declared");
+    assert_eq!(admission.capacity(declared), 2);
+    offer(&mut admission, 3_001, at(2.0), &["token:kept"]);
+    assert_eq!(decide(&mut admission, at(2.0)), NONE);
+    admission.release(at(3.0), task(1));
+    assert_eq!(decide(&mut admission, at(3.0)), [2, 3_001]);
+    admission.check();
+}

@@ -358,3 +358,21 @@ fn an_agent_s_tasks_are_cancelled_together() {
          5s c ok => c succeeded, run failed",
     );
 }
+
+#[test]
+fn a_run_has_as_many_slots_as_it_says_when_it_is_undone_or_goes_on_after_its_end() {
+    let mut definition = flow(graph("a, b, c", vec![undoable("a"), undoable("b"), undoable("c")]));
+    definition.concurrency = Some(partitur_model::definition::Concurrency { min: 1, max: 2 });
+    let script = "
+        1s a ok => a succeeded, dispatch c#1
+        2s b ok => b succeeded
+        3s c ok => c succeeded, run succeeded
+        4s crash =>
+        4s rollback => dispatch undo a#1, dispatch undo b#1
+        5s undo a ok => dispatch undo c#1
+        6s undo b ok =>
+        7s undo c ok => run rolled back
+        8s crash =>
+        8s retry => dispatch a#1, dispatch b#1";
+    check(definition, "dispatch a#1, dispatch b#1", script);
+}
