@@ -169,8 +169,7 @@ impl Run {
     /// Sets the timer of the whole run, counted from now.
     pub(crate) fn set_run_deadline(&self, cx: &mut Cx<'_>) {
         if let Some(limit) = self.program.definition.timeout {
-            let from = if self.rec.generation == 0 { self.rec.created } else { cx.now };
-            cx.timers.set(self.run_timer(from + limit));
+            cx.timers.set(self.run_timer(self.rec.begun + limit));
         }
     }
 

@@ -73,6 +73,7 @@ impl Run {
                 ..RunOptions::default()
             },
             created: cx.now,
+            begun: cx.now,
             ended: None,
         })));
         self.put(cx, key, record);
@@ -205,6 +206,7 @@ impl Run {
         }
         self.rec.state = RunState::Running;
         self.rec.generation += 1;
+        self.rec.begun = cx.now;
         self.rec.ended = None;
         self.rec.error = None;
         self.rec.output = None;

@@ -69,6 +69,8 @@ pub struct RunRecord {
     pub options: RunOptions,
     /// When it was accepted.
     pub created: Timestamp,
+    /// When it began, or began anew after an end: its time is limited from here.
+    pub begun: Timestamp,
     /// When it ended, if it has.
     pub ended: Option<Timestamp>,
 }

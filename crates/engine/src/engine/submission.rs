@@ -93,6 +93,7 @@ impl Engine {
             error: None,
             options: submission.options.clone(),
             created: self.now,
+            begun: self.now,
             ended: None,
         }
     }

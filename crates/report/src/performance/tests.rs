@@ -37,6 +37,7 @@ fn run(end: f64) -> RunRecord {
         error: None,
         options: RunOptions::default(),
         created: at(0.0),
+        begun: at(0.0),
         ended: Some(at(end)),
     }
 }

@@ -13,14 +13,14 @@ use crate::tables::RunKey;
 
 const UPSERT: &str = "INSERT OR REPLACE INTO runs (key, random, definition, flow, name, \
      parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
-     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, ended) \
+     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24)";
+     ?21, ?22, ?23, ?24, ?25)";
 
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str = "key, random, definition, flow, name, \
      parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
-     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, ended";
+     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended";
 
 const ENDING: i64 = 10;
 const ROLLING_BACK: i64 = 20;
@@ -54,7 +54,7 @@ pub(super) fn write(
     row.put(options.on_failure.map(on_failure_code))?.put(options.concurrency)?;
     row.put(texts(options.targets.iter()))?.put(&options.dedup_key)?;
     row.put(texts(options.labels.iter().flat_map(|(name, value)| [name, value])))?;
-    row.put_time(Some(run.created))?.put_time(run.ended)?.execute()?;
+    row.put_time(Some(run.created))?.put_time(Some(run.begun))?.put_time(run.ended)?.execute()?;
     Ok(())
 }
 
@@ -81,6 +81,7 @@ pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<Ru
             labels: read_labels(row.next()?)?,
         },
         created: needed(row.next_time()?, "created")?,
+        begun: needed(row.next_time()?, "begun")?,
         ended: row.next_time()?,
     })
 }

@@ -92,6 +92,7 @@ CREATE TABLE runs (
     dedup_key         TEXT,
     labels            TEXT,
     created           INTEGER NOT NULL,
+    begun             INTEGER NOT NULL,
     ended             INTEGER
 ) STRICT;
 CREATE INDEX runs_open ON runs (state) WHERE state NOT BETWEEN 30 AND 35;

@@ -161,26 +161,29 @@ pub fn any_run() -> impl Strategy<Value = RunRecord> {
     let head = (any_run_id(), any_definition_id(), any_text(), any_text(), of(parent), any_run_state());
     let body =
         (any::<u32>(), any_payload(), any_payload(), of(any_payload()), of(any_error()), any_options());
-    (head, body, any_time(), of(any_time())).prop_map(|(head, body, created, ended)| {
-        let (id, definition, flow, name, parent, state) = head;
-        let (generation, input, variables, output, error, options) = body;
-        RunRecord {
-            id,
-            definition,
-            flow,
-            name,
-            parent,
-            state,
-            generation,
-            input,
-            variables,
-            output,
-            error,
-            options,
-            created,
-            ended,
-        }
-    })
+    (head, body, (any_time(), any_time()), of(any_time())).prop_map(
+        |(head, body, (created, begun), ended)| {
+            let (id, definition, flow, name, parent, state) = head;
+            let (generation, input, variables, output, error, options) = body;
+            RunRecord {
+                id,
+                definition,
+                flow,
+                name,
+                parent,
+                state,
+                generation,
+                input,
+                variables,
+                output,
+                error,
+                options,
+                created,
+                begun,
+                ended,
+            }
+        },
+    )
 }
 
 pub fn any_task() -> impl Strategy<Value = TaskRecord> {

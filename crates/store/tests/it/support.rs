@@ -38,6 +38,7 @@ pub fn run(number: u64) -> RunRecord {
         error: None,
         options: RunOptions::default(),
         created: Timestamp::from_millis(1_800_000_000_000 + number),
+        begun: Timestamp::from_millis(1_800_000_000_000 + number),
         ended: None,
     }
 }

@@ -76,6 +76,22 @@ fn all_attempts_together_take_only_so_long() {
 }
 
 #[test]
+fn a_crash_gives_a_run_that_began_anew_no_more_time() {
+    let mut definition = flow(graph("a", vec![]));
+    definition.timeout = Some(Duration::from_secs(10));
+    check(
+        definition,
+        "dispatch a#1",
+        "1s a fail => a failed, run failed
+         2s retry => dispatch a#1
+         8s crash => dispatch a#1
+         11s tick =>
+         12s tick => stop a
+         13s a ok => a cancelled, run timed out",
+    );
+}
+
+#[test]
 fn a_run_takes_only_so_long() {
     let mut definition =
         flow(graph("a -> b, c", vec![wait("c", partitur_model::definition::WaitFor::Signal, None)]));
