@@ -13,6 +13,7 @@ const TABLE: &[(&str, &[&str])] = &[
     ("store", &["model"]),
     ("api", &["model"]),
     ("report", &["model", "graph"]),
+    ("script", &["model"]),
     ("engine", &["model", "expr", "graph"]),
     ("runtime", &["model", "engine", "store"]),
     ("worker", &["model", "expr"]),
