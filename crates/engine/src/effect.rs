@@ -1,9 +1,12 @@
 //! What the engine wants done. Effects are released after the batch that holds them is durable, unless they say
 //! otherwise.
 
+use std::sync::Arc;
+
 use partitur_model::dispatch::Dispatch;
 use partitur_model::event::Event;
-use partitur_model::{AttemptId, Fault, Payload, RunId, TaskSeq};
+use partitur_model::record::{ServerOptions, TaskRecord};
+use partitur_model::{AttemptId, DefinitionId, Fault, Payload, RunId, TaskSeq};
 
 use crate::batch::BatchNo;
 use crate::input::ReplyTo;
@@ -36,6 +39,31 @@ pub enum Effect {
         /// What it sees as `$`.
         input: Payload,
     },
+    /// Answer a poll.
+    HandOut {
+        /// Whom.
+        to: ReplyTo,
+        /// What there is; may be nothing.
+        tasks: Vec<Handed>,
+        /// Released when this batch is durable: where a second hand-out after a crash does no harm, that is the one in
+        /// which the tasks became ready.
+        after: BatchNo,
+    },
+    /// Find out what a description of a run means.
+    Resolve {
+        /// For which run.
+        run: RunId,
+        /// For which task; for the run that is started when this one has failed if `None`.
+        task: Option<TaskSeq>,
+        /// For which generation of it.
+        generation: u32,
+        /// What for.
+        purpose: Purpose,
+        /// The description.
+        description: Payload,
+        /// The inputs that its own author gives it.
+        input: Payload,
+    },
     /// Bring the rows of a run: inputs for it wait.
     Load(RunId),
     /// Answer somebody.
@@ -49,6 +77,30 @@ pub enum Effect {
     Event(Event),
 }
 
+/// A task in the answer to a poll.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Handed {
+    /// The attempt.
+    pub attempt: AttemptId,
+    /// The task as it is now.
+    pub task: TaskRecord,
+    /// What its run executes.
+    pub definition: DefinitionId,
+    /// What was chosen for its run.
+    pub options: Option<Arc<ServerOptions>>,
+}
+
+/// What a run is looked up for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// It is the work of a task.
+    SubRun,
+    /// A task starts it and does not wait.
+    Start,
+    /// It is started because this one did not succeed.
+    Failure,
+}
+
 impl Effect {
     /// The same evaluation under another generation.
     pub(crate) fn of_generation(self, wanted: u32) -> Effect {
@@ -58,6 +110,8 @@ impl Effect {
             }
             other @ (Effect::Dispatch { .. }
             | Effect::Stop(_)
+            | Effect::HandOut { .. }
+            | Effect::Resolve { .. }
             | Effect::Load(_)
             | Effect::Reply { .. }
             | Effect::Event(_)) => other,
@@ -77,6 +131,13 @@ pub enum Answer {
     },
     /// It is done, or on its way.
     Done,
+    /// The task is updated, or had ended already and stays as it is.
+    Updated {
+        /// The task's run: that of the update, or one below it.
+        run: RunId,
+        /// The task.
+        task: TaskSeq,
+    },
     /// It is refused, and nothing has changed.
     Refused(Refusal),
 }
@@ -112,6 +173,9 @@ pub enum Refusal {
     /// There is nothing to do.
     #[error("{0}")]
     NothingToDo(String),
+    /// Another run has the submission's key.
+    #[error("run {} was started under this key already", .0.number())]
+    KeyTaken(RunId),
     /// The engine found a fault of its own; the run is set aside.
     #[error(
         "an internal fault stopped this request (incident {0}); the run is set aside and nothing has changed"

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use partitur_model::catalogue::{Entry, LogLine};
 use partitur_model::dispatch::Report;
-use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, TaskError, TaskRecord};
-use partitur_model::{DefinitionId, Payload, RunId, TaskSeq};
+use partitur_model::record::{
+    DefinitionRecord, RunOptions, RunRecord, ServerOptions, TaskError, TaskRecord,
+};
+use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq};
 
 use crate::batch::BatchNo;
 use crate::program::Program;
@@ -51,6 +54,44 @@ pub enum Input {
     Evict(RunId),
     /// So many attempts at once on this node.
     Concurrency(u32),
+    /// A worker wants tasks.
+    Poll(Poll),
+    /// A poll is over: its time is up, or nobody waits for its answer any more. If it is still open it is answered with
+    /// nothing.
+    PollOver(ReplyTo),
+    /// These were handed out in an answer that did not arrive: they may start again, as if they had not been handed out.
+    GiveBack(Vec<AttemptId>),
+    /// Somebody says from outside how a task stands.
+    Update(Box<Update>),
+    /// What [`Effect::Resolve`](crate::Effect::Resolve) asked for.
+    Resolved {
+        /// For which run.
+        run: RunId,
+        /// For which task; for the run that is started when this one has failed if `None`.
+        task: Option<TaskSeq>,
+        /// For which generation of it.
+        generation: u32,
+        /// What it is, or why there is none.
+        result: Result<Box<Resolved>, TaskError>,
+    },
+    /// Documents of the catalogue are to be kept.
+    Keep {
+        /// Which.
+        entries: Vec<Entry>,
+        /// Who waits for the answer.
+        reply: Option<ReplyTo>,
+    },
+    /// A worker writes about a task.
+    Log {
+        /// The run.
+        run: RunId,
+        /// The task.
+        task: TaskSeq,
+        /// What.
+        lines: Vec<LogLine>,
+        /// Who waits for the answer.
+        reply: Option<ReplyTo>,
+    },
     /// Somebody closes a breaker by hand.
     ResetBreaker {
         /// Its name.
@@ -58,6 +99,99 @@ pub enum Input {
         /// Who waits for the answer.
         reply: Option<ReplyTo>,
     },
+}
+
+/// A worker's wish for tasks. It is answered once, with [`Effect::HandOut`](crate::Effect::HandOut).
+#[derive(Clone, Debug)]
+pub struct Poll {
+    /// From which queue.
+    pub queue: QueueName,
+    /// Who the worker is.
+    pub worker: Arc<str>,
+    /// At most so many.
+    pub count: u32,
+    /// It stays open until there is one; otherwise it is answered at once, with nothing if need be.
+    pub wait: bool,
+    /// Who waits for the answer.
+    pub reply: ReplyTo,
+}
+
+/// Where tasks of workers wait.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct QueueName {
+    /// The type of the tasks.
+    pub task_type: Arc<str>,
+    /// Only workers of this domain get them.
+    pub domain: Option<Arc<str>>,
+}
+
+/// How a task stands, as somebody outside says: a worker about its task, or a person about one that waits.
+#[derive(Clone, Debug)]
+pub struct Update {
+    /// Its run.
+    pub run: RunId,
+    /// Which task.
+    pub task: TaskName,
+    /// How it stands.
+    pub status: UpdateStatus,
+    /// What it has yielded so far.
+    pub output: Option<Payload>,
+    /// The output is added to what is there instead of replacing it.
+    pub merge: bool,
+    /// Why, for people.
+    pub reason: Option<String>,
+    /// Who says so.
+    pub worker: Option<Arc<str>>,
+    /// What was written about it.
+    pub logs: Vec<LogLine>,
+    /// In the same step, a poll of the same worker; its answer is that to the update, too.
+    pub then: Option<Poll>,
+    /// Who waits for the answer, unless `then` has it.
+    pub reply: Option<ReplyTo>,
+}
+
+/// What somebody outside calls a task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskName {
+    /// Its number.
+    Seq(TaskSeq),
+    /// Its name, with or without the suffix of its iteration: the first such task that has not ended.
+    Reference(String),
+    /// The first task in order that waits for a signal, in sub-runs too.
+    Blocked,
+}
+
+/// How a task stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UpdateStatus {
+    /// It lives: nothing else changes.
+    Alive,
+    /// It is not done: somebody may have it again after this pause.
+    InProgress {
+        /// So long nobody gets it.
+        pause: Duration,
+    },
+    /// It has succeeded.
+    Completed,
+    /// It has failed and may be tried again.
+    Failed,
+    /// It has failed and must not be tried again.
+    FailedForGood,
+    /// It was cancelled.
+    Cancelled,
+}
+
+/// What a description of a run came to.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    /// What is executed.
+    pub program: Arc<Program>,
+    /// Its sources.
+    pub definition: Arc<DefinitionRecord>,
+    /// Its inputs.
+    pub input: Payload,
+    /// What is chosen for it.
+    pub options: Option<Arc<ServerOptions>>,
 }
 
 /// The rows of a run.
@@ -142,4 +276,49 @@ pub enum Command {
     Restart,
     /// An ended run's completed tasks are undone; again, if compensations failed.
     Rollback,
+    /// As `Restart`, with another definition or other inputs.
+    RestartWith(Box<Restart>),
+    /// As `Rerun`, by the task's number and with another input for it.
+    RerunFrom {
+        /// The task.
+        task: TaskSeq,
+        /// Instead of its own.
+        input: Option<Payload>,
+    },
+    /// A task that has not begun is left out: what follows it goes on as after a success.
+    Skip {
+        /// By name.
+        task: String,
+        /// As if it had been given this.
+        input: Payload,
+        /// As if it had yielded this.
+        output: Payload,
+    },
+    /// Adds to the run's variables.
+    SetVariables(Payload),
+    /// Tasks that are held back may be had at once.
+    ReleaseHeldBack,
+    /// The run and its tasks are forgotten.
+    Remove {
+        /// Also if it has not ended.
+        running: bool,
+    },
+}
+
+/// How an ended run starts from the beginning.
+#[derive(Clone, Debug, Default)]
+pub struct Restart {
+    /// Another definition.
+    pub definition: Option<(Arc<Program>, Arc<DefinitionRecord>)>,
+    /// Other inputs.
+    pub input: Option<Payload>,
+    /// Another correlation.
+    pub correlation: Option<String>,
+}
+
+impl PartialEq for Restart {
+    fn eq(&self, other: &Restart) -> bool {
+        let id = |restart: &Restart| restart.definition.as_ref().map(|(_, record)| record.id);
+        id(self) == id(other) && self.input == other.input && self.correlation == other.correlation
+    }
 }

@@ -37,9 +37,12 @@ mod work;
 
 pub use batch::{Batch, BatchNo};
 pub use check::check;
-pub use effect::{Answer, Effect, Refusal};
+pub use effect::{Answer, Effect, Handed, Purpose, Refusal};
 pub use engine::{Boot, Engine, Options, Reason};
-pub use input::{Command, Input, ReplyTo, StoredRun, Submission};
+pub use input::{
+    Command, Input, Poll, QueueName, ReplyTo, Resolved, Restart, StoredRun, Submission, TaskName, Update,
+    UpdateStatus,
+};
 pub use program::{Program, compile};
 pub use recovery::BadRows;
 pub use reset::state_name;

@@ -119,6 +119,7 @@ pub fn definition_record(document: &Document) -> DefinitionRecord {
         SourceFormat::Yaml => b"yaml",
         SourceFormat::Json => b"json",
         SourceFormat::NodesEdges => b"n+e\0",
+        SourceFormat::Conductor => b"cond",
     });
     for file in &document.files {
         for part in [file.path.as_bytes(), file.text.as_bytes()] {
@@ -282,7 +283,9 @@ impl Assembly {
         let text: Arc<str> = text.into();
         let tree = match format {
             SourceFormat::Yaml => yaml::parse(text.clone(), self.budget),
-            SourceFormat::Json | SourceFormat::NodesEdges => json::parse(text.clone(), self.budget),
+            SourceFormat::Json | SourceFormat::NodesEdges | SourceFormat::Conductor => {
+                json::parse(text.clone(), self.budget)
+            }
         };
         tree.map(|tree| (tree, format)).map_err(|why| (why, text))
     }
@@ -327,7 +330,10 @@ fn read_tree(tree: &Tree, path: &str, prefix: &str, format: SourceFormat) -> Tre
                 empty_document(&mut reader, at.place())
             } else {
                 Some(match format {
-                    SourceFormat::Yaml | SourceFormat::Json => native::read_document(&mut reader, at),
+                    // Conductor's definitions have a reader of their own; none gets here.
+                    SourceFormat::Yaml | SourceFormat::Json | SourceFormat::Conductor => {
+                        native::read_document(&mut reader, at)
+                    }
                     SourceFormat::NodesEdges => nodes_edges::read_document(&mut reader, at),
                 })
             }

@@ -1,5 +1,6 @@
 //! What a step changed: the after-images of rows.
 
+use crate::catalogue::{Entry, LogLine};
 use crate::id::{RunId, TaskSeq};
 use crate::record::{BreakerRecord, DefinitionRecord, NodeRecord, RunRecord, TaskRecord};
 
@@ -31,4 +32,8 @@ pub enum Change {
     RemoveRun(RunId),
     /// A circuit breaker.
     Breaker(BreakerRecord),
+    /// A document of the catalogue.
+    Entry(Box<Entry>),
+    /// Lines of a task's log.
+    Log(RunId, TaskSeq, Vec<LogLine>),
 }

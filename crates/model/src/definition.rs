@@ -70,8 +70,12 @@ pub struct Definition {
     pub env: Vec<(String, Template)>,
     /// An equal submission within the window joins the run that is there.
     pub deduplicate: Option<Deduplicate>,
-    /// Sub-flows by the name that [`SubRun::flow`] uses, frozen when the run starts.
+    /// Sub-flows by the name that [`Flow::Frozen`] uses, frozen when the run starts.
     pub flows: BTreeMap<String, Arc<Definition>>,
+    /// What the run's variables are before anything sets them: an object, or nothing.
+    pub variables: TemplateTree,
+    /// Describes the run that is started when this one has ended without success; see [`Flow::Wanted`].
+    pub failure_flow: Option<TemplateTree>,
 }
 
 /// One input of a document.
@@ -243,6 +247,8 @@ pub struct Node {
     pub when: Option<When>,
     /// Its failure is no failure of the run, and its successors go on.
     pub optional: bool,
+    /// Its successors go on after its failure, and the run fails when it ends.
+    pub permissive: bool,
     /// Its weight against other ready tasks.
     pub priority: Priority,
     /// How long an attempt is expected to take, for the order of ready tasks.
@@ -251,6 +257,10 @@ pub struct Node {
     pub retry: Option<Box<Retry>>,
     /// What must not take longer.
     pub timeouts: Timeouts,
+    /// What follows when it does take longer.
+    pub on_timeout: OnTimeout,
+    /// So long its first attempt is held back after it became ready.
+    pub delay: Option<Duration>,
     /// What an attempt holds while it lives.
     pub claims: Vec<Claim>,
     /// Files it reads, as written (paths and globs).
@@ -291,10 +301,13 @@ impl Node {
             trigger: Trigger::All,
             when: None,
             optional: false,
+            permissive: false,
             priority: Priority::Normal,
             expected: None,
             retry: None,
             timeouts: Timeouts::default(),
+            on_timeout: OnTimeout::default(),
+            delay: None,
             claims: Vec::new(),
             reads: Vec::new(),
             writes: Vec::new(),
@@ -324,8 +337,12 @@ pub enum Kind {
     Evaluate(Evaluate),
     /// Another run; ends with it.
     SubRun(SubRun),
-    /// Its body once for each element of a list (`for-each`, `matrix`, dynamic fork).
+    /// Starts a run of its own and does not wait for it: described like [`Flow::Wanted`]. The output is `{"workflowId": …}`.
+    Start(TemplateTree),
+    /// Its body once for each element of a list (`for-each`, `matrix`).
     Each(Box<Each>),
+    /// Branches whose graphs are only known when it begins (dynamic fork, dynamic task).
+    Expand(Box<Expand>),
     /// Its body again and again while a condition holds.
     Loop(Box<Loop>),
     /// Chooses which of its out-edges are taken.
@@ -410,13 +427,45 @@ pub struct Http {
     pub body: Option<TemplateTree>,
 }
 
-/// Work that workers poll for.
+/// Work for a worker of a type.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Remote {
-    /// The queue's name.
+    /// The queue's name, domain apart.
     pub task_type: String,
     /// What the worker is given.
     pub input: TemplateTree,
+    /// Fills keys that the input lacks, or in which it has `null`; an object.
+    pub input_template: Option<TemplateTree>,
+    /// The limits that hold for all tasks of this name together, in whatever run.
+    pub limits: RemoteLimits,
+    /// Executed by the process of the engine itself, without a worker that polls.
+    pub pushed: bool,
+    /// An end that is reported in one step with [`crate::dispatch::ReportKind::Ended`] is none: the task goes on until somebody
+    /// updates it from outside.
+    pub async_complete: bool,
+}
+
+/// Limits over all tasks of a name, in whatever run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RemoteLimits {
+    /// The name under which they count.
+    pub name: String,
+    /// So many attempts at once.
+    pub concurrency: Option<u32>,
+    /// So many starts within a span of time.
+    pub rate: Option<(u32, Duration)>,
+}
+
+/// What follows when an attempt takes too long.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum OnTimeout {
+    /// It has failed with code `timeout`: another one may follow.
+    #[default]
+    Retry,
+    /// The run has timed out.
+    EndRun,
+    /// Observers are told, and the attempt goes on.
+    Tell,
 }
 
 /// A wait.
@@ -488,10 +537,67 @@ pub struct Rule {
 /// Another run as a task.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SubRun {
-    /// Which of [`Definition::flows`].
-    pub flow: String,
+    /// What it executes.
+    pub flow: Flow,
     /// Its inputs: an object.
     pub input: TemplateTree,
+}
+
+/// What a sub-run executes.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Flow {
+    /// One of [`Definition::flows`].
+    Frozen(String),
+    /// Looked up outside the engine when the task starts, by this description.
+    Wanted(TemplateTree),
+}
+
+/// Branches whose graphs follow from a value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Expand {
+    /// From what they follow.
+    pub input: TemplateTree,
+    /// Makes them.
+    pub expander: Expander,
+    /// The task stands for its only branch, which has one task of the same name.
+    pub stands_for_branch: bool,
+}
+
+/// Makes the branches of an [`Expand`]: a pure function, asked again after each start of the node.
+#[derive(Clone)]
+pub struct Expander(pub Arc<dyn MakeBranches>);
+
+/// See [`Expander`].
+pub trait MakeBranches: Send + Sync {
+    /// The branches, or why there are none. `input` is [`Expand::input`] with its values filled in.
+    ///
+    /// # Errors
+    /// For people: the task fails with it, terminally.
+    fn branches(&self, input: &Payload) -> Result<Vec<Branch>, crate::record::TaskError>;
+
+    /// For people and comparisons: what is expanded how.
+    fn describe(&self) -> String;
+}
+
+/// One branch of an [`Expand`].
+#[derive(Clone, Debug, PartialEq)]
+pub struct Branch {
+    /// The name of the task whose output stands for the branch's in a join.
+    pub last: String,
+    /// Its graph.
+    pub scope: Scope,
+}
+
+impl std::fmt::Debug for Expander {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0.describe())
+    }
+}
+
+impl PartialEq for Expander {
+    fn eq(&self, other: &Expander) -> bool {
+        Arc::ptr_eq(&self.0, &other.0) || self.0.describe() == other.0.describe()
+    }
 }
 
 /// A body for each element of a list. The output is the list of the branches' outputs, in order.
@@ -549,6 +655,11 @@ pub struct Switch {
 pub struct Join {
     /// Waits for all before it fails; otherwise the first failure fails it.
     pub permissive: bool,
+    /// The node of the same scope at whose beginning the join begins to wait, in sight of everybody. It is a predecessor
+    /// whose output is none of the join's own; if it is an [`Expand`], its branches are what is joined.
+    pub opened_by: Option<u32>,
+    /// The first predecessor in order that was executed is enough, and its output is the join's.
+    pub exclusive: bool,
 }
 
 /// Ends the run.
@@ -625,6 +736,8 @@ pub struct Retry {
     pub max: Duration,
     /// Each pause is drawn from half to the whole of its length.
     pub jitter: bool,
+    /// Added to each pause, after `max`: drawn from nothing to this.
+    pub spread: Duration,
     /// Only failures with one of these codes are retried; all that may be, if empty. A code ends in `*` to match a
     /// prefix.
     pub errors: Vec<String>,
@@ -642,6 +755,7 @@ impl Default for Retry {
             backoff: Backoff::Exponential { factor: 2.0 },
             max: Duration::from_secs(16),
             jitter: true,
+            spread: Duration::ZERO,
             errors: Vec::new(),
             condition: None,
             until: None,

@@ -100,6 +100,65 @@ impl FromStr for RunId {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TaskSeq(pub u32);
 
+/// A task of a run, as 128 bits in the layout of a version 8 UUID: what workers call it.
+///
+/// The upper half is that of its run's id; the lower half carries the task's number and 30 bits that follow from the
+/// run's random ones, so that an id leads to its row without an index and cannot be guessed by who does not know the
+/// run's.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(u128);
+
+impl TaskId {
+    /// The id of a task.
+    pub const fn new(run: RunId, task: TaskSeq) -> TaskId {
+        let low = (0b10 << 62) | (Self::check(run) << 32) | task.0 as u64;
+        TaskId((run.0 >> 64 << 64) | low as u128)
+    }
+
+    /// Where the run's row is: shard and number.
+    pub const fn shard_and_number(self) -> (u16, u64) {
+        (((self.0 >> 64) & 0xfff) as u16, (self.0 >> 80) as u64)
+    }
+
+    /// The number of the task within its run.
+    pub const fn task(self) -> TaskSeq {
+        TaskSeq(self.0 as u32)
+    }
+
+    /// Whether this is the id of a task of that run.
+    pub const fn is_of(self, run: RunId) -> bool {
+        TaskId::new(run, self.task()).0 == self.0
+    }
+
+    /// 30 bits of the run's 62, mixed so that they say nothing about the others.
+    const fn check(run: RunId) -> u64 {
+        let mut bits = run.random() ^ 0x9e37_79b9_7f4a_7c15;
+        bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        bits = (bits ^ (bits >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (bits ^ (bits >> 31)) >> 34
+    }
+}
+
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        RunId(self.0).fmt(f)
+    }
+}
+
+impl fmt::Debug for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "task {} of run {}", self.task().0, self.shard_and_number().1)
+    }
+}
+
+impl FromStr for TaskId {
+    type Err = NotARunId;
+
+    fn from_str(text: &str) -> Result<TaskId, NotARunId> {
+        text.parse::<RunId>().map(|id| TaskId(id.0))
+    }
+}
+
 /// Proves which attempt speaks. Strictly rising over all attempts of a node: the upper 24 bits count the starts of
 /// the node (boot epoch), the lower 40 the attempts since.
 ///
@@ -175,6 +234,14 @@ mod tests {
         ] {
             assert_eq!(text.parse::<RunId>(), Err(NotARunId), "{text}");
         }
+    }
+
+    #[test]
+    fn a_task_id_leads_to_its_run_and_belongs_to_no_other() {
+        let run = RunId::new(7, 123_456, 42);
+        let id: TaskId = TaskId::new(run, TaskSeq(u32::MAX)).to_string().parse().unwrap();
+        assert_eq!((id.shard_and_number(), id.task()), ((7, 123_456), TaskSeq(u32::MAX)));
+        assert!(id.is_of(run) && !id.is_of(RunId::new(7, 123_456, 43)));
     }
 
     #[test]

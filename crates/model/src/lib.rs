@@ -4,6 +4,7 @@
 //! Not here: behaviour. `engine` decides, `formats` reads, `store` keeps, `worker` executes.
 //! Begin with [`definition::Definition`] (what is to be done) and [`record::TaskRecord`] (how far it is).
 
+pub mod catalogue;
 pub mod change;
 pub mod definition;
 pub mod dispatch;
@@ -17,6 +18,6 @@ pub mod unit;
 pub mod value;
 
 pub use fault::{Fault, Place, Severity};
-pub use id::{AttemptId, DefinitionId, FencingToken, RunId, TaskSeq};
+pub use id::{AttemptId, DefinitionId, FencingToken, RunId, TaskId, TaskSeq};
 pub use unit::Timestamp;
 pub use value::{Payload, RawJson};

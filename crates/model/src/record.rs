@@ -38,6 +38,8 @@ pub enum SourceFormat {
     Json,
     /// Nodes and edges, JSON.
     NodesEdges,
+    /// A Conductor workflow definition with its task definitions in it.
+    Conductor,
 }
 
 /// A run.
@@ -73,6 +75,8 @@ pub struct RunRecord {
     pub begun: Timestamp,
     /// When it ended, if it has.
     pub ended: Option<Timestamp>,
+    /// The run that was started because this one did not succeed.
+    pub failure_run: Option<RunId>,
 }
 
 /// The task that waits for a sub-run.
@@ -99,6 +103,37 @@ pub struct RunOptions {
     pub dedup_key: Option<String>,
     /// Labels for people and for finding the run again: `dir`, `file`, `user`. Never secrets.
     pub labels: Vec<(String, String)>,
+    /// What only runs of a server have.
+    pub server: Option<Arc<ServerOptions>>,
+}
+
+/// What the submitter of a run of a server chose.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ServerOptions {
+    /// What the submitter calls it; runs may share it.
+    pub correlation: Option<String>,
+    /// 0..=99; its tasks of workers come before those of smaller numbers.
+    pub priority: u8,
+    /// Which domain's workers get tasks of a type, `*` for all others: the first with an active worker of a comma list.
+    pub domains: Vec<(String, String)>,
+    /// At most one run of this name and key; see [`Idempotency`].
+    pub idempotency: Option<(String, Idempotency)>,
+    /// Who started it.
+    pub creator: String,
+    /// What started it, if it was an event.
+    pub event: Option<String>,
+}
+
+/// What a second submission under the key of a run means.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Idempotency {
+    /// It is refused.
+    #[default]
+    Fail,
+    /// It gets the run that is there.
+    ReturnExisting,
+    /// It is refused while that run has not ended.
+    FailOnRunning,
 }
 
 /// How far a run is.
@@ -187,6 +222,35 @@ pub struct TaskRecord {
     pub log: Option<LogSpan>,
     /// What its last attempt used.
     pub usage: Usage,
+    /// What only tasks of a server's runs have.
+    pub served: Option<Box<Served>>,
+}
+
+/// What a row says of a task in a run of a server: there each attempt has a row of its own.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Served {
+    /// What it was given, with all values filled in.
+    pub input: Payload,
+    /// The attempt before this one.
+    pub retry_of: Option<TaskSeq>,
+    /// How many attempts there were before.
+    pub retries: u32,
+    /// A later attempt has a row of its own: nothing follows from this one any more.
+    pub superseded: bool,
+    /// Left out by hand: what follows it goes on as after a success.
+    pub skipped_by_hand: bool,
+    /// The worker that had it last.
+    pub worker: Option<Arc<str>>,
+    /// Whose workers get it; everybody's if `None`.
+    pub domain: Option<Arc<str>>,
+    /// How often it was handed out.
+    pub polls: u32,
+    /// How long it is, or was last, held back before it can be had, in seconds.
+    pub held_back: u32,
+    /// When its row last changed in sight of others.
+    pub updated: Timestamp,
+    /// When the first attempt became ready.
+    pub first_ready: Timestamp,
 }
 
 /// A branch or iteration.

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 
 use partitur_model::definition::{
-    Command, Evaluate, Http, Kind, OutputMode, Program, Rule, RuleSet, SubRun, Switch, Template,
+    Command, Evaluate, Flow, Http, Kind, OutputMode, Program, Rule, RuleSet, SubRun, Switch, Template,
     TemplateTree, Undo, Wait, WaitFor,
 };
 use partitur_model::unit::{parse_duration, parse_timestamp};
@@ -367,7 +367,7 @@ pub(super) fn read_rules(reader: &mut Reader<'_>, at: At<'_>) -> Evaluate {
 /// A sub-flow; its inputs are another key.
 pub(super) fn read_flow(reader: &mut Reader<'_>, at: At<'_>) -> Option<Kind> {
     let flow = reader.flow(at)?;
-    Some(Kind::SubRun(SubRun { flow, input: empty_object() }))
+    Some(Kind::SubRun(SubRun { flow: Flow::Frozen(flow), input: empty_object() }))
 }
 
 /// A choice; its cases are those under which other tasks need it.

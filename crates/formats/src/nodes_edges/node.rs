@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use hashbrown::HashSet;
 use partitur_model::definition::{
-    Cache, Command, Definition, Evaluate, Expression, Http, Kind, Node, Priority, Program, Retry, SubRun,
-    Switch, Template, TemplateTree, Trigger, Wait, WaitFor,
+    Cache, Command, Definition, Evaluate, Expression, Flow, Http, Kind, Node, Priority, Program, Retry,
+    SubRun, Switch, Template, TemplateTree, Trigger, Wait, WaitFor,
 };
 use partitur_model::{Fault, Payload};
 
@@ -382,7 +382,7 @@ fn read_kind(reader: &mut Reader<'_>, at: At<'_>, kind: Type, draft: Draft) -> O
         Type::SubFlow => match draft.flow {
             Some(flow) => {
                 let input = draft.input.unwrap_or_else(|| TemplateTree(Payload::Object([].into())));
-                Some(Kind::SubRun(SubRun { flow, input }))
+                Some(Kind::SubRun(SubRun { flow: Flow::Frozen(flow), input }))
             }
             None => missing(reader, at, "a sub-flow", "flow"),
         },
