@@ -32,7 +32,7 @@ impl Run {
             let is_old = |token: FencingToken| token.epoch() < epoch;
             if undo.token().is_some_and(is_old) {
                 self.undo_lost(cx, key);
-            } else if state.token().is_some_and(is_old) {
+            } else if state.token().is_some_and(is_old) && !self.node(key).is_polled() {
                 self.attempt_lost(cx, key);
             }
         }
@@ -40,7 +40,10 @@ impl Run {
 
     /// Whether attempts of an earlier start of the node still count as alive.
     pub(crate) fn has_attempts_before(&self, epoch: u32) -> bool {
-        let tokens = self.tasks().flat_map(|task| [task.state.token(), task.undo.token()]);
+        // The workers of others do not die with this node.
+        let here = self.numbered().filter(|&key| !self.node(key).is_polled());
+        let tokens =
+            here.filter_map(|key| self.task(key)).flat_map(|task| [task.state.token(), task.undo.token()]);
         tokens.flatten().any(|token| token.epoch() < epoch)
     }
 

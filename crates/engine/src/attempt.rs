@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use partitur_model::definition::OnTimeout;
 use partitur_model::dispatch::{Ending, Report, ReportKind};
 use partitur_model::event::EventKind;
 use partitur_model::record::{RunState, StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState};
@@ -36,6 +37,7 @@ impl Run {
         let node = self.node(key);
         let needs_row = node.when.is_some()
             || node.spec.timeouts.queue.is_some()
+            || record.served.is_some()
             || record.attempt > 0
             || record.generation > 0;
         let (task, path) = (record.seq, record.path.clone());
@@ -73,8 +75,11 @@ impl Run {
         let task = self.task(key).expect("only a task that is ready asks");
         let node = self.node(key);
         let mut claims = self.lock_requests(cx, key, node);
+        if node.is_polled() {
+            self.worker_requests(cx, key, &mut claims);
+        }
         if !node.is_watch() {
-            self.slot_requests(cx, key, &mut claims);
+            self.slot_requests(cx, key, node, &mut claims);
         }
         Ticket {
             task: TaskKey { run: self.id(), task: task.seq },
@@ -121,7 +126,7 @@ impl Run {
 
     /// Slots are claims like any other: on the node's pool, on the run's own concurrency, and on the branches that a
     /// container lets run at once.
-    fn slot_requests(&self, cx: &mut Cx<'_>, key: Key, claims: &mut Vec<Request>) {
+    fn slot_requests(&self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode, claims: &mut Vec<Request>) {
         let mut slot = |name: &str| {
             let resource = cx.admission.resource(name);
             claims.push(Request {
@@ -130,7 +135,10 @@ impl Run {
                 units: 1,
             });
         };
-        slot(SLOTS);
+        // A worker elsewhere takes none of this node's slots.
+        if !node.is_polled() {
+            slot(SLOTS);
+        }
         if self.concurrency().is_some() {
             slot(&work::run_slots(self.id()));
         }
@@ -161,7 +169,7 @@ impl Run {
         while let Some((container, _)) = self.scope(outer.scope).container {
             outer = container;
         }
-        let own = self.program.body(self.scope(outer.scope).body).levels[outer.node as usize];
+        let own = self.scope(outer.scope).graph.levels[outer.node as usize];
         self.levels.as_ref().map_or(own, |levels| levels[outer.node as usize])
     }
 
@@ -173,9 +181,12 @@ impl Run {
             return;
         }
         let undo = self.wants_undo(key);
-        let may_begin = self.is_running() && self.state(key) == Some(TaskState::Ready);
+        let may_begin = self.lets_begin() && self.state(key) == Some(TaskState::Ready);
         if !undo && !may_begin {
             return cx.admission.release(cx.now, grant.task);
+        }
+        if self.node(key).is_polled() && !undo {
+            return self.start_polled(cx, key, grant);
         }
         #[cfg(test)]
         crate::planted::strike(&self.node(key).name, "breaks at its start");
@@ -203,6 +214,11 @@ impl Run {
         }
     }
 
+    /// Whether tasks that are ready may begin: by Conductor's rules those may that were ready before a pause.
+    pub(crate) fn lets_begin(&self) -> bool {
+        self.is_running() || self.serves() && self.rec.state == RunState::Paused
+    }
+
     fn has_living_attempt(&self, key: Key) -> bool {
         self.task(key).is_some_and(|task| task.state.token().or(task.undo.token()).is_some())
     }
@@ -216,10 +232,22 @@ impl Run {
         rolls_back && self.task(key).is_some_and(is_open)
     }
 
-    fn begin_attempt(&self, cx: &Cx<'_>, key: Key, record: &mut TaskRecord, token: FencingToken) -> u32 {
+    pub(crate) fn begin_attempt(
+        &self,
+        cx: &Cx<'_>,
+        key: Key,
+        record: &mut TaskRecord,
+        token: FencingToken,
+    ) -> u32 {
         let node = self.node(key);
         let first = record.started.unwrap_or(cx.now);
-        let limits = [(cx.now, node.spec.timeouts.attempt), (first, node.spec.timeouts.total)];
+        // In a run of a server each attempt has its own row, and a worker may come for one attempt many times.
+        let limits = match &record.served {
+            Some(served) => {
+                [(first, node.spec.timeouts.attempt), (served.first_ready, node.spec.timeouts.total)]
+            }
+            None => [(cx.now, node.spec.timeouts.attempt), (first, node.spec.timeouts.total)],
+        };
         let deadline = limits.into_iter().filter_map(|(from, limit)| Some(from + limit?)).min();
         let deadline = deadline.unwrap_or(Timestamp::MAX);
         let lease = lease(node).map_or(Timestamp::MAX, |lease| cx.now + lease);
@@ -247,7 +275,7 @@ impl Run {
     }
 
     /// From when on an attempt may be handed out. Its own batch, if a second hand-out after a crash could do harm.
-    fn released_after(&self, cx: &Cx<'_>, key: Key, grant: &Grant, undo: bool) -> BatchNo {
+    pub(crate) fn released_after(&self, cx: &Cx<'_>, key: Key, grant: &Grant, undo: bool) -> BatchNo {
         let spec = &self.node(key).spec;
         let harmless = !undo && spec.claims.is_empty() && spec.breaker.is_none() && !spec.at_most_once;
         #[cfg(feature = "planted-faults")]
@@ -315,6 +343,12 @@ impl Run {
         let result = ending.result.and_then(|output| self.check_until(key, &record, output));
         self.tell_breaker(cx, key, result.is_ok());
         match result {
+            Ok(output) if self.node(key).remote().is_some_and(|remote| remote.async_complete) => {
+                // The request is done; the task is when somebody says so.
+                record.output = output;
+                record.state = TaskState::Waiting { until: Timestamp::MAX };
+                self.put(cx, key, record);
+            }
             Ok(output) => self.succeed(cx, key, record, output.unwrap_or_default()),
             Err(error) => self.judge(cx, key, record, error, TaskOutcome::Failed),
         }
@@ -362,6 +396,9 @@ impl Run {
             Some(at) => {
                 let (task, path) = (record.seq, record.path.clone());
                 cx.event(self.id(), EventKind::TaskRetries { task, path, at, error });
+                if record.served.is_some() {
+                    return self.next_row(cx, key, record, outcome, at);
+                }
                 record.state = TaskState::Backoff { until: at };
                 self.put(cx, key, record);
             }
@@ -419,7 +456,7 @@ impl Run {
                 let limit = self.limit_that_ran_out(cx, key, &record);
                 let message = format!("it took longer than {}", partitur_model::unit::format_duration(limit));
                 self.tell_breaker(cx, key, false);
-                self.judge(cx, key, record, TaskError::new("timeout", message), TaskOutcome::TimedOut);
+                self.timed_out(cx, key, record, TaskError::new("timeout", message));
             }
             StopCause::HeartbeatLost => {
                 self.tell_breaker(cx, key, false);
@@ -428,6 +465,37 @@ impl Run {
             }
             StopCause::Reset => self.reset_after_stop(cx, key, record),
         }
+    }
+
+    /// A limit of the task has run out: what follows is as its definition says.
+    fn timed_out(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, error: TaskError) {
+        match self.node(key).spec.on_timeout {
+            OnTimeout::Retry | OnTimeout::Tell => self.judge(cx, key, record, error, TaskOutcome::TimedOut),
+            OnTimeout::EndRun => {
+                record.error = Some(error);
+                self.end_task(cx, key, record, TaskOutcome::TimedOut);
+            }
+        }
+    }
+
+    /// The limit that ran out is one of which people are only told; it does not run out again.
+    fn tell_of_timeout(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let mut record = self.record(key);
+        if let TaskState::Running { deadline, .. } = &mut record.state {
+            *deadline = Timestamp::MAX;
+        }
+        let message = "it takes longer than it should".to_owned();
+        cx.event(self.id(), EventKind::Notice { path: record.path.clone(), message });
+        self.put(cx, key, record);
+    }
+
+    /// The task has begun and nobody may have it yet.
+    pub(crate) fn hold_back(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, delay: Duration) {
+        record.state = TaskState::Backoff { until: cx.now + delay };
+        if let Some(served) = &mut record.served {
+            served.held_back = u32::try_from(delay.as_secs()).unwrap_or(u32::MAX);
+        }
+        self.put(cx, key, record);
     }
 
     /// For people: the limit of the attempt, or that of all attempts together.
@@ -447,6 +515,10 @@ impl Run {
     /// Tells a living attempt to stop. It keeps slot and claims until it is dead: its process may still write.
     pub(crate) fn stop_attempt(&mut self, cx: &mut Cx<'_>, key: Key, cause: StopCause) {
         let mut record = self.record(key);
+        if self.node(key).is_polled() && record.state.token().is_some() {
+            self.stop_polled(cx, key);
+            return self.stopped(cx, key, record, cause);
+        }
         let (token, known) = match record.state {
             TaskState::Running { token, .. } => (token, None),
             TaskState::Stopping { token, cause } => (token, Some(cause)),
@@ -471,6 +543,11 @@ impl Run {
     pub(crate) fn due(&mut self, cx: &mut Cx<'_>, key: Key) {
         let Some(task) = self.task(key) else { return };
         match task.state {
+            TaskState::Running { deadline, .. }
+                if deadline <= cx.now && self.node(key).spec.on_timeout == OnTimeout::Tell =>
+            {
+                self.tell_of_timeout(cx, key);
+            }
             TaskState::Running { deadline, .. } if deadline <= cx.now => {
                 self.stop_attempt(cx, key, StopCause::Timeout);
             }
@@ -507,7 +584,7 @@ impl Run {
     }
 
     fn become_ready_unless_paused(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord) {
-        if self.is_running() {
+        if self.lets_begin() {
             self.become_ready(cx, key, record);
         } else {
             record.state = TaskState::Ready;
@@ -521,7 +598,11 @@ impl Run {
         if record.ready + limit <= cx.now {
             cx.take_back(TaskKey { run: self.id(), task: record.seq });
             let message = format!("it waited longer than {}", partitur_model::unit::format_duration(limit));
-            record.error = Some(TaskError::terminal("queue-timeout", message));
+            let error = TaskError::terminal("queue-timeout", message);
+            if record.served.is_some() {
+                return self.timed_out(cx, key, record, TaskError { retriable: true, ..error });
+            }
+            record.error = Some(error);
             self.end_task(cx, key, record, TaskOutcome::TimedOut);
         }
     }
@@ -529,8 +610,8 @@ impl Run {
     /// The time of a waiting task has come: a wait for time has succeeded, any other has taken too long.
     fn wait_is_over(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
-        let program = self.program.clone();
-        let node = program.node(self.scope(key.scope).body, key.node);
+        let graph = self.graph_of(key);
+        let node = &graph.nodes[key.node as usize];
         if let Action::Wait(wait) = &node.action
             && self.wait_target(key, &record, wait).is_ok_and(|target| target <= cx.now)
         {

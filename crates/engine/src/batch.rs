@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use partitur_model::catalogue::{Entry, LogLine};
 pub use partitur_model::change::BatchNo;
 use partitur_model::change::Change;
 use partitur_model::record::{BreakerRecord, DefinitionRecord, NodeRecord, RunRecord, TaskRecord};
@@ -100,6 +101,20 @@ impl Batch {
     pub(crate) fn breaker(&mut self, record: BreakerRecord) {
         // Few and rare: coalescing them is left to the store.
         self.changes.push(Change::Breaker(record));
+    }
+
+    pub(crate) fn remove_run(&mut self, run: RunId) {
+        self.put(Row::Run(run), Change::RemoveRun(run));
+    }
+
+    pub(crate) fn entry(&mut self, entry: Entry) {
+        self.changes.push(Change::Entry(Box::new(entry)));
+    }
+
+    pub(crate) fn log(&mut self, run: RunId, task: TaskSeq, lines: Vec<LogLine>) {
+        if !lines.is_empty() {
+            self.changes.push(Change::Log(run, task, lines));
+        }
     }
 
     fn put(&mut self, row: Row, change: Change) {

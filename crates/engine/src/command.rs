@@ -27,6 +27,12 @@ impl Run {
             Command::Rerun { task } => self.rerun(cx, &task),
             Command::Restart => self.restart(cx),
             Command::Rollback => self.rollback_again(cx),
+            Command::RestartWith(restart) => self.restart_with(cx, *restart),
+            Command::RerunFrom { task, input } => self.rerun_from(cx, task, input),
+            Command::Skip { task, input, output } => self.skip_by_hand(cx, &task, input, output),
+            Command::SetVariables(values) => self.set_variables_by_hand(cx, &values),
+            Command::ReleaseHeldBack => self.release_held_back(cx),
+            Command::Remove { running } => self.remove(cx, running),
         }
     }
 
@@ -41,6 +47,10 @@ impl Run {
         self.set_state(cx, RunState::Paused);
         // While nothing is considered, nobody would find again what only follows from the rows of others.
         self.write_derived(cx);
+        if self.serves() {
+            // By Conductor's rules workers still get what was there for them.
+            return Ok(());
+        }
         for task in self.tasks().filter(|task| task.state == TaskState::Ready) {
             cx.take_back(TaskKey { run: task.run, task: task.seq });
         }
@@ -50,8 +60,8 @@ impl Run {
     fn unpause(&mut self, cx: &mut Cx<'_>) -> Result<(), Refusal> {
         match self.rec.state {
             RunState::Paused => {}
-            RunState::Running => return Ok(()),
-            RunState::Ending(_) | RunState::RollingBack(_) | RunState::Ended(_) => {
+            RunState::Running if !self.serves() => return Ok(()),
+            RunState::Running | RunState::Ending(_) | RunState::RollingBack(_) | RunState::Ended(_) => {
                 return Err(self.wrong_state("only a paused run can go on"));
             }
         }
@@ -72,6 +82,7 @@ impl Run {
 
     fn cancel_by_hand(&mut self, cx: &mut Cx<'_>, reason: &str) -> Result<(), Refusal> {
         match self.rec.state {
+            RunState::Ended(outcome) if self.serves() => self.cancel_ended(cx, outcome),
             RunState::Ended(_) => Err(self.wrong_state("it has ended already")),
             RunState::RollingBack(_) => Err(self.wrong_state("it is being undone; that cannot be cancelled")),
             RunState::Running | RunState::Paused | RunState::Ending(_) => {
@@ -156,7 +167,7 @@ impl Run {
         Ok(())
     }
 
-    fn wrong_state(&self, remedy: &str) -> Refusal {
+    pub(crate) fn wrong_state(&self, remedy: &str) -> Refusal {
         Refusal::WrongState { state: state_name(self.rec.state).to_owned(), remedy: remedy.to_owned() }
     }
 }

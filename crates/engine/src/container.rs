@@ -72,8 +72,8 @@ impl Run {
 
     /// Opens every branch that the container's record speaks of, as it begins and after recovery alike.
     pub(crate) fn open_branches(&mut self, key: Key, agenda: &mut crate::cx::Agenda) {
-        let program = self.program.clone();
-        let Action::Each(each) = &program.node(self.scope(key.scope).body, key.node).action else { return };
+        let graph = self.graph_of(key);
+        let Action::Each(each) = &graph.nodes[key.node as usize].action else { return };
         let items = self.task(key).and_then(|task| task.items.clone());
         let elements = items.and_then(|items| items.elements()).unwrap_or_default();
         let mut taken = BTreeSet::new();
@@ -151,13 +151,14 @@ impl Run {
         let Some(task) = self.task(container).filter(|task| task.state == TaskState::Open) else { return };
         let newest = task.iteration == index;
         match &self.node(container).action {
-            Action::Each(_) => self.finish_if_done(cx, container),
+            Action::Each(_) | Action::Expand(_) => self.finish_if_done(cx, container),
             Action::Loop(_) if newest => self.iteration_done(cx, container, scope),
             Action::Loop(_)
             | Action::Attempt(_)
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::SubRun { .. }
+            | Action::Start(_)
             | Action::Switch { .. }
             | Action::Join(_)
             | Action::Terminate { .. }
@@ -167,7 +168,7 @@ impl Run {
     }
 
     /// Ends an `each` whose branches have all ended.
-    fn finish_if_done(&mut self, cx: &mut Cx<'_>, key: Key) {
+    pub(crate) fn finish_if_done(&mut self, cx: &mut Cx<'_>, key: Key) {
         let (open, failed, all) = self
             .children
             .get(&key)
@@ -176,8 +177,13 @@ impl Run {
             return;
         }
         let record = self.record(key);
+        // Of a fork whose branches were made as it began, the join judges.
+        let stands_apart =
+            matches!(&self.node(key).action, Action::Expand(expand) if !expand.stands_for_branch);
         if record.error.is_some() {
             self.end_closed(cx, key, record);
+        } else if stands_apart {
+            self.end_task(cx, key, record, TaskOutcome::Succeeded);
         } else if failed > 0 && self.rec.state == RunState::Ending(RunOutcome::Cancelled) {
             self.cancelled(cx, key, record);
         } else if failed > 0 {
@@ -221,8 +227,8 @@ impl Run {
             let message = format!("iteration {} failed", record.iteration);
             return self.fail_task(cx, key, record, TaskError::terminal(BRANCH_FAILED, message));
         }
-        let program = self.program.clone();
-        let Action::Loop(repeat) = &program.node(self.scope(key.scope).body, key.node).action else { return };
+        let graph = self.graph_of(key);
+        let Action::Loop(repeat) = &graph.nodes[key.node as usize].action else { return };
         let Some(condition) = &repeat.condition else {
             return self.decide_iteration(cx, key, record, repeat, repeat.items.is_some());
         };
@@ -250,8 +256,8 @@ impl Run {
             return;
         }
         let record = self.record(key);
-        let program = self.program.clone();
-        let Action::Loop(repeat) = &program.node(self.scope(key.scope).body, key.node).action else { return };
+        let graph = self.graph_of(key);
+        let Action::Loop(repeat) = &graph.nodes[key.node as usize].action else { return };
         match result {
             Ok(value) => self.decide_iteration(cx, key, record, repeat, goes_on(&value)),
             Err(error) => self.fail_task(cx, key, record, error),

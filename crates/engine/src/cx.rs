@@ -4,12 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use partitur_model::event::{Event, EventKind};
-use partitur_model::record::{NodeRecord, Parent, RunOutcome, RunRecord, TaskError};
+use partitur_model::record::{DefinitionRecord, NodeRecord, Parent, RunOutcome, RunRecord, TaskError};
 use partitur_model::{DefinitionId, FencingToken, Payload, RunId, Timestamp};
 
 use crate::admission::{Admission, TaskKey};
 use crate::batch::Batch;
 use crate::effect::Effect;
+use crate::input::Update;
+use crate::polls::Polls;
 use crate::program::Program;
 use crate::run::Key;
 use crate::timers::Timers;
@@ -24,6 +26,7 @@ pub(crate) struct Cx<'a> {
     pub token: &'a mut FencingToken,
     /// The main program of each definition: where sub-flows are looked up.
     pub programs: &'a BTreeMap<DefinitionId, Arc<Program>>,
+    pub polls: &'a mut Polls,
     pub agenda: &'a mut Agenda,
 }
 
@@ -40,10 +43,10 @@ pub(crate) enum Todo {
     ScopeDone(RunId, u32),
     /// The run may have ended.
     MayEnd(RunId),
-    /// A task failed that nothing excuses.
-    Fatal(RunId, TaskError),
-    /// A sub-run starts.
-    StartChild(Box<RunRecord>),
+    /// A task failed that nothing excuses: the run ends so.
+    Fatal(RunId, RunOutcome, TaskError),
+    /// A sub-run, or a run that one starts and does not wait for, begins.
+    StartChild(Box<RunRecord>, Option<Found>),
     /// A sub-run has ended.
     ChildEnded {
         parent: Parent,
@@ -56,8 +59,17 @@ pub(crate) enum Todo {
     ToChild { child: RunId, parent: Parent, order: Order },
     /// A sub-run lives again: so does the task that waits for it.
     Revive { parent: Parent, child: RunId },
+    /// An update is meant for a task of a sub-run.
+    Update(Box<Update>),
     /// Part of a rollback has been done.
     UndoNext(RunId),
+}
+
+/// The definition of a run that was looked up for it.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub program: Arc<Program>,
+    pub definition: Arc<DefinitionRecord>,
 }
 
 /// What a task may want of its sub-run.

@@ -2,7 +2,9 @@
 
 use partitur_model::definition::OnFailure;
 use partitur_model::event::EventKind;
-use partitur_model::record::{RunOutcome, RunState, StopCause, TaskError, TaskState};
+use partitur_model::record::{
+    RunOutcome, RunState, StopCause, TaskError, TaskOutcome, TaskRecord, TaskState,
+};
 use partitur_model::{Payload, Timestamp, unit};
 
 use crate::admission::TaskKey;
@@ -38,6 +40,9 @@ impl Run {
         if failed && self.on_failure() == OnFailure::Rollback {
             self.note_failure();
             self.start_rollback(cx, outcome);
+        } else if self.wants_failure_run(outcome) {
+            self.note_failure();
+            self.look_up_failure_run(cx, outcome);
         } else {
             self.end_run(cx, outcome);
         }
@@ -65,6 +70,9 @@ impl Run {
             | RunOutcome::RolledBack
             | RunOutcome::RollbackFailed => self.note_failure(),
         }
+        if self.serves() {
+            self.note_served_output();
+        }
         self.write(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
         if let Some(parent) = self.rec.parent {
@@ -84,6 +92,36 @@ impl Run {
                 self.cancelled(cx, key, record);
             }
         }
+    }
+
+    /// A run of a server has an output however it ended: what it declares, else that of its last task.
+    fn note_served_output(&mut self) {
+        let empty =
+            |output: &Payload| output.is_null() || output.entries().is_some_and(|parts| parts.is_empty());
+        if self.rec.output.as_ref().is_none_or(empty) {
+            let last = || self.numbered().rev().find(|&key| !self.was_not_reached(key));
+            self.rec.output = self.outputs().or_else(|| last().map(|key| self.output_of(key)));
+        }
+        if let Some(id) = self.rec.failure_run {
+            let mut parts = self.rec.output.take().and_then(|output| output.entries()).unwrap_or_default();
+            parts.push(("conductor.failure_workflow".into(), Payload::string(&id.to_string())));
+            self.rec.output = Some(Payload::object(parts));
+        }
+    }
+
+    fn was_not_reached(&self, key: Key) -> bool {
+        let by_hand = |task: &TaskRecord| task.served.as_ref().is_some_and(|served| served.skipped_by_hand);
+        self.task(key).is_none_or(|task| match task.state {
+            TaskState::Blocked => true,
+            TaskState::Ended(TaskOutcome::Skipped) => !by_hand(task),
+            TaskState::Ready
+            | TaskState::Running { .. }
+            | TaskState::Stopping { .. }
+            | TaskState::Backoff { .. }
+            | TaskState::Waiting { .. }
+            | TaskState::Open
+            | TaskState::Ended(_) => false,
+        })
     }
 
     fn outputs(&self) -> Option<Payload> {
@@ -117,10 +155,10 @@ impl Run {
     }
 
     /// A task failed that nothing excuses, in a run that does not go on then.
-    pub(crate) fn fatal(&mut self, cx: &mut Cx<'_>, error: TaskError) {
+    pub(crate) fn fatal(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome, error: TaskError) {
         if self.is_under_way() {
             self.rec.error = Some(error);
-            self.wind_down(cx, RunOutcome::Failed);
+            self.wind_down(cx, outcome);
         }
     }
 

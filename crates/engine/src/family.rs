@@ -55,7 +55,7 @@ impl Run {
         record.state = TaskState::Waiting { until: limit.map_or(Timestamp::MAX, |limit| cx.now + limit) };
         let parent = Parent { run: self.id(), task: record.seq, generation: record.generation };
         let name = program.definition.name.clone();
-        cx.agenda.push_back(Todo::StartChild(Box::new(RunRecord {
+        let run = RunRecord {
             id: child,
             definition: self.rec.definition,
             flow: path,
@@ -75,7 +75,9 @@ impl Run {
             created: cx.now,
             begun: cx.now,
             ended: None,
-        })));
+            failure_run: None,
+        };
+        cx.agenda.push_back(Todo::StartChild(Box::new(run), None));
         self.put(cx, key, record);
     }
 

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use partitur_model::catalogue::{Entry, LogLine};
 use partitur_model::dispatch::Report;
-use partitur_model::record::{
-    DefinitionRecord, RunOptions, RunRecord, ServerOptions, TaskError, TaskRecord,
-};
+use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, ServerOptions, TaskError, TaskRecord};
 use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq};
 
 use crate::batch::BatchNo;

@@ -20,10 +20,14 @@ mod describe;
 mod effect;
 mod ending;
 mod engine;
+mod expand;
 mod family;
 mod input;
+mod join;
+mod operate;
 #[cfg(test)]
 mod planted;
+mod polls;
 pub mod program;
 mod ready;
 mod recovery;
@@ -31,8 +35,11 @@ mod reset;
 mod retry;
 mod rollback;
 mod run;
+mod served;
 mod submission;
 mod timers;
+mod update;
+mod wanted;
 mod work;
 
 pub use batch::{Batch, BatchNo};

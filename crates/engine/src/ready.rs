@@ -6,8 +6,8 @@ use partitur_model::record::{RunOutcome, RunState, TaskError, TaskOutcome, TaskR
 use partitur_model::{Payload, Timestamp, unit};
 
 use crate::cx::{Cx, Todo};
-use crate::effect::Effect;
-use crate::program::{Action, Computation, ProgramNode, WaitTemplate};
+use crate::effect::{Effect, Purpose};
+use crate::program::{Action, Computation, FlowAction, ProgramNode, WaitTemplate};
 use crate::run::{Key, Run, Verdict, View};
 
 /// A condition did not hold or could not be evaluated.
@@ -25,6 +25,7 @@ impl Run {
         }
         match self.verdict(key) {
             Verdict::Wait => {}
+            Verdict::Open => self.open_join(cx, key),
             Verdict::Skip | Verdict::Begin if self.closing(key.scope).is_some() => {
                 let record = self.record(key);
                 self.cancelled(cx, key, record);
@@ -36,13 +37,19 @@ impl Run {
 
     fn skip(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
+        if self.serves() {
+            // Conductor's runs have no task that was not reached: it follows from the others that it was not.
+            record.state = TaskState::Ended(TaskOutcome::Skipped);
+            record.ended = Some(cx.now);
+            return self.put_derived(cx, key, record);
+        }
         record.error = Some(TaskError::terminal(SKIPPED, self.why_skipped(key)));
         self.end_task(cx, key, record, TaskOutcome::Skipped);
     }
 
     /// Names the first predecessor that kept the task from being executed.
     fn why_skipped(&self, key: Key) -> String {
-        let body = self.program.body(self.scope(key.scope).body);
+        let body = &self.scope(key.scope).graph;
         let culprit = body.predecessors.successors(key.node).iter().find_map(|&node| {
             let task = self.task(Key { scope: key.scope, node })?;
             match task.state {
@@ -57,8 +64,8 @@ impl Run {
     }
 
     fn begin(&mut self, cx: &mut Cx<'_>, key: Key) {
-        let program = self.program.clone();
-        let node = program.node(self.scope(key.scope).body, key.node);
+        let graph = self.graph_of(key);
+        let node = &graph.nodes[key.node as usize];
         match self.condition_holds(key, node) {
             Ok(true) => self.begin_action(cx, key, node),
             Ok(false) => self.condition_fails(cx, key, node),
@@ -99,8 +106,22 @@ impl Run {
     fn begin_action(&mut self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode) {
         let mut record = self.record(key);
         record.ready = self.instance(key).since.max(record.ready);
+        if record.served.as_ref().is_some_and(|served| served.skipped_by_hand) {
+            record.started = Some(cx.now);
+            return self.end_task(cx, key, record, TaskOutcome::Skipped);
+        }
+        if self.serves() && !matches!(record.state, TaskState::Waiting { .. }) {
+            record.ready = cx.now;
+            self.begin_served(cx, key, &mut record, node);
+            if !matches!(node.action, Action::Attempt(_)) {
+                record.started.get_or_insert(cx.now);
+            }
+        }
         match &node.action {
-            Action::Attempt(_) => self.become_ready(cx, key, record),
+            Action::Attempt(_) => match node.spec.delay {
+                Some(delay) if record.attempt == 0 => self.hold_back(cx, key, record, delay),
+                Some(_) | None => self.become_ready(cx, key, record),
+            },
             Action::Wait(wait) => self.begin_wait(cx, key, record, wait),
             Action::Evaluate(computation) => match self.compute(key, &record, computation) {
                 Computed::Value(value) => self.succeed(cx, key, record, value),
@@ -108,9 +129,21 @@ impl Run {
                 Computed::Elsewhere(effect) => self.await_evaluation(cx, key, record, effect),
             },
             Action::SubRun { flow, input } => {
-                let input = input.resolve(&View::inside(self, key.scope));
-                self.begin_sub_run(cx, key, record, flow, input);
+                let view = View::inside(self, key.scope);
+                let input = input.resolve(&view);
+                match flow {
+                    FlowAction::Frozen(name) => self.begin_sub_run(cx, key, record, name, input),
+                    FlowAction::Wanted(tree) => {
+                        let description = tree.resolve(&view);
+                        self.look_up(cx, key, record, Purpose::SubRun, description, input);
+                    }
+                }
             }
+            Action::Start(tree) => {
+                let description = tree.resolve(&View::inside(self, key.scope));
+                self.look_up(cx, key, record, Purpose::Start, description, Payload::Null);
+            }
+            Action::Expand(expand) => self.begin_expand(cx, key, record, expand),
             Action::Each(each) => self.begin_each(cx, key, record, each),
             Action::Loop(repeat) => self.begin_loop(cx, key, record, repeat),
             Action::Switch { value, .. } => match self.compute(key, &record, value) {
@@ -184,22 +217,7 @@ impl Run {
         }
     }
 
-    fn join(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord) {
-        if !self.instance(key).failed_early {
-            return self.succeed(cx, key, record, Payload::Null);
-        }
-        let body = self.program.body(self.scope(key.scope).body);
-        let reasons: Vec<String> = body
-            .predecessors
-            .successors(key.node)
-            .iter()
-            .filter_map(|&node| self.task(Key { scope: key.scope, node })?.error.as_ref())
-            .map(|error| error.message.clone())
-            .collect();
-        self.fail_task(cx, key, record, TaskError::terminal("join", reasons.join("; ")));
-    }
-
-    fn set_variables(&mut self, cx: &mut Cx<'_>, values: &Payload) {
+    pub(crate) fn set_variables(&mut self, cx: &mut Cx<'_>, values: &Payload) {
         let mut variables = self.rec.variables.entries().unwrap_or_default();
         for (name, value) in values.entries().unwrap_or_default() {
             match variables.iter_mut().find(|(known, _)| *known == name) {
@@ -239,7 +257,10 @@ impl Run {
                 generation: record.generation + 1,
                 language: language.clone(),
                 source: source.clone(),
-                input: input.resolve(view),
+                input: match &record.served {
+                    Some(served) => served.input.clone(),
+                    None => input.resolve(view),
+                },
             }),
         }
     }
@@ -301,7 +322,8 @@ impl Run {
 
     /// A failure may end the other branches of its container, or the run.
     fn spread_failure(&mut self, cx: &mut Cx<'_>, key: Key, path: &str, error: TaskError) {
-        if !self.is_under_way() || self.closing(key.scope).is_some() || self.node(key).spec.optional {
+        let spec = &self.node(key).spec;
+        if !self.is_under_way() || self.closing(key.scope).is_some() || spec.optional || spec.permissive {
             return;
         }
         let mut scope = key.scope;
@@ -317,8 +339,16 @@ impl Run {
             scope = container.scope;
         }
         if self.on_failure() != OnFailure::Continue {
-            let error = TaskError { message: format!("`{path}`: {}", error.message), ..error };
-            cx.agenda.push_back(Todo::Fatal(self.id(), error));
+            let (outcome, message) = match self.task(key) {
+                Some(task) if self.serves() => {
+                    let TaskState::Ended(outcome) = task.state else { return };
+                    (run_outcome(outcome), self.served_reason(task, outcome, &error))
+                }
+                Some(_) | None => (RunOutcome::Failed, format!("`{path}`: {}", error.message)),
+            };
+            // What is said of a run that failed is not what is said of one that somebody cancelled.
+            let code = if self.serves() { "task".to_owned() } else { error.code.clone() };
+            cx.agenda.push_back(Todo::Fatal(self.id(), outcome, TaskError { code, message, ..error }));
         }
     }
 
@@ -342,6 +372,15 @@ impl Run {
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
         self.stop_everything(cx);
         cx.agenda.push_back(Todo::MayEnd(self.id()));
+    }
+}
+
+/// How a run ends of which a task ended so, by Conductor's rules.
+fn run_outcome(outcome: TaskOutcome) -> RunOutcome {
+    match outcome {
+        TaskOutcome::TimedOut => RunOutcome::TimedOut,
+        TaskOutcome::Cancelled => RunOutcome::Cancelled,
+        TaskOutcome::Failed | TaskOutcome::Succeeded | TaskOutcome::Skipped => RunOutcome::Failed,
     }
 }
 

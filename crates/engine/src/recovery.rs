@@ -53,8 +53,12 @@ impl Run {
         timers: &mut Timers,
         agenda: &mut Agenda,
     ) -> Result<(), BadRows> {
-        // Taken apart once, instead of at each iteration.
-        task.items = task.items.and_then(|items| items.elements()).map(Payload::list);
+        // Taken apart once, instead of at each iteration; what is no list belongs to a container that is made of it.
+        task.items = task.items.map(|items| items.elements().map_or(items, Payload::list));
+        if task.served.as_ref().is_some_and(|served| served.superseded) {
+            self.note_number(task.seq);
+            return Ok(());
+        }
         let bad = |problem: &str| BadRows {
             run: task.run,
             task: task.path.to_string(),
@@ -65,17 +69,21 @@ impl Run {
             Some(place) => {
                 let container =
                     self.key_of(place.container).ok_or_else(|| bad("its container has no row"))?;
-                self.node(container).body().ok_or_else(|| bad("its container is none"))?;
-                self.scope_of(container, place.index, agenda)
+                self.scope_of(container, place.index, agenda).ok_or_else(|| bad("its container is none"))?
             }
         };
-        let body = self.program.body(self.scope(scope).body);
-        let node = *body.names.get(&*task.node).ok_or_else(|| bad("the definition has no such task"))?;
+        let node = *self
+            .scope(scope)
+            .graph
+            .names
+            .get(&*task.node)
+            .ok_or_else(|| bad("the definition has no such task"))?;
         let key = Key { scope, node };
         let state = task.state;
         self.apply(key, task, timers, agenda);
         match &self.node(key).action {
             Action::Each(_) if state != TaskState::Blocked => self.open_branches(key, agenda),
+            Action::Expand(_) if state != TaskState::Blocked => self.grow_again(key, agenda),
             Action::Loop(_) if state != TaskState::Blocked => {
                 let iteration = self.task(key).map_or(0, |task| task.iteration);
                 if iteration > 0 {
@@ -88,6 +96,8 @@ impl Run {
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::SubRun { .. }
+            | Action::Start(_)
+            | Action::Expand(_)
             | Action::Switch { .. }
             | Action::Join(_)
             | Action::Terminate { .. }
@@ -97,12 +107,13 @@ impl Run {
         Ok(())
     }
 
-    fn scope_of(&mut self, container: Key, index: u32, agenda: &mut Agenda) -> u32 {
+    fn scope_of(&mut self, container: Key, index: u32, agenda: &mut Agenda) -> Option<u32> {
         if let Some(&scope) = self.children.get(&container).and_then(|branches| branches.scopes.get(&index)) {
-            return scope;
+            return Some(scope);
         }
+        self.node(container).body()?;
         self.open_iteration(container, index, agenda);
-        self.children[&container].scopes[&index]
+        Some(self.children[&container].scopes[&index])
     }
 
     /// After recovery: puts before admission what waits and what holds, and emits again what is open.
@@ -133,8 +144,11 @@ impl Run {
                 let ticket = self.ticket(cx, key);
                 cx.admission.adopt(ticket);
             }
-            TaskState::Ready if self.is_running() => self.offer(cx, key),
-            TaskState::Waiting { .. } => self.evaluate_again(cx, key),
+            TaskState::Ready if self.lets_begin() => self.offer(cx, key),
+            TaskState::Waiting { .. } => {
+                self.evaluate_again(cx, key);
+                self.look_up_again(cx, key);
+            }
             TaskState::Ended(_) if undoes => {
                 let ticket = self.ticket(cx, key);
                 cx.admission.adopt(ticket);
@@ -159,6 +173,8 @@ impl Run {
             Action::Attempt(_)
             | Action::Wait(_)
             | Action::SubRun { .. }
+            | Action::Start(_)
+            | Action::Expand(_)
             | Action::Each(_)
             | Action::Loop(_)
             | Action::Join(_)
@@ -208,6 +224,8 @@ impl Run {
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::SubRun { .. }
+            | Action::Start(_)
+            | Action::Expand(_)
             | Action::Loop(_)
             | Action::Switch { .. }
             | Action::Join(_)

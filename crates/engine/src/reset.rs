@@ -4,7 +4,7 @@
 //! open again; then the edges are counted afresh. Rows never move, and nothing that did not depend on the target is
 //! touched.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use partitur_model::Payload;
 use partitur_model::definition::Trigger;
@@ -42,7 +42,7 @@ impl Run {
             }
         }
         self.begin_again(cx);
-        self.reset(cx, &targets, &children);
+        self.reset(cx, &targets, &children, Again::FurtherRow);
         for key in children {
             self.retry_child(cx, key);
         }
@@ -123,7 +123,7 @@ impl Run {
             self.keys().filter(|&key| self.task(key).is_some_and(|task| task.undo == UndoState::Done));
         let targets: Vec<Key> = undone.chain([key]).collect();
         self.begin_again(cx);
-        self.reset(cx, &targets, &[]);
+        self.reset(cx, &targets, &[], Again::InPlace);
         self.consider_all(cx);
         Ok(())
     }
@@ -167,7 +167,7 @@ impl Run {
         Ok(())
     }
 
-    fn not_ended(&self) -> Refusal {
+    pub(crate) fn not_ended(&self) -> Refusal {
         Refusal::WrongState {
             state: state_name(self.rec.state).to_owned(),
             remedy: "this needs a run that has ended; cancel it first".to_owned(),
@@ -176,7 +176,7 @@ impl Run {
 
     /// Resets tasks and everything that depends on them, and everything that depends on those that live again as they
     /// are. All at once: what is reset opens nothing that another reset would have to close again.
-    fn reset(&mut self, cx: &mut Cx<'_>, targets: &[Key], revived: &[Key]) {
+    pub(crate) fn reset(&mut self, cx: &mut Cx<'_>, targets: &[Key], revived: &[Key], again: Again) {
         let mut set: BTreeSet<Key> = BTreeSet::new();
         let mut containers: BTreeSet<Key> = BTreeSet::new();
         for &target in targets {
@@ -185,12 +185,14 @@ impl Run {
         for &key in revived {
             self.gather(key, false, &mut set, &mut containers);
         }
+        let again = |key: &Key| if targets.contains(key) { again } else { Again::Gone };
+        let set = set.into_iter().map(|key| (key, again(&key))).collect();
         self.reset_set(cx, set, containers, revived);
     }
 
     /// A task waits for its sub-run again: what depends on it has not happened.
     pub(crate) fn wait_again(&mut self, cx: &mut Cx<'_>, revived: Key) {
-        self.reset(cx, &[], &[revived]);
+        self.reset(cx, &[], &[revived], Again::InPlace);
     }
 
     /// The dependents of a task in its scope, and of every container around it that had ended: what goes on inside one
@@ -199,7 +201,7 @@ impl Run {
         let mut at = from;
         let mut include = with_itself;
         loop {
-            let body = self.program.body(self.scope(at.scope).body);
+            let body = &self.scope(at.scope).graph;
             let mut todo = if include { vec![at.node] } else { body.successors.successors(at.node).to_vec() };
             while let Some(node) = todo.pop() {
                 let key = Key { scope: at.scope, node };
@@ -224,26 +226,32 @@ impl Run {
         std::iter::successors(around(scope), move |container| around(container.scope))
     }
 
-    fn reset_set(&mut self, cx: &mut Cx<'_>, set: BTreeSet<Key>, containers: BTreeSet<Key>, revived: &[Key]) {
-        let touched = set.iter().chain(&containers).chain(revived).map(|key| key.scope).collect();
+    fn reset_set(
+        &mut self,
+        cx: &mut Cx<'_>,
+        set: BTreeMap<Key, Again>,
+        containers: BTreeSet<Key>,
+        revived: &[Key],
+    ) {
+        let touched = set.keys().chain(&containers).chain(revived).map(|key| key.scope).collect();
         // A container that is itself reset takes its branches with it: what is reset inside them is gone then.
-        for &container in containers.iter().filter(|container| !set.contains(container)) {
+        for &container in containers.iter().filter(|container| !set.contains_key(container)) {
             // The outer ones come first, and with an iteration goes what is inside.
             if self.is_there(container) {
                 self.reopen(cx, container, &touched);
             }
         }
-        for &key in &set {
+        for (&key, &again) in &set {
             if self.is_there(key) {
-                self.reset_instance(cx, key);
+                self.reset_instance(cx, key, again);
             }
         }
-        for &key in revived.iter().filter(|key| !set.contains(key)) {
+        for &key in revived.iter().filter(|key| !set.contains_key(key)) {
             if self.is_there(key) {
                 self.wait_for_child(cx, key);
             }
         }
-        for &key in set.iter().filter(|&&key| self.is_there(key)).collect::<Vec<_>>() {
+        for &key in set.keys().filter(|&&key| self.is_there(key)).collect::<Vec<_>>() {
             self.recount(key);
             cx.agenda.push_back(Todo::Consider(self.id(), key));
         }
@@ -278,7 +286,7 @@ impl Run {
         }
     }
 
-    fn reset_instance(&mut self, cx: &mut Cx<'_>, key: Key) {
+    fn reset_instance(&mut self, cx: &mut Cx<'_>, key: Key, again: Again) {
         let Some(task) = self.task(key) else { return };
         if task.state.token().is_some() {
             return self.stop_attempt(cx, key, StopCause::Reset);
@@ -292,6 +300,9 @@ impl Run {
             self.order(cx, key, child, Order::Cancel(reason));
         }
         cx.take_back(task_key);
+        if self.serves() {
+            return self.reset_served(cx, key, again);
+        }
         self.make_blank(cx, key);
     }
 
@@ -303,7 +314,7 @@ impl Run {
         cx.agenda.push_back(Todo::Consider(self.id(), key));
     }
 
-    fn make_blank(&mut self, cx: &mut Cx<'_>, key: Key) {
+    pub(crate) fn make_blank(&mut self, cx: &mut Cx<'_>, key: Key) {
         self.remove_branches(cx, key);
         let record = blank(self.record(key));
         self.put(cx, key, record);
@@ -334,6 +345,17 @@ impl Run {
     }
 }
 
+/// What becomes of the row of a task that is reset, in a run of a server. Elsewhere it is kept, blank.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Again {
+    /// It is kept, and a further one stands for the further attempt.
+    FurtherRow,
+    /// It begins anew as it is.
+    InPlace,
+    /// It goes: the task has not happened.
+    Gone,
+}
+
 /// Where retrying has to begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum FailedPart {
@@ -359,6 +381,7 @@ fn blank(record: TaskRecord) -> TaskRecord {
         undo: UndoState::None,
         cached: false,
         usage: Usage::default(),
+        served: record.served,
         run: record.run,
         seq: record.seq,
         node: record.node,

@@ -14,7 +14,9 @@ pub(crate) fn pause(retry: &Retry, attempt: u32, error: &TaskError, seed: u64) -
         return None;
     }
     let full = length(retry, attempt).min(retry.max);
-    Some(if retry.jitter { jittered(full, seed) } else { full })
+    let pause = if retry.jitter { jittered(full, seed) } else { full };
+    let share = (mix(seed) >> 11) as f64 / (1_u64 << 53) as f64;
+    Some(pause.saturating_add(retry.spread.mul_f64(share)))
 }
 
 fn length(retry: &Retry, attempt: u32) -> Duration {

@@ -69,8 +69,7 @@ impl Run {
     }
 
     fn plan_scope(&mut self, scope: u32) {
-        let program = self.program.clone();
-        let body = program.body(self.scope(scope).body);
+        let body = self.scope(scope).graph.clone();
         let count = self.scope(scope).instances.len() as u32;
         let undoing = self.undoing.as_mut().expect("a rollback has been started");
         undoing.open.insert(scope, count);
@@ -137,12 +136,17 @@ impl Run {
         }
         let node = self.node(key);
         match &node.action {
-            Action::Each(_) | Action::Loop(_) if self.branches(key).next().is_some() => Step::Inside,
+            Action::Each(_) | Action::Expand(_) | Action::Loop(_) if self.branches(key).next().is_some() => {
+                Step::Inside
+            }
+            // What was started on its own is not undone with who started it.
+            Action::Start(_) => Step::Nothing,
             Action::SubRun { .. } => task.child.map_or(Step::Nothing, Step::SubRun),
             Action::Attempt(_)
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::Each(_)
+            | Action::Expand(_)
             | Action::Loop(_)
             | Action::Switch { .. }
             | Action::Join(_)
@@ -172,8 +176,7 @@ impl Run {
 
     /// The task has left nothing behind any more: it is the turn of what it depended on.
     fn undone(&mut self, key: Key) {
-        let program = self.program.clone();
-        let body = program.body(self.scope(key.scope).body);
+        let body = self.scope(key.scope).graph.clone();
         let undoing = self.undoing_mut();
         for &node in body.predecessors.successors(key.node) {
             let before = Key { scope: key.scope, node };

@@ -3,9 +3,11 @@
 use std::collections::BTreeMap;
 
 use partitur_expr::{Lookup, Step, Template, navigate};
-use partitur_model::definition::{Definition, InputKind, InputSpec};
+use partitur_model::definition::{Definition, Dialect, InputKind, InputSpec};
 use partitur_model::fault::did_you_mean;
 use partitur_model::{Fault, Payload, Place};
+
+use crate::program::Program;
 
 /// A required input is missing.
 const MISSING_INPUT: &str = "P0301";
@@ -21,6 +23,9 @@ const UNKNOWN_TARGET: &str = "P0304";
 /// # Errors
 /// Every input that is missing, unknown, or of the wrong type or value.
 pub fn complete_inputs(definition: &Definition, given: &Payload) -> Result<Payload, Vec<Fault>> {
+    if definition.dialect == Dialect::Conductor {
+        return Ok(complete_served(definition, given));
+    }
     let mut faults = Vec::new();
     let entries = given.entries().unwrap_or_default();
     if !given.is_null() && given.entries().is_none() {
@@ -51,6 +56,28 @@ pub fn complete_inputs(definition: &Definition, given: &Payload) -> Result<Paylo
         }
     }
     if faults.is_empty() { Ok(Payload::object(complete)) } else { Err(faults) }
+}
+
+/// Conductor takes whatever is given. Defaults fill what an input lacks, unless it is empty altogether.
+fn complete_served(definition: &Definition, given: &Payload) -> Payload {
+    let Some(mut entries) = given.entries().filter(|entries| !entries.is_empty()) else {
+        return given.clone();
+    };
+    let mut filled = false;
+    for spec in &definition.inputs {
+        if let Some(default) =
+            spec.default.as_ref().filter(|_| !entries.iter().any(|(name, _)| **name == spec.name))
+        {
+            entries.push((spec.name.as_str().into(), default.clone()));
+            filled = true;
+        }
+    }
+    if filled { Payload::object(entries) } else { given.clone() }
+}
+
+/// What the variables of a run are before anything sets them.
+pub(crate) fn first_variables(program: &Program, input: &Payload) -> Payload {
+    program.variables.as_ref().map_or(Payload::Null, |tree| tree.resolve(&InputsOnly(input)))
 }
 
 fn unknown_input(definition: &Definition, name: &str) -> Fault {
@@ -144,6 +171,10 @@ struct InputsOnly<'a>(&'a Payload);
 
 impl Lookup for InputsOnly<'_> {
     fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {
-        if head == "inputs" { navigate(self.0, steps) } else { None }
+        match (head, steps) {
+            ("inputs", steps) => navigate(self.0, steps),
+            ("workflow", [Step::Key(key), rest @ ..]) if &**key == "input" => navigate(self.0, rest),
+            _ => None,
+        }
     }
 }

@@ -54,6 +54,8 @@ fn template_of(node: &ProgramNode, undo: bool) -> Result<&WorkTemplate, TaskErro
         Action::Wait(_)
         | Action::Evaluate(_)
         | Action::SubRun { .. }
+        | Action::Start(_)
+        | Action::Expand(_)
         | Action::Each(_)
         | Action::Loop(_)
         | Action::Switch { .. }
@@ -86,9 +88,10 @@ fn fill(
             headers: texts(headers, view),
             body: body.as_ref().map(|body| body.resolve(view)),
         }),
-        WorkTemplate::Remote { task_type, input } => {
-            Work::Remote { task_type: task_type.clone(), input: input.resolve(view) }
-        }
+        WorkTemplate::Remote(remote) => Work::Remote {
+            task_type: remote.task_type.to_string(),
+            input: view.given().unwrap_or_else(|| remote.input.resolve(view)),
+        },
         WorkTemplate::AwaitFile { path } => Work::AwaitFile { path: path.resolve_text(view) },
     })
 }
@@ -144,7 +147,7 @@ fn cache_request(
     let material = match &node.cache_key {
         Some(declared) => format!("key {}", declared.resolve_text(view)),
         None => {
-            let body = run.program.body(run.scope(key.scope).body);
+            let body = &run.scope(key.scope).graph;
             let results: Vec<String> = body
                 .predecessors
                 .successors(key.node)

@@ -241,6 +241,9 @@ pub struct Node {
     pub name: String,
     /// What it does.
     pub kind: Kind,
+    /// What it is given, in sight of everybody: in runs of a server, where workers and scripts get this instead of what their
+    /// kind says.
+    pub input: Option<TemplateTree>,
     /// When it becomes ready.
     pub trigger: Trigger,
     /// Evaluated when it becomes ready.
@@ -298,6 +301,7 @@ impl Node {
             place,
             name: name.to_owned(),
             kind: Kind::Noop,
+            input: None,
             trigger: Trigger::All,
             when: None,
             optional: false,
@@ -550,6 +554,16 @@ pub enum Flow {
     Frozen(String),
     /// Looked up outside the engine when the task starts, by this description.
     Wanted(TemplateTree),
+}
+
+impl Flow {
+    /// The name of a flow that is frozen with its document.
+    pub fn frozen(&self) -> Option<&str> {
+        match self {
+            Flow::Frozen(name) => Some(name),
+            Flow::Wanted(_) => None,
+        }
+    }
 }
 
 /// Branches whose graphs follow from a value.

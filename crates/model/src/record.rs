@@ -110,6 +110,8 @@ pub struct RunOptions {
 /// What the submitter of a run of a server chose.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ServerOptions {
+    /// The version of what it executes.
+    pub version: u32,
     /// What the submitter calls it; runs may share it.
     pub correlation: Option<String>,
     /// 0..=99; its tasks of workers come before those of smaller numbers.

@@ -118,7 +118,9 @@ impl<S: Store> Store for Gate<S> {
             | Change::Task(_)
             | Change::RemoveTask(..)
             | Change::RemoveRun(_)
-            | Change::Breaker(_) => None,
+            | Change::Breaker(_)
+            | Change::Entry(_)
+            | Change::Log(..) => None,
         });
         Ok(self.inner.definition(id)?.or_else(|| submitted.next()))
     }

@@ -41,7 +41,7 @@ impl Rows {
                 self.runs.remove(run);
                 self.tasks.remove(run);
             }
-            Change::Definition(_) | Change::Breaker(_) => {}
+            Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) | Change::Log(..) => {}
         }
     }
 

@@ -193,6 +193,8 @@ fn body(node: &Node) -> Option<&Scope> {
         | Kind::Wait(_)
         | Kind::Evaluate(_)
         | Kind::SubRun(_)
+        | Kind::Start(_)
+        | Kind::Expand(_)
         | Kind::Switch(_)
         | Kind::Join(_)
         | Kind::Terminate(_)

@@ -68,6 +68,8 @@ pub(super) enum Stock {
     Path([u32; 5]),
     Rate(Rate),
     Breaker(Box<Breaker>),
+    /// What others offer: used up by starting, not held.
+    Offers(u32),
 }
 
 impl Cell {
@@ -100,6 +102,7 @@ impl Cell {
             }
             Stock::Rate(rate) => !rate.fits(now, 1),
             Stock::Breaker(breaker) => !breaker.fits(now),
+            Stock::Offers(left) => *left == 0,
         }
     }
 
@@ -110,14 +113,14 @@ impl Cell {
             Stock::Path(held) => {
                 held[Mode::Exclusive as usize] == 0 && held.iter().any(|&holders| holders > 0)
             }
-            Stock::Rate(_) | Stock::Breaker(_) => false,
+            Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_) => false,
         }
     }
 
     /// When time alone may let somebody pass.
     pub(super) fn opens(&self, now: Timestamp) -> Option<Timestamp> {
         match &self.stock {
-            Stock::Units { .. } | Stock::Path(_) => None,
+            Stock::Units { .. } | Stock::Path(_) | Stock::Offers(_) => None,
             Stock::Rate(rate) => {
                 let wanted = self.lanes.iter().map(|lane| lane.demand.units()).chain([1]).min();
                 let opens = rate.opens(now, wanted.unwrap_or(1));
@@ -181,7 +184,11 @@ impl Stock {
                 rate.fits(now, wanted.saturating_add(u32::try_from(kept).unwrap_or(u32::MAX)))
             }
             (Stock::Breaker(breaker), Demand::Pass) => breaker.fits(now),
-            (Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_), _mismatch) => {
+            (Stock::Offers(left), Demand::Permits(wanted)) => *left >= wanted,
+            (
+                Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_),
+                _mismatch,
+            ) => {
                 unreachable!("a demand is made for the kind of its cell")
             }
         }
@@ -194,7 +201,12 @@ impl Stock {
             (Stock::Path(held), Demand::Path(mode)) => held[mode as usize] += 1,
             (Stock::Rate(rate), Demand::Permits(wanted)) => rate.take(at, wanted),
             (Stock::Breaker(breaker), Demand::Pass) => breaker.alive += 1,
-            (Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_), _mismatch) => {
+            // Who is found at work after a start of the process took an offer of the time before.
+            (Stock::Offers(left), Demand::Permits(wanted)) => *left = left.saturating_sub(wanted),
+            (
+                Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_),
+                _mismatch,
+            ) => {
                 unreachable!("a demand is made for the kind of its cell")
             }
         }
@@ -206,9 +218,12 @@ impl Stock {
             (Stock::Units { readers, .. }, Demand::Shared) => *readers -= 1,
             (Stock::Path(held), Demand::Path(mode)) => held[mode as usize] -= 1,
             // What went out stays out until its span is over.
-            (Stock::Rate(_), Demand::Permits(_)) => {}
+            (Stock::Rate(_) | Stock::Offers(_), Demand::Permits(_)) => {}
             (Stock::Breaker(breaker), Demand::Pass) => breaker.alive -= 1,
-            (Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_), _mismatch) => {
+            (
+                Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_),
+                _mismatch,
+            ) => {
                 unreachable!("a demand is made for the kind of its cell")
             }
         }

@@ -41,7 +41,7 @@ impl Admission {
                 Stock::Breaker(breaker) => {
                     assert_eq!(breaker.alive as usize, held.len(), "attempts behind {name}")
                 }
-                Stock::Rate(_) => {}
+                Stock::Rate(_) | Stock::Offers(_) => {}
             }
         }
     }

@@ -33,7 +33,7 @@ use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use partitur_model::change::BatchNo;
-use partitur_model::definition::{BreakerSpec, ClaimMode, Priority};
+use partitur_model::definition::{BreakerSpec, ClaimMode, Priority, RemoteLimits};
 use partitur_model::record::{BreakerRecord, BreakerState};
 use partitur_model::{RunId, TaskSeq, Timestamp};
 
@@ -207,7 +207,8 @@ impl Admission {
             entry.needs.iter().for_each(|need| used[need.cell.0 as usize] = true);
         }
         for (cell, used) in self.resources.cells.iter().zip(&mut used) {
-            *used |= cell.dirty || cell.is_wanted();
+            let offers = matches!(cell.stock, Stock::Offers(left) if left > 0);
+            *used |= cell.dirty || cell.is_wanted() || offers;
         }
         self.resources.forget_unused(|cell| used[cell.0 as usize]);
     }
@@ -242,9 +243,50 @@ impl Admission {
         match &mut cell.stock {
             Stock::Rate(rate) => rate.set(permits, per),
             stock @ Stock::Units { .. } => *stock = Stock::Rate(Rate::new(permits, per)),
-            Stock::Path(_) | Stock::Breaker(_) => debug_assert!(false, "`{key}` cannot be a rate"),
+            Stock::Path(_) | Stock::Breaker(_) | Stock::Offers(_) => {
+                debug_assert!(false, "`{key}` cannot be a rate")
+            }
         }
         self.touch(id);
+    }
+
+    /// So many units of the name are on offer. `workers/…` are offered; all other names are there or not.
+    pub fn set_offers(&mut self, name: &str, units: u32) {
+        let id = self.resources.intern(name);
+        let cell = self.resources.cell_of(id);
+        if let Stock::Offers(left) = &mut self.resources.cell_mut(cell).stock {
+            let grows = units > *left;
+            *left = units;
+            if grows {
+                self.touch(cell);
+            }
+        }
+    }
+
+    /// The limits that hold for all tasks of a name together, as resources to claim.
+    pub fn limits(&mut self, limits: &RemoteLimits) -> impl Iterator<Item = ResourceId> {
+        let concurrency = limits.concurrency.map(|units| {
+            let name = format!("limit/{}", limits.name);
+            let id = self.resource(&name);
+            if self.capacity(id) != units {
+                self.set_capacity(&name, units);
+            }
+            id
+        });
+        let rate = limits.rate.map(|(permits, per)| {
+            let name = format!("rate/{}", limits.name);
+            if !self.has_rate(&name, permits, per) {
+                self.set_rate(&name, permits, per);
+            }
+            self.resource(&name)
+        });
+        concurrency.into_iter().chain(rate)
+    }
+
+    fn has_rate(&mut self, name: &str, permits: u32, per: Duration) -> bool {
+        let id = self.resources.intern(name);
+        let cell = self.resources.cell_of(id);
+        matches!(&self.resources.cell(cell).stock, Stock::Rate(rate) if rate.is(permits, per))
     }
 
     /// The task waits from now on, in place of an earlier ticket of it that waits. That it is ready becomes durable
@@ -394,7 +436,7 @@ impl Admission {
         let id = self.resources.breaker(name);
         match &mut self.resources.cell_mut(id).stock {
             Stock::Breaker(breaker) => (id, breaker),
-            Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) => {
+            Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Offers(_) => {
                 unreachable!("the cell was made for a breaker")
             }
         }

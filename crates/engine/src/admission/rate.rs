@@ -24,6 +24,11 @@ impl Rate {
         (self.permits, self.per) = (permits, per);
     }
 
+    /// Whether these are its figures.
+    pub(super) fn is(&self, permits: u32, per: Duration) -> bool {
+        (self.permits, self.per) == (permits, per)
+    }
+
     pub(super) fn fits(&self, now: Timestamp, units: u32) -> bool {
         u64::from(units) + self.in_window(now) <= u64::from(self.permits)
     }

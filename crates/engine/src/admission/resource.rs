@@ -55,6 +55,7 @@ impl Resources {
                 let cell = self.path(path);
                 self.ids.get(name).copied().unwrap_or_else(|| self.name_cell(name, cell))
             }
+            None if name.starts_with(OFFERS) => self.add(name, None, Stock::Offers(0), true),
             None => {
                 let stock = Stock::Units { capacity: self.declared_capacity(name), used: 0, readers: 0 };
                 self.add(name, None, stock, is_limit(name))
@@ -79,7 +80,7 @@ impl Resources {
     pub(super) fn breakers(&self) -> impl Iterator<Item = &Breaker> {
         self.named.iter().flatten().filter_map(|named| match &self.cell(named.cell).stock {
             Stock::Breaker(breaker) => Some(&**breaker),
-            Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) => None,
+            Stock::Units { .. } | Stock::Path(_) | Stock::Rate(_) | Stock::Offers(_) => None,
         })
     }
 
@@ -112,7 +113,8 @@ impl Resources {
     /// Forgets every name that nobody has declared, and whose cell nobody uses.
     pub(super) fn forget_unused(&mut self, is_used: impl Fn(CellId) -> bool) {
         self.compiled.clear();
-        let is_named = |cell: &Cell| !matches!(cell.stock, Stock::Rate(_) | Stock::Breaker(_));
+        let is_named =
+            |cell: &Cell| !matches!(cell.stock, Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_));
         let mut freed = Vec::new();
         for at in 0..self.named.len() {
             let Some(Named { name, cell }) = &self.named[at] else { continue };
@@ -168,7 +170,7 @@ impl Resources {
                 *capacity = units;
                 true
             }
-            Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_) => false,
+            Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_) => false,
         }
     }
 
@@ -178,6 +180,8 @@ impl Resources {
             Stock::Path(_) => 1,
             Stock::Rate(rate) => rate.permits,
             Stock::Breaker(breaker) => breaker.spec.probes_max,
+            // There may be more at any time.
+            Stock::Offers(_) => u32::MAX,
         }
     }
 
@@ -226,7 +230,9 @@ impl Resources {
             (Stock::Units { .. }, ClaimMode::Shared) => Demand::Shared,
             (Stock::Path(_), ClaimMode::Exclusive) => Demand::Path(Mode::Exclusive),
             (Stock::Path(_), ClaimMode::Shared) => Demand::Path(Mode::Shared),
-            (Stock::Rate(_), ClaimMode::Exclusive | ClaimMode::Shared) => Demand::Permits(units),
+            (Stock::Rate(_) | Stock::Offers(_), ClaimMode::Exclusive | ClaimMode::Shared) => {
+                Demand::Permits(units)
+            }
             (Stock::Breaker(_), ClaimMode::Exclusive | ClaimMode::Shared) => Demand::Pass,
         };
         needs.push(Need { cell, demand, named: true });
@@ -305,7 +311,10 @@ impl Resources {
     }
 }
 
-/// Names of places in pools: those of the node, of a run, of a container of branches.
+/// How names of queues begin, whose units are offered by those who ask at them.
+const OFFERS: &str = "workers/";
+
+/// Names of places in pools: those of the node, of a run, of a container of branches, of all tasks of a name.
 fn is_limit(name: &str) -> bool {
-    name == "slots" || ["slots/", "run:"].iter().any(|prefix| name.starts_with(prefix))
+    name == "slots" || ["slots/", "run:", "limit/", "rate/"].iter().any(|prefix| name.starts_with(prefix))
 }

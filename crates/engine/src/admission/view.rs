@@ -101,7 +101,7 @@ impl Admission {
     fn blocker(&self, id: CellId, demand: Demand) -> Blocker {
         let cell = self.resources.cell(id);
         match &cell.stock {
-            Stock::Units { .. } | Stock::Path(_) => Blocker::Resource(cell.label),
+            Stock::Units { .. } | Stock::Path(_) | Stock::Offers(_) => Blocker::Resource(cell.label),
             Stock::Rate(rate) => Blocker::Rate(cell.label, rate.opens(self.now, demand.units())),
             Stock::Breaker(breaker) => Blocker::Breaker(cell.label, breaker.opens(self.now)),
         }

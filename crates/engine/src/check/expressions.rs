@@ -2,7 +2,7 @@
 
 use partitur_expr::{Expression, ParseError, Rules, SOURCE_MAX, Template};
 use partitur_model::definition::{
-    self as source, Dialect, Evaluate, Items, Kind, Node, Retry, TemplateTree, WaitFor,
+    self as source, Dialect, Evaluate, Flow, Items, Kind, Node, Retry, TemplateTree, WaitFor,
 };
 use partitur_model::value::DEPTH_MAX;
 use partitur_model::{Fault, Payload, Place};
@@ -79,7 +79,14 @@ impl Walk<'_, '_> {
             Kind::Command(_) | Kind::Http(_) | Kind::Remote(_) => self.work(&node.kind, place, &attempt),
             Kind::Wait(wait) => self.wait(&wait.what, place, &attempt),
             Kind::Evaluate(evaluate) => self.computation(evaluate, &place.member("eval"), &attempt, false),
-            Kind::SubRun(sub) => self.tree(&sub.input, &|| place.member("with"), &blind),
+            Kind::SubRun(sub) => {
+                if let Flow::Wanted(tree) = &sub.flow {
+                    self.tree(tree, &|| place.member("flow"), &blind);
+                }
+                self.tree(&sub.input, &|| place.member("with"), &blind);
+            }
+            Kind::Start(tree) => self.tree(tree, &|| place.member("start"), &blind),
+            Kind::Expand(expand) => self.tree(&expand.input, &|| place.member("input"), &blind),
             Kind::Each(each) => {
                 match &each.items {
                     Items::List(tree) => self.tree(tree, &|| place.member("for-each"), &blind),
@@ -134,6 +141,8 @@ impl Walk<'_, '_> {
             Kind::Wait(_)
             | Kind::Evaluate(_)
             | Kind::SubRun(_)
+            | Kind::Start(_)
+            | Kind::Expand(_)
             | Kind::Each(_)
             | Kind::Loop(_)
             | Kind::Switch(_)

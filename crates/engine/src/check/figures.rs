@@ -119,6 +119,8 @@ impl Figures<'_> {
             | Kind::Remote(_)
             | Kind::Evaluate(_)
             | Kind::SubRun(_)
+            | Kind::Start(_)
+            | Kind::Expand(_)
             | Kind::Switch(_)
             | Kind::Join(_)
             | Kind::Terminate(_)
@@ -222,12 +224,13 @@ impl Figures<'_> {
 
     /// What a sub-flow is given, and what it asks for.
     fn with(&mut self, cx: &Cx<'_>, sub: &SubRun, node: &Node, suggest: &Suggest) {
-        let Some(flow) = cx.flow(&sub.flow) else { return };
+        let Some(called) = sub.flow.frozen() else { return };
+        let Some(flow) = cx.flow(called) else { return };
         let Some(given) = sub.input.0.entries() else { return };
         let place = node.place.member("with");
         for (name, _) in &given {
             if !flow.inputs.iter().any(|input| input.name == **name) {
-                let message = format!("the flow `{}` takes no input `{name}`", sub.flow);
+                let message = format!("the flow `{called}` takes no input `{name}`");
                 let mut fault =
                     Fault::error(codes::BAD_FLOW_INPUT, place.member(name), message).label("unknown input");
                 fault.hint = suggest.hint(name, flow.inputs.iter().map(|input| input.name.as_str()));
@@ -238,7 +241,7 @@ impl Figures<'_> {
             input.default.is_none() && !given.iter().any(|(name, _)| **name == *input.name)
         };
         for input in flow.inputs.iter().filter(missing) {
-            let message = format!("the flow `{}` needs the input `{}`", sub.flow, input.name);
+            let message = format!("the flow `{called}` needs the input `{}`", input.name);
             let fault = Fault::error(codes::BAD_FLOW_INPUT, place.clone(), message).label("not given");
             self.found.add(self.part, fault.hint(format!("add `{}: …` to `with`", input.name)));
         }

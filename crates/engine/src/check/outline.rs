@@ -171,6 +171,8 @@ pub(super) fn body_of(node: &Node) -> Option<&Scope> {
         | Kind::Wait(_)
         | Kind::Evaluate(_)
         | Kind::SubRun(_)
+        | Kind::Start(_)
+        | Kind::Expand(_)
         | Kind::Switch(_)
         | Kind::Join(_)
         | Kind::Terminate(_)

@@ -263,15 +263,16 @@ fn inherited(nodes: &[Node], node: u32, edges: &[&Edge], root: &HashMap<u32, u32
 fn flows(cx: &Cx<'_>, found: &mut Found) {
     for task in &cx.outline.tasks {
         let Kind::SubRun(sub) = &task.node.kind else { continue };
+        let Some(called) = sub.flow.frozen() else { continue };
         let place = || task.node.place.member("flow");
-        if cx.flow(&sub.flow).is_none() {
-            let message = format!("there is no flow `{}`", sub.flow);
+        if cx.flow(called).is_none() {
+            let message = format!("there is no flow `{called}`");
             found.add(
                 Part::Task(task.rank),
                 Fault::error(codes::UNKNOWN_FLOW, place(), message).label("unknown flow"),
             );
-        } else if let Some(way) = way_back(cx, &sub.flow) {
-            let message = format!("the flow `{}` contains itself: {}", sub.flow, way.join(" -> "));
+        } else if let Some(way) = way_back(cx, called) {
+            let message = format!("the flow `{called}` contains itself: {}", way.join(" -> "));
             let fault = Fault::error(codes::FLOW_CYCLE, place(), message).label("leads back");
             found.add(Part::Task(task.rank), fault.hint("to repeat tasks, use `loop`"));
         }
@@ -310,7 +311,7 @@ fn sub_flows(root: &partitur_model::definition::Scope) -> Vec<&str> {
     while let Some(scope) = open.pop() {
         for node in &scope.nodes {
             if let Kind::SubRun(sub) = &node.kind {
-                names.push(sub.flow.as_str());
+                names.extend(sub.flow.frozen());
             }
             open.extend(super::outline::body_of(node));
         }

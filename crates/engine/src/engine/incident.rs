@@ -142,6 +142,7 @@ impl Engine {
         self.leaving.remove(&id);
         let Some(run) = self.runs.remove(&id) else { return };
         let living = run.living_attempts(before);
+        self.polls.take_back(id);
         for task in self.tickets_of(id) {
             self.admission.withdraw(task);
             if !living.contains_key(&task.task) {

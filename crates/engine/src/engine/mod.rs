@@ -12,6 +12,7 @@ mod wake;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use partitur_model::catalogue::Entry;
 use partitur_model::dispatch::ReportKind;
 use partitur_model::record::{BreakerRecord, NodeRecord, RunOutcome, TaskError};
 use partitur_model::{DefinitionId, FencingToken, Payload, RunId, Timestamp};
@@ -21,11 +22,13 @@ use crate::attempt::SLOTS;
 use crate::batch::{Batch, BatchNo};
 use crate::cx::{Agenda, Cx, Todo};
 use crate::effect::{Answer, Effect, Refusal};
-use crate::input::{Command, Input, ReplyTo, StoredRun};
+use crate::input::{Command, Input, Poll, ReplyTo, StoredRun, Update};
+use crate::polls::{Polls, offers};
 use crate::program::Program;
 use crate::recovery::BadRows;
 use crate::run::Run;
 use crate::timers::Timers;
+use crate::update::Updated;
 use incident::{SetAside, Unit};
 use residency::Waiting;
 
@@ -80,6 +83,7 @@ pub struct Engine {
     /// Recent submissions by key, for deduplication.
     recent: BTreeMap<String, (RunId, Timestamp)>,
     admission: Admission,
+    polls: Polls,
     /// So many names of resources there were when the unused were last forgotten.
     names: usize,
     timers: Timers,
@@ -110,6 +114,7 @@ impl Engine {
             quarantined: BTreeMap::new(),
             recent: boot.submitted.into_iter().map(|(key, run, at)| (key, (run, at))).collect(),
             admission: Admission::new(options.admission),
+            polls: Polls::default(),
             names: 0,
             timers: Timers::default(),
             incidents: 0,
@@ -169,12 +174,20 @@ impl Engine {
             | Input::Evict(_)
             | Input::Report(_)
             | Input::Command { .. }
-            | Input::Evaluated { .. } => {
+            | Input::Evaluated { .. }
+            | Input::Poll(_)
+            | Input::PollOver(_)
+            | Input::GiveBack(_)
+            | Input::Update(_)
+            | Input::Resolved { .. }
+            | Input::Keep { .. }
+            | Input::Log { .. } => {
                 let subject = subject(&input);
                 self.guarded(subject, batch, |engine, batch, agenda| engine.handle(input, batch, agenda));
             }
         }
         self.grant(batch);
+        self.answer_polls(batch);
         self.forget_names();
     }
 
@@ -191,9 +204,22 @@ impl Engine {
             Input::Loaded(stored) => self.loaded(*stored, batch, agenda),
             Input::NotFound(run) => self.not_found(run, batch, agenda),
             Input::Evict(run) => self.evict(run, batch),
-            Input::Report(_) | Input::Command { .. } | Input::Evaluated { .. } => {
+            Input::Report(_)
+            | Input::Command { .. }
+            | Input::Evaluated { .. }
+            | Input::Update(_)
+            | Input::Resolved { .. }
+            | Input::Log { .. } => {
                 self.handle_for_run(input, batch, agenda);
             }
+            Input::Poll(poll) => self.poll(poll),
+            Input::PollOver(reply) => self.polls.over(reply),
+            Input::GiveBack(attempts) => {
+                for attempt in attempts {
+                    self.with_run(attempt.run, batch, agenda, |run, cx| run.give_back(cx, attempt));
+                }
+            }
+            Input::Keep { entries, reply } => keep(entries, reply, batch),
             // Both go over many runs: `step` takes them apart.
             Input::Tick | Input::AttemptsLost => {}
         }
@@ -214,6 +240,21 @@ impl Engine {
             Input::Evaluated { task, generation, result, .. } => {
                 self.with_run(id, batch, agenda, |run, cx| run.evaluated(cx, task, generation, result));
             }
+            Input::Update(update) => self.update(*update, batch, agenda),
+            Input::Resolved { task, generation, result, .. } => {
+                self.with_run(id, batch, agenda, |run, cx| run.resolved(cx, task, generation, result));
+            }
+            Input::Log { task, lines, reply, .. } => {
+                self.unit.replies.extend(reply);
+                let known = self.runs.get(&id).is_some_and(|run| run.knows(task));
+                let answer = if known {
+                    batch.log(id, task, lines);
+                    Answer::Done
+                } else {
+                    Answer::Refused(Refusal::UnknownTask(task.0.to_string()))
+                };
+                answer_to(reply, answer, batch);
+            }
             Input::Submit(_)
             | Input::Tick
             | Input::Durable(_)
@@ -222,7 +263,50 @@ impl Engine {
             | Input::NotFound(_)
             | Input::Evict(_)
             | Input::Concurrency(_)
+            | Input::Poll(_)
+            | Input::PollOver(_)
+            | Input::GiveBack(_)
+            | Input::Keep { .. }
             | Input::ResetBreaker { .. } => {}
+        }
+    }
+
+    fn poll(&mut self, poll: Poll) {
+        let queue = self.polls.ask(self.now, poll);
+        self.admission.set_offers(&offers(&queue), self.polls.wanted(&queue));
+    }
+
+    /// Somebody says how a task stands, and may want the next one in the same breath.
+    fn update(&mut self, update: Update, batch: &mut Batch, agenda: &mut Agenda) {
+        let (id, then) = (update.run, update.then.clone());
+        let reply = update.reply;
+        self.unit.replies.extend(reply.or(then.as_ref().map(|poll| poll.reply)));
+        let result = self.with_run(id, batch, agenda, |run, cx| run.update(cx, update));
+        match (result.unwrap_or(Err(Refusal::UnknownRun)), then) {
+            (Ok(Updated::Below(update)), _) => {
+                agenda.push_back(Todo::Update(update));
+            }
+            (Ok(Updated::Task { task, .. }), None) => {
+                answer_to(reply, Answer::Updated { run: id, task }, batch);
+            }
+            (Ok(Updated::Task { ended, .. }), Some(mut poll)) => {
+                // Who did not end its task gets no other one.
+                poll.count = if ended { poll.count } else { 0 };
+                self.follow(batch, agenda);
+                self.poll(poll);
+            }
+            (Err(refusal), then) => {
+                let reply = reply.or(then.map(|poll| poll.reply));
+                answer_to(reply, Answer::Refused(refusal), batch);
+            }
+        }
+    }
+
+    /// Tells those who asked for tasks what they have got in this step.
+    fn answer_polls(&mut self, batch: &mut Batch) {
+        for (queue, effect) in self.polls.answers() {
+            self.admission.set_offers(&offers(&queue), self.polls.wanted(&queue));
+            batch.effect(effect);
         }
     }
 
@@ -245,6 +329,7 @@ impl Engine {
             node: &mut self.node,
             token: &mut self.token,
             programs: &self.programs,
+            polls: &mut self.polls,
             agenda,
         };
         Some(transition(run, &mut cx))
@@ -268,13 +353,20 @@ impl Engine {
             Todo::MayEnd(id) => {
                 self.with_run(id, batch, agenda, |run, cx| run.may_end(cx));
             }
-            Todo::Fatal(id, error) => {
-                self.with_run(id, batch, agenda, |run, cx| run.fatal(cx, error));
+            Todo::Fatal(id, outcome, error) => {
+                self.with_run(id, batch, agenda, |run, cx| run.fatal(cx, outcome, error));
             }
             Todo::UndoNext(id) => {
                 self.with_run(id, batch, agenda, |run, cx| run.undo_next(cx));
             }
-            Todo::StartChild(record) => self.start_child(*record, batch, agenda),
+            Todo::StartChild(record, found) => self.start_child(*record, found, batch, agenda),
+            Todo::Update(update) => {
+                if let Some(Input::Update(update)) =
+                    self.if_here(update.run, Input::Update(update), Waiting::Input, batch)
+                {
+                    self.update(*update, batch, agenda);
+                }
+            }
             other => self.follow_in_family(other, batch, agenda),
         }
     }
@@ -287,9 +379,10 @@ impl Engine {
             Todo::Consider(id, _)
             | Todo::ScopeDone(id, _)
             | Todo::MayEnd(id)
-            | Todo::Fatal(id, _)
+            | Todo::Fatal(id, _, _)
             | Todo::UndoNext(id) => *id,
-            Todo::StartChild(record) => record.id,
+            Todo::StartChild(record, _) => record.id,
+            Todo::Update(update) => update.run,
         };
         if self.quarantined.contains_key(&id) {
             return child_is_gone(todo, agenda);
@@ -306,7 +399,8 @@ impl Engine {
             | Todo::MayEnd(_)
             | Todo::Fatal(..)
             | Todo::UndoNext(_)
-            | Todo::StartChild(_) => {}
+            | Todo::StartChild(..)
+            | Todo::Update(_) => {}
         });
     }
 
@@ -319,14 +413,22 @@ impl Engine {
         agenda: &mut Agenda,
     ) {
         self.unit.replies.extend(reply);
+        if let Command::RestartWith(restart) = &command
+            && let Some((program, record)) = &restart.definition
+        {
+            batch.definition(record);
+            self.programs.entry(record.id).or_insert_with(|| program.clone());
+        }
+        let removes = matches!(command, Command::Remove { .. });
         let result = self.with_run(id, batch, agenda, |run, cx| run.command(cx, command));
+        if removes && matches!(result, Some(Ok(()))) {
+            self.runs.remove(&id);
+        }
         let answer = match result.unwrap_or(Err(Refusal::UnknownRun)) {
             Ok(()) => Answer::Done,
             Err(refusal) => Answer::Refused(refusal),
         };
-        if let Some(to) = reply {
-            batch.effect(Effect::Reply { to, answer });
-        }
+        answer_to(reply, answer, batch);
     }
 
     fn tick(&mut self, batch: &mut Batch) {
@@ -348,9 +450,7 @@ impl Engine {
             }
             None => Answer::Refused(Refusal::NothingToDo(format!("no breaker `{name}` is open"))),
         };
-        if let Some(to) = reply {
-            batch.effect(Effect::Reply { to, answer });
-        }
+        answer_to(reply, answer, batch);
     }
 
     fn attempts_lost(&mut self, batch: &mut Batch) {
@@ -417,7 +517,11 @@ fn child_is_gone(todo: Todo, agenda: &mut Agenda) {
 fn subject(input: &Input) -> Option<RunId> {
     match input {
         Input::Report(report) => Some(report.attempt.run),
-        Input::Command { run, .. } | Input::Evaluated { run, .. } => Some(*run),
+        Input::Update(update) => Some(update.run),
+        Input::Command { run, .. }
+        | Input::Evaluated { run, .. }
+        | Input::Resolved { run, .. }
+        | Input::Log { run, .. } => Some(*run),
         Input::Evict(run) | Input::NotFound(run) => Some(*run),
         Input::Loaded(stored) => Some(stored.run.id),
         Input::Submit(_)
@@ -425,6 +529,23 @@ fn subject(input: &Input) -> Option<RunId> {
         | Input::Durable(_)
         | Input::AttemptsLost
         | Input::Concurrency(_)
+        | Input::Poll(_)
+        | Input::PollOver(_)
+        | Input::GiveBack(_)
+        | Input::Keep { .. }
         | Input::ResetBreaker { .. } => None,
     }
+}
+
+fn answer_to(reply: Option<ReplyTo>, answer: Answer, batch: &mut Batch) {
+    if let Some(to) = reply {
+        batch.effect(Effect::Reply { to, answer });
+    }
+}
+
+fn keep(entries: Vec<Entry>, reply: Option<ReplyTo>, batch: &mut Batch) {
+    for entry in entries {
+        batch.entry(entry);
+    }
+    answer_to(reply, Answer::Done, batch);
 }

@@ -9,16 +9,26 @@ use partitur_model::{Payload, RunId};
 
 use super::Engine;
 use crate::batch::Batch;
-use crate::cx::Agenda;
+use crate::cx::{Agenda, Found};
 use crate::effect::{Answer, Effect, Refusal};
 use crate::input::Submission;
 use crate::program::{BodyIx, EXPECTED_DEFAULT, Program, levels};
 use crate::run::Run;
-use crate::submission::{complete_inputs, dedup_key, target_faults};
+use crate::submission::{complete_inputs, dedup_key, first_variables, target_faults};
 
 impl Engine {
     /// A sub-run begins; the task that waits for it has looked at its inputs.
-    pub(super) fn start_child(&mut self, record: RunRecord, batch: &mut Batch, agenda: &mut Agenda) {
+    pub(super) fn start_child(
+        &mut self,
+        record: RunRecord,
+        found: Option<Found>,
+        batch: &mut Batch,
+        agenda: &mut Agenda,
+    ) {
+        if let Some(Found { program, definition }) = found {
+            batch.definition(&definition);
+            self.programs.entry(definition.id).or_insert(program);
+        }
         let root = self.programs.get(&record.definition).expect("the parent runs it");
         let program = root.flow(&record.flow).expect("the parent looked it up");
         self.insert_run(Run::new(record, program), batch, agenda);
@@ -79,6 +89,7 @@ impl Engine {
     fn new_record(&mut self, submission: &Submission, input: Payload, batch: &mut Batch) -> RunRecord {
         self.node.last_run += 1;
         batch.node(self.node);
+        let variables = first_variables(&submission.program, &input);
         RunRecord {
             id: RunId::new(0, self.node.last_run, submission.random),
             definition: submission.definition.id,
@@ -88,13 +99,14 @@ impl Engine {
             state: RunState::Running,
             generation: 0,
             input,
-            variables: Payload::Null,
+            variables,
             output: None,
             error: None,
             options: submission.options.clone(),
             created: self.now,
             begun: self.now,
             ended: None,
+            failure_run: None,
         }
     }
 

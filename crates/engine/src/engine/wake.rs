@@ -30,6 +30,7 @@ impl Engine {
         match run.rec.state {
             RunState::Ended(_) => None,
             RunState::Paused => Some(Reason::Paused),
+            RunState::Ending(_) if run.awaits_failure_run => Some(Reason::Named),
             RunState::Running | RunState::Ending(_) | RunState::RollingBack(_) if run.live > 0 => {
                 Some(Reason::Attempt)
             }

@@ -10,8 +10,9 @@ use partitur_model::definition::{self as source, Definition, Evaluate, Items, Ki
 use partitur_model::{Fault, Place};
 
 use super::{
-    Action, Body, BodyIx, ClaimTemplate, CommandTemplate, Computation, EachAction, ItemsTemplate, LoopAction,
-    Program, ProgramNode, RetryRule, UndoAction, WaitTemplate, WorkTemplate,
+    Action, Body, BodyIx, ClaimTemplate, CommandTemplate, Computation, EachAction, ExpandAction, FlowAction,
+    ItemsTemplate, LoopAction, Program, ProgramNode, RemoteTemplate, RetryRule, UndoAction, WaitTemplate,
+    WorkTemplate,
 };
 
 /// An expression or template cannot be read.
@@ -35,22 +36,38 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
             Err(more) => faults.extend(more),
         }
     }
-    let mut compiler = Compiler { bodies: Vec::new(), faults };
+    let mut compiler = Compiler { base: 0, bodies: Vec::new(), faults };
     compiler.scope(&definition.root);
     let outputs = compiler.named(&definition.outputs, &Place::root().member("outputs"));
     let env = compiler.named(&definition.env, &Place::root().member("env"));
     let dedup_key = definition.deduplicate.as_ref().and_then(|deduplicate| {
         compiler.template(&deduplicate.key, &Place::root().member("deduplicate").member("key"))
     });
+    let variables = compiler.optional_tree(Some(&definition.variables), &Place::root().member("variables"));
+    let failure_flow =
+        compiler.optional_tree(definition.failure_flow.as_ref(), &Place::root().member("failureWorkflow"));
     if compiler.faults.is_empty() {
         Ok(Arc::new(Program {
             definition: definition.clone(),
-            bodies: compiler.bodies,
+            bodies: compiler.bodies.into_iter().map(Arc::new).collect(),
             outputs: outputs.into_iter().map(|(name, value)| (name.into(), value)).collect(),
             env,
             dedup_key,
             flows,
+            variables,
+            failure_flow,
         }))
+    } else {
+        Err(compiler.faults)
+    }
+}
+
+/// Compiles the graph of one branch that was made at run time, and the bodies inside it. Their numbers begin at `base`.
+pub(crate) fn compile_branch(scope: &source::Scope, base: u32) -> Result<Vec<Arc<Body>>, Vec<Fault>> {
+    let mut compiler = Compiler { base, bodies: Vec::new(), faults: Vec::new() };
+    compiler.scope(scope);
+    if compiler.faults.is_empty() {
+        Ok(compiler.bodies.into_iter().map(Arc::new).collect())
     } else {
         Err(compiler.faults)
     }
@@ -71,13 +88,15 @@ pub(crate) fn levels(successors: &Csr, expected: &[Duration]) -> Vec<f32> {
 }
 
 struct Compiler {
+    /// The number of the first body.
+    base: u32,
     bodies: Vec<Body>,
     faults: Vec<Fault>,
 }
 
 impl Compiler {
     fn scope(&mut self, scope: &source::Scope) -> BodyIx {
-        let at = BodyIx(self.bodies.len() as u32);
+        let at = self.bodies.len();
         let edges: Vec<(u32, u32)> = scope.edges.iter().map(|edge| (edge.from, edge.to)).collect();
         let successors = Csr::build_with_edge_ids(scope.nodes.len() as u32, &edges);
         let predecessors = successors.reversed();
@@ -98,10 +117,10 @@ impl Compiler {
         });
         for node in &scope.nodes {
             if let Some(compiled) = self.node(node) {
-                self.bodies[at.0 as usize].nodes.push(compiled);
+                self.bodies[at].nodes.push(compiled);
             }
         }
-        at
+        BodyIx(self.base + at as u32)
     }
 
     /// `None` only after a fault was noted: the program is not used then.
@@ -125,6 +144,7 @@ impl Compiler {
         };
         Some(ProgramNode {
             name: node.name.as_str().into(),
+            input: self.optional_tree(node.input.as_ref(), &place.member("input")),
             action: action?,
             when,
             claims,
@@ -147,7 +167,10 @@ impl Compiler {
             Kind::Wait(wait) => self.wait(wait, &place.member("wait"))?,
             Kind::Evaluate(evaluate) => Action::Evaluate(self.computation(evaluate, &place.member("eval"))?),
             Kind::SubRun(sub) => Action::SubRun {
-                flow: sub.flow.clone(),
+                flow: match &sub.flow {
+                    source::Flow::Frozen(name) => FlowAction::Frozen(name.clone()),
+                    source::Flow::Wanted(tree) => FlowAction::Wanted(self.tree(tree, &place.member("flow"))?),
+                },
                 input: self.tree(&sub.input, &place.member("with"))?,
             },
             Kind::Each(each) => Action::Each(EachAction {
@@ -160,6 +183,12 @@ impl Compiler {
                 batch: each.batch,
                 body: self.scope(&each.body),
                 fail_fast: each.fail_fast,
+            }),
+            Kind::Start(tree) => Action::Start(self.tree(tree, &place.member("start"))?),
+            Kind::Expand(expand) => Action::Expand(ExpandAction {
+                input: self.tree(&expand.input, &place.member("input"))?,
+                expander: expand.expander.clone(),
+                stands_for_branch: expand.stands_for_branch,
             }),
             Kind::Loop(repeat) => self.repeat(repeat, &place.member("loop"))?,
             Kind::Switch(switch) => Action::Switch {
@@ -192,13 +221,22 @@ impl Compiler {
                     },
                 })
             }
-            Kind::Remote(remote) => Some(WorkTemplate::Remote {
-                task_type: remote.task_type.clone(),
+            Kind::Remote(remote) => Some(WorkTemplate::Remote(RemoteTemplate {
+                task_type: remote.task_type.as_str().into(),
                 input: self.tree(&remote.input, &place.member("input"))?,
-            }),
+                input_template: match &remote.input_template {
+                    Some(template) => Some(self.tree(template, &place.member("input"))?),
+                    None => None,
+                },
+                limits: remote.limits.clone(),
+                pushed: remote.pushed,
+                async_complete: remote.async_complete,
+            })),
             Kind::Wait(_)
             | Kind::Evaluate(_)
             | Kind::SubRun(_)
+            | Kind::Start(_)
+            | Kind::Expand(_)
             | Kind::Each(_)
             | Kind::Loop(_)
             | Kind::Switch(_)
@@ -367,6 +405,10 @@ impl Compiler {
         }
     }
 
+    fn optional_tree(&mut self, tree: Option<&source::TemplateTree>, place: &Place) -> Option<Tree> {
+        self.tree(tree.filter(|tree| !tree.0.is_null())?, place)
+    }
+
     fn expression(&mut self, text: &source::Expression, place: &Place) -> Option<Expression> {
         match Expression::parse(&text.0) {
             Ok(expression) => Some(expression),
@@ -409,6 +451,8 @@ fn without_body(node: &Node) -> Node {
         | Kind::Wait(_)
         | Kind::Evaluate(_)
         | Kind::SubRun(_)
+        | Kind::Start(_)
+        | Kind::Expand(_)
         | Kind::Switch(_)
         | Kind::Join(_)
         | Kind::Terminate(_)

@@ -15,7 +15,7 @@ use partitur_model::definition::{ClaimMode, Definition, Guard, Join, Node, Retry
 use partitur_model::record::RunOutcome;
 
 pub use compile::compile;
-pub(crate) use compile::{EXPECTED_DEFAULT, levels};
+pub(crate) use compile::{EXPECTED_DEFAULT, compile_branch, levels};
 
 /// A compiled definition.
 #[derive(Debug)]
@@ -23,12 +23,14 @@ pub struct Program {
     /// What it was compiled from.
     pub definition: Arc<Definition>,
     /// The graphs: the root first, then the bodies of containers.
-    pub(crate) bodies: Vec<Body>,
+    pub(crate) bodies: Vec<Arc<Body>>,
     pub(crate) outputs: Vec<(Arc<str>, Template)>,
     pub(crate) env: Vec<(String, Template)>,
     pub(crate) dedup_key: Option<Template>,
     /// Sub-flows by name. All flows of a document are known in its root program.
     pub(crate) flows: BTreeMap<String, Arc<Program>>,
+    pub(crate) variables: Option<Tree>,
+    pub(crate) failure_flow: Option<Tree>,
 }
 
 /// Which of a program's graphs.
@@ -59,6 +61,8 @@ pub(crate) struct ProgramNode {
     /// As declared; bodies are emptied, they are compiled apart.
     pub spec: Node,
     pub name: Arc<str>,
+    /// What it is given, in sight of everybody.
+    pub input: Option<Tree>,
     pub action: Action,
     pub when: Option<Expression>,
     pub claims: Vec<ClaimTemplate>,
@@ -77,8 +81,10 @@ pub(crate) enum Action {
     Attempt(WorkTemplate),
     Wait(WaitTemplate),
     Evaluate(Computation),
-    SubRun { flow: String, input: Tree },
+    SubRun { flow: FlowAction, input: Tree },
+    Start(Tree),
     Each(EachAction),
+    Expand(ExpandAction),
     Loop(LoopAction),
     Switch { value: Computation, cases: Vec<String> },
     Join(Join),
@@ -93,7 +99,7 @@ pub(crate) enum WorkTemplate {
     Direct { argv: Vec<Template>, command: CommandTemplate },
     Shell { shell: Arc<[String]>, script: String, vars: Vec<(String, Template)>, command: CommandTemplate },
     Http { method: String, url: Template, headers: Vec<(String, Template)>, body: Option<Tree> },
-    Remote { task_type: String, input: Tree },
+    Remote(RemoteTemplate),
     AwaitFile { path: Template },
 }
 
@@ -105,6 +111,32 @@ pub(crate) struct CommandTemplate {
     pub stdin: Option<Template>,
     pub output: partitur_model::definition::OutputMode,
     pub clean_env: bool,
+}
+
+/// Work for a worker of a type.
+#[derive(Debug)]
+pub(crate) struct RemoteTemplate {
+    pub task_type: Arc<str>,
+    pub input: Tree,
+    pub input_template: Option<Tree>,
+    pub limits: partitur_model::definition::RemoteLimits,
+    pub pushed: bool,
+    pub async_complete: bool,
+}
+
+/// What a sub-run executes.
+#[derive(Debug)]
+pub(crate) enum FlowAction {
+    Frozen(String),
+    Wanted(Tree),
+}
+
+/// Branches that are made when the task begins.
+#[derive(Debug)]
+pub(crate) struct ExpandAction {
+    pub input: Tree,
+    pub expander: partitur_model::definition::Expander,
+    pub stands_for_branch: bool,
 }
 
 /// What ends a wait inside the engine.
@@ -179,12 +211,8 @@ pub(crate) struct UndoAction {
 }
 
 impl Program {
-    pub(crate) fn body(&self, body: BodyIx) -> &Body {
+    pub(crate) fn body(&self, body: BodyIx) -> &Arc<Body> {
         &self.bodies[body.0 as usize]
-    }
-
-    pub(crate) fn node(&self, body: BodyIx, node: u32) -> &ProgramNode {
-        &self.body(body).nodes[node as usize]
     }
 
     /// The program of a run's flow: this one for the document itself, else the sub-flow of that name. A flow that its
@@ -208,6 +236,8 @@ impl ProgramNode {
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::SubRun { .. }
+            | Action::Start(_)
+            | Action::Expand(_)
             | Action::Switch { .. }
             | Action::Join(_)
             | Action::Terminate { .. }

@@ -4,6 +4,7 @@
 //! derived count. What a record does not say is not kept.
 
 mod scope;
+mod served_view;
 mod view;
 
 use std::collections::BTreeMap;
@@ -13,10 +14,10 @@ use partitur_model::definition::{Guard, Trigger};
 use partitur_model::record::{
     RunRecord, RunState, ScopeRef, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
 };
-use partitur_model::{FencingToken, RunId, TaskSeq, Timestamp};
+use partitur_model::{FencingToken, Payload, RunId, TaskSeq, Timestamp};
 
 use crate::cx::{Agenda, Cx, Todo};
-use crate::program::{Action, BodyIx, Program, ProgramNode};
+use crate::program::{Action, Body, BodyIx, Program, ProgramNode};
 use crate::rollback::Undoing;
 use crate::timers::{Timer, Timers};
 
@@ -68,6 +69,14 @@ pub(crate) struct Run {
     latest: BTreeMap<BodyIx, u32>,
     /// Tasks that keep the run from ending: attempts and sub-runs that live.
     pub live: u32,
+    /// Graphs that were made when a task began; their numbers follow those of the program's.
+    pub grown: Vec<Option<Arc<Body>>>,
+    /// In which of these graphs a name stands.
+    pub grown_names: BTreeMap<Box<str>, BodyIx>,
+    /// What is to follow the run, which has not succeeded, is being looked up.
+    pub awaits_failure_run: bool,
+    /// What a task is given that begins anew, instead of what its definition says.
+    pub given_instead: Option<(Key, Payload)>,
     /// The rollback in progress.
     pub undoing: Option<Undoing>,
     /// Bottom levels of the root's tasks from history, instead of the program's.
@@ -96,6 +105,10 @@ impl Run {
             children: BTreeMap::new(),
             latest: BTreeMap::new(),
             live: 0,
+            grown: Vec::new(),
+            grown_names: BTreeMap::new(),
+            awaits_failure_run: false,
+            given_instead: None,
             undoing: None,
             levels: None,
         }
@@ -122,7 +135,25 @@ impl Run {
     }
 
     pub(crate) fn node(&self, key: Key) -> &ProgramNode {
-        self.program.node(self.scope(key.scope).body, key.node)
+        &self.scope(key.scope).graph.nodes[key.node as usize]
+    }
+
+    /// A graph of the program, or one that was made when a task began.
+    pub(crate) fn body(&self, body: BodyIx) -> &Arc<Body> {
+        match (body.0 as usize).checked_sub(self.program.bodies.len()) {
+            None => self.program.body(body),
+            Some(grown) => self.grown[grown].as_ref().expect("a graph is there as long as its scopes"),
+        }
+    }
+
+    /// In which graph that was made when a task began a name stands.
+    pub(crate) fn grown_name(&self, name: &str) -> Option<BodyIx> {
+        self.grown_names.get(name).copied()
+    }
+
+    /// The graph in which a task stands, and itself in it, for who changes the run while looking at them.
+    pub(crate) fn graph_of(&self, key: Key) -> Arc<Body> {
+        self.scope(key.scope).graph.clone()
     }
 
     /// The record of a task that has done something.
@@ -150,6 +181,22 @@ impl Run {
     /// All records, by number.
     pub(crate) fn tasks(&self) -> impl Iterator<Item = &TaskRecord> + '_ {
         self.by_seq.iter().flatten().filter_map(|&key| self.task(key))
+    }
+
+    /// So many numbers have been given to tasks.
+    pub(crate) fn numbers(&self) -> usize {
+        self.by_seq.len()
+    }
+
+    /// A further number for the task.
+    pub(crate) fn new_number(&mut self, key: Key) -> TaskSeq {
+        self.by_seq.push(Some(key));
+        TaskSeq(self.by_seq.len() as u32)
+    }
+
+    /// The tasks that have a number, by it.
+    pub(crate) fn numbered(&self) -> impl DoubleEndedIterator<Item = Key> + '_ {
+        self.by_seq.iter().flatten().copied().filter(|&key| self.task(key).is_some())
     }
 
     /// The task with this path, if it has begun.
@@ -194,6 +241,7 @@ impl Run {
             cached: false,
             log: None,
             usage: Usage::default(),
+            served: None,
         }
     }
 
@@ -264,8 +312,7 @@ impl Run {
 
     /// The task has ended: each of its edges is taken or dies.
     fn arrive(&mut self, key: Key, agenda: &mut Agenda) {
-        let program = self.program.clone();
-        let body = program.body(self.scope(key.scope).body);
+        let body = self.graph_of(key);
         let node = &body.nodes[key.node as usize];
         let task = self.task(key).expect("a task that ends has a record").clone();
         for (edge, target) in body.successors.out_edges(key.node) {
@@ -273,7 +320,7 @@ impl Run {
             let trigger = body.nodes[target as usize].spec.trigger;
             let target = Key { scope: key.scope, node: target };
             let waits = self.instance_mut(target).arrive(trigger, arrival);
-            if !waits || self.hurries(target) {
+            if !waits || self.hurries(target) || self.may_open_join(target) {
                 agenda.push_back(Todo::Consider(self.id(), target));
             }
         }
@@ -284,11 +331,14 @@ impl Run {
         let instance = self.instance(key);
         let node = self.node(key);
         match &node.action {
-            Action::Join(join) => instance.failed_early && !join.permissive,
+            Action::Join(join) if join.exclusive => instance.taken,
+            Action::Join(join) => instance.failed_early && !join.permissive && !self.serves(),
             Action::Attempt(_)
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::SubRun { .. }
+            | Action::Start(_)
+            | Action::Expand(_)
             | Action::Each(_)
             | Action::Loop(_)
             | Action::Switch { .. }
@@ -301,7 +351,11 @@ impl Run {
     /// What the arrivals so far mean for a task that has not begun.
     pub(crate) fn verdict(&self, key: Key) -> Verdict {
         let instance = self.instance(key);
-        let begun = instance.task.as_ref().is_some_and(|task| task.state != TaskState::Blocked);
+        let joins = matches!(self.node(key).action, Action::Join(_));
+        let waits = |state| {
+            matches!(state, TaskState::Blocked) || joins && matches!(state, TaskState::Waiting { .. })
+        };
+        let begun = instance.task.as_ref().is_some_and(|task| !waits(task.state));
         if begun || instance.excluded {
             return Verdict::Wait;
         }
@@ -309,9 +363,8 @@ impl Run {
             return Verdict::Begin;
         }
         if instance.missing > 0 {
-            return Verdict::Wait;
+            return if self.may_open_join(key) { Verdict::Open } else { Verdict::Wait };
         }
-        let joins = matches!(self.node(key).action, Action::Join(_));
         let dies = match self.node(key).spec.trigger {
             Trigger::All => instance.dead && !joins,
             Trigger::Any => !instance.taken && instance.dead,
@@ -321,8 +374,7 @@ impl Run {
 
     /// Counts the edges of a task afresh, after it or its predecessors were reset.
     pub(crate) fn recount(&mut self, key: Key) {
-        let program = self.program.clone();
-        let body = program.body(self.scope(key.scope).body);
+        let body = self.graph_of(key);
         let mut fresh = Instance { missing: 0, ..Instance::default() };
         for (edge, source) in body.predecessors.out_edges(key.node) {
             fresh.missing += 1;
@@ -341,12 +393,28 @@ impl Run {
         instance.since = fresh.since.max(created);
     }
 
+    /// What is due for the task is not any more.
+    pub(crate) fn clear_timer(&self, cx: &mut Cx<'_>, key: Key) {
+        let Some(task) = self.task(key) else { return };
+        let at = due(task, self.node(key), self.instance(key).undo_deadline);
+        let timer = Timer { at, run: self.id(), task: Some(task.seq), generation: task.generation };
+        cx.timers.clear(&timer);
+    }
+
     fn index(&mut self, seq: TaskSeq, key: Key) {
         let place = seq.0 as usize - 1;
         if self.by_seq.len() <= place {
             self.by_seq.resize(place + 1, None);
         }
         self.by_seq[place] = Some(key);
+    }
+
+    /// A number has been used by a row that is of the past.
+    pub(crate) fn note_number(&mut self, seq: TaskSeq) {
+        let used = seq.0 as usize;
+        if self.by_seq.len() < used {
+            self.by_seq.resize(used, None);
+        }
     }
 
     /// Forgets a task whose row was removed.
@@ -402,6 +470,8 @@ impl Run {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
     Wait,
+    /// It is a join that begins to wait in sight of everybody.
+    Open,
     Begin,
     Skip,
 }
@@ -417,7 +487,7 @@ impl Arrival {
     fn of(guard: &Guard, source: &TaskRecord, node: &ProgramNode) -> Arrival {
         Arrival {
             taken: is_taken(guard, source, node),
-            failed: task_failed(source) && !node.spec.optional,
+            failed: task_failed(source) && !node.spec.optional && !node.spec.permissive,
             at: source.ended.unwrap_or_default(),
         }
     }
@@ -468,11 +538,15 @@ fn task_failed(task: &TaskRecord) -> bool {
 /// Whether an edge with this guard is taken at the end of `task`.
 fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode) -> bool {
     let TaskState::Ended(outcome) = task.state else { return false };
-    let passes = outcome == TaskOutcome::Succeeded || (outcome.is_failure() && node.spec.optional);
+    let goes_on = node.spec.optional || node.spec.permissive;
+    let passes = outcome == TaskOutcome::Succeeded || (outcome.is_failure() && goes_on);
+    let by_hand = task.served.as_ref().is_some_and(|served| served.skipped_by_hand);
     match guard {
         Guard::Success => passes,
         Guard::Failure => outcome.is_failure(),
         Guard::Any => true,
+        // A step that was not reached leads nowhere; one that was left out by hand leads on.
+        Guard::Continue if task.served.is_some() => passes || by_hand,
         Guard::Continue => passes || outcome == TaskOutcome::Skipped,
         Guard::Case(case) => chosen_case(task).as_deref() == Some(case),
         Guard::DefaultCase => chosen_case(task).is_some_and(|case| !knows_case(node, &case)),
@@ -491,6 +565,8 @@ fn knows_case(node: &ProgramNode, case: &str) -> bool {
         | Action::Wait(_)
         | Action::Evaluate(_)
         | Action::SubRun { .. }
+        | Action::Start(_)
+        | Action::Expand(_)
         | Action::Each(_)
         | Action::Loop(_)
         | Action::Join(_)

@@ -6,12 +6,14 @@ use partitur_model::{Payload, Timestamp};
 
 use super::{Instance, Key, ROOT, Run, scope_done};
 use crate::cx::Agenda;
-use crate::program::BodyIx;
+use crate::program::{Body, BodyIx};
 
 /// One branch or iteration, or the root of the run.
 #[derive(Debug)]
 pub(crate) struct ScopeState {
     pub body: BodyIx,
+    /// That body.
+    pub graph: Arc<Body>,
     /// Whose body, and which branch (from 0) or iteration (from 1).
     pub container: Option<(Key, u32)>,
     /// The element of a branch.
@@ -45,6 +47,19 @@ impl Run {
             return scope;
         }
         let body = self.node(container).body().expect("only containers have branches");
+        self.open_branch_of(body, container, index, value, label, agenda)
+    }
+
+    /// [`Run::open_branch`] with this graph.
+    pub(crate) fn open_branch_of(
+        &mut self,
+        body: BodyIx,
+        container: Key,
+        index: u32,
+        value: Payload,
+        label: Arc<str>,
+        agenda: &mut Agenda,
+    ) -> u32 {
         let scope = self.open_scope(body, Some((container, index)), value, label, &[], agenda);
         let open = self.scope(scope).open;
         let branches = self.children.entry(container).or_default();
@@ -63,7 +78,8 @@ impl Run {
         agenda: &mut Agenda,
     ) -> u32 {
         let scope = self.scopes.len() as u32;
-        let degrees = self.program.body(body).successors.in_degrees();
+        let graph = self.body(body).clone();
+        let degrees = graph.successors.in_degrees();
         let since = container
             .and_then(|(key, _)| self.task(key))
             .map_or(self.rec.created, |task| task.started.unwrap_or(task.ready));
@@ -87,7 +103,7 @@ impl Run {
         if open == 0 {
             agenda.push_back(scope_done(self.id(), scope));
         }
-        let state = ScopeState { body, container, value, label, instances, open, failed: 0 };
+        let state = ScopeState { body, graph, container, value, label, instances, open, failed: 0 };
         self.scopes.push(Some(Box::new(state)));
         self.note_latest(body, scope);
         scope
@@ -164,6 +180,17 @@ impl Run {
         if self.latest.get(&state.body) == Some(&scope) {
             self.latest.remove(&state.body);
         }
+        self.forget_grown(&state);
+    }
+
+    /// A graph that was made for one branch goes with it.
+    fn forget_grown(&mut self, state: &ScopeState) {
+        if let Some(grown) = (state.body.0 as usize).checked_sub(self.program.bodies.len()) {
+            for name in state.graph.names.keys() {
+                self.grown_names.remove(name);
+            }
+            self.grown[grown] = None;
+        }
     }
 
     /// The newest scope of a body.
@@ -184,7 +211,7 @@ impl Run {
         } else {
             path.push_str(&format!("[{}]", scope.label));
         }
-        let body = self.program.body(scope.body);
+        let body = &scope.graph;
         let stands_for_branch = body.nodes.len() == 1 && body.nodes[0].name == self.node(container).name;
         if !stands_for_branch {
             path.push('/');

@@ -46,6 +46,11 @@ impl<'a> View<'a> {
         View { run, scope, own: None }
     }
 
+    /// What the task at hand was given, where that is kept.
+    pub(crate) fn given(&self) -> Option<Payload> {
+        self.own.as_ref()?.task.served.as_ref().map(|served| served.input.clone())
+    }
+
     fn each(&self, steps: &[Step]) -> Option<Payload> {
         let scope = self.run.scope(self.scope);
         let (_, index) = scope.container?;
@@ -119,11 +124,11 @@ impl<'a> View<'a> {
     }
 
     /// The task that a name means here: in this scope, the ones around it, or the newest one of a body anywhere.
-    fn resolve(&self, name: &str) -> Option<Key> {
+    pub(super) fn resolve(&self, name: &str) -> Option<Key> {
         let mut scope = self.scope;
         loop {
             let state = self.run.scope(scope);
-            if let Some(&node) = self.run.program.body(state.body).names.get(name) {
+            if let Some(&node) = state.graph.names.get(name) {
                 return Some(Key { scope, node });
             }
             match state.container {
@@ -134,15 +139,20 @@ impl<'a> View<'a> {
     }
 
     fn resolve_inside_bodies(&self, name: &str) -> Option<Key> {
-        (1..self.run.program.bodies.len() as u32).find_map(|body| {
-            let &node = self.run.program.body(BodyIx(body)).names.get(name)?;
-            Some(Key { scope: self.run.latest_scope(BodyIx(body))?, node })
-        })
+        let within = |body: BodyIx| {
+            let &node = self.run.body(body).names.get(name)?;
+            Some(Key { scope: self.run.latest_scope(body)?, node })
+        };
+        let known = (1..self.run.program.bodies.len() as u32).find_map(|body| within(BodyIx(body)));
+        known.or_else(|| within(self.run.grown_name(name)?))
     }
 }
 
 impl Lookup for View<'_> {
     fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {
+        if self.run.serves() {
+            return self.lookup_served(head, steps);
+        }
         match head {
             "inputs" => navigate(&self.run.rec.input, steps),
             "self" => self.own(steps),
@@ -216,11 +226,18 @@ impl Run {
         match &self.node(key).action {
             Action::Each(_) => Payload::list(self.branches(key).map(|scope| self.branch_output(scope))),
             Action::Loop(_) => self.loop_output(key, task),
+            // What the first of several yielded is the join's own.
+            Action::Join(join) if join.exclusive => task.output.clone().unwrap_or_default(),
             Action::Join(_) => self.join_output(key),
+            Action::Expand(expand) if expand.stands_for_branch => {
+                self.branches(key).next().map_or(Payload::Null, |scope| self.branch_output(scope))
+            }
             Action::Attempt(_)
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::SubRun { .. }
+            | Action::Start(_)
+            | Action::Expand(_)
             | Action::Switch { .. }
             | Action::Terminate { .. }
             | Action::SetVariables(_)
@@ -238,7 +255,7 @@ impl Run {
     }
 
     fn scope_output(&self, scope: u32) -> Payload {
-        let nodes = &self.program.body(self.scope(scope).body).nodes;
+        let nodes = &self.scope(scope).graph.nodes;
         Payload::object(
             nodes
                 .iter()
@@ -259,11 +276,9 @@ impl Run {
     }
 
     fn join_output(&self, key: Key) -> Payload {
-        let body = self.program.body(self.scope(key.scope).body);
-        Payload::object(body.predecessors.successors(key.node).iter().filter_map(|&node| {
-            let source = Key { scope: key.scope, node };
+        Payload::object(self.joined(key).into_iter().filter_map(|source| {
             let output = self.output_of(source);
-            (!output.is_null()).then(|| (body.nodes[node as usize].name.clone(), output))
+            (!output.is_null()).then(|| (self.node(source).name.clone(), output))
         }))
     }
 }

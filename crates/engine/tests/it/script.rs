@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use partitur_model::definition::{
-    Backoff, Claim, ClaimMode, Definition, Each, Edge, Evaluate, Expression, Guard, Items, Join, Kind, Loop,
-    Node, Retry, Scope, SubRun, Switch, Template, TemplateTree, Undo, Wait, WaitFor,
+    Backoff, Claim, ClaimMode, Definition, Each, Edge, Evaluate, Expression, Flow, Guard, Items, Join, Kind,
+    Loop, Node, Retry, Scope, SubRun, Switch, Template, TemplateTree, Undo, Wait, WaitFor,
 };
 use partitur_model::{Payload, Place};
 
@@ -123,7 +123,7 @@ pub fn forking(mut node: Node, change: impl FnOnce(&mut Each)) -> Node {
 
 /// Another run.
 pub fn sub(name: &str, flow: &str) -> Node {
-    Node::new(name, Kind::SubRun(SubRun { flow: flow.into(), input: TemplateTree::default() }))
+    Node::new(name, Kind::SubRun(SubRun { flow: Flow::Frozen(flow.into()), input: TemplateTree::default() }))
 }
 
 /// A join.

@@ -23,7 +23,9 @@ impl Checker for Ends {
                 | Change::Run(_)
                 | Change::RemoveTask(..)
                 | Change::RemoveRun(_)
-                | Change::Breaker(_) => Ok(()),
+                | Change::Breaker(_)
+                | Change::Entry(_)
+                | Change::Log(..) => Ok(()),
             }),
             Seen::Effect(Effect::Event(event)) => match event.what {
                 EventKind::Run { state: RunState::Ended(outcome) } => ended(scene, event.run, outcome),

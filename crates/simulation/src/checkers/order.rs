@@ -65,7 +65,9 @@ fn committed(scene: &Scene<'_>, changes: &[Change]) -> Result<(), String> {
             | Change::Run(_)
             | Change::RemoveTask(..)
             | Change::RemoveRun(_)
-            | Change::Breaker(_) => None,
+            | Change::Breaker(_)
+            | Change::Entry(_)
+            | Change::Log(..) => None,
         })
         .filter(|task| begins(task) && !closes(task))
         .filter(|task| {

@@ -40,7 +40,9 @@ impl Checker for Undoing {
                 | Change::Task(_)
                 | Change::RemoveTask(..)
                 | Change::RemoveRun(_)
-                | Change::Breaker(_) => Ok(()),
+                | Change::Breaker(_)
+                | Change::Entry(_)
+                | Change::Log(..) => Ok(()),
             }),
             Seen::Effect(_) | Seen::Rest | Seen::Idle | Seen::Started(_) | Seen::Killed => Ok(()),
         }

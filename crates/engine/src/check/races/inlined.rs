@@ -80,6 +80,8 @@ impl Inliner<'_> {
             | Kind::Join(_)
             | Kind::Terminate(_)
             | Kind::SetVariables(_)
+            | Kind::Start(_)
+            | Kind::Expand(_)
             | Kind::Noop) => kind.clone(),
         };
         if !inside.prefix.is_empty() {
@@ -101,10 +103,11 @@ impl Inliner<'_> {
     }
 
     fn sub_run(&mut self, definition: &Definition, name: &str, sub: &SubRun, outside: &Inside) -> Kind {
-        let flow = definition.flows.get(&sub.flow).or_else(|| self.main.flows.get(&sub.flow)).map(Arc::clone);
-        let known = flow.filter(|_| !self.around.contains(&sub.flow) && self.left > 0);
+        let Some(called) = sub.flow.frozen() else { return Kind::Noop };
+        let flow = definition.flows.get(called).or_else(|| self.main.flows.get(called)).map(Arc::clone);
+        let known = flow.filter(|_| !self.around.iter().any(|name| name == called) && self.left > 0);
         let Some(flow) = known else { return Kind::Noop };
-        self.around.push(sub.flow.clone());
+        self.around.push(called.to_owned());
         let mut inputs = given(sub, &flow);
         for (_, value) in &mut inputs {
             for (input, known) in &outside.inputs {

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use partitur_model::change::{BatchNo, Change};
-use partitur_model::definition::{Claim, ClaimMode, Definition, Kind, Node, SubRun, TemplateTree};
+use partitur_model::definition::{Claim, ClaimMode, Definition, Flow, Kind, Node, SubRun, TemplateTree};
 use partitur_model::dispatch::{Ending, Report, ReportKind};
 use partitur_model::record::{
     BreakerState, DefinitionRecord, NodeRecord, RunOptions, RunOutcome, RunRecord, RunState, SourceFormat,
@@ -86,7 +86,12 @@ impl Bench {
             Change::Task(task) => {
                 self.tasks.insert((task.run, task.seq), *task);
             }
-            Change::Definition(_) | Change::RemoveTask(..) | Change::RemoveRun(_) | Change::Breaker(_) => {}
+            Change::Definition(_)
+            | Change::RemoveTask(..)
+            | Change::RemoveRun(_)
+            | Change::Breaker(_)
+            | Change::Entry(_)
+            | Change::Log(..) => {}
         }
     }
 
@@ -231,7 +236,7 @@ fn after_a_restart_the_run_goes_on_from_its_rows() {
 #[test]
 fn a_parent_outlives_its_sub_run_that_was_set_aside() {
     let mut bench = Bench::new();
-    let sub = SubRun { flow: "child".into(), input: TemplateTree::default() };
+    let sub = SubRun { flow: Flow::Frozen("child".into()), input: TemplateTree::default() };
     let parent = bench.submission(vec![Node::new("waits", Kind::SubRun(sub)), task("beside")]);
     let begun: BTreeMap<_, _> = dispatched(&bench.step(vec![parent])).into_iter().collect();
     bench.step(vec![succeeded(begun["breaks at its end"])]);

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use partitur_model::definition::{
-    Claim, ClaimMode, Command, Definition, Each, Edge, Expression, Guard, InputKind, InputSpec, Items, Kind,
-    Loop, Node, Otherwise, Program, Scope, SubRun, Switch, Template, TemplateTree, When,
+    Claim, ClaimMode, Command, Definition, Each, Edge, Expression, Flow, Guard, InputKind, InputSpec, Items,
+    Kind, Loop, Node, Otherwise, Program, Scope, SubRun, Switch, Template, TemplateTree, When,
 };
 use partitur_model::definition::{Evaluate, ResourceSpec};
 use partitur_model::{Payload, Place};
@@ -59,7 +59,7 @@ pub fn repeat(name: &str, condition: &str, body: Vec<Task>) -> Task {
 }
 
 pub fn sub_flow(name: &str, flow: &str, input: &str) -> Task {
-    task(name, Kind::SubRun(SubRun { flow: flow.into(), input: tree(input) }))
+    task(name, Kind::SubRun(SubRun { flow: Flow::Frozen(flow.into()), input: tree(input) }))
 }
 
 pub fn switch(name: &str, value: &str, cases: &[&str]) -> Task {

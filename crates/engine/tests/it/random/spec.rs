@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use partitur_model::definition::{
-    Backoff, Claim, ClaimMode, Concurrency, Definition, Each, Edge, Evaluate, Expression, Guard, Items, Join,
-    Kind, Loop, Node, OnFailure, Retry, Scope, SubRun, Switch, Template, TemplateTree, Trigger, Wait,
+    Backoff, Claim, ClaimMode, Concurrency, Definition, Each, Edge, Evaluate, Expression, Flow, Guard, Items,
+    Join, Kind, Loop, Node, OnFailure, Retry, Scope, SubRun, Switch, Template, TemplateTree, Trigger, Wait,
     WaitFor,
 };
 use partitur_model::record::RunOptions;
@@ -366,7 +366,10 @@ fn kind(graph: &Graph, piece: &Piece, definition: &mut Definition) -> Kind {
         })),
         What::Sub(graph) => {
             definition.flows.insert(piece.name.clone(), Arc::new(flow(graph)));
-            Kind::SubRun(SubRun { flow: piece.name.clone(), input: TemplateTree(Payload::Null) })
+            Kind::SubRun(SubRun {
+                flow: Flow::Frozen(piece.name.clone()),
+                input: TemplateTree(Payload::Null),
+            })
         }
     }
 }
