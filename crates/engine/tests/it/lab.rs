@@ -54,6 +54,7 @@ impl Rows {
                 self.runs.remove(run);
                 self.tasks.retain(|(of, _), _| of != run);
             }
+            Change::Entry(_) | Change::Log(..) => {}
             Change::Breaker(record) => {
                 self.breakers.insert(record.name.clone(), record.clone());
             }
@@ -85,6 +86,8 @@ pub struct Lab {
     token: FencingToken,
     /// Evaluations that were asked for; one that is asked for again, after a return to memory, is not told again.
     evaluations: BTreeSet<(RunId, TaskSeq, u32)>,
+    /// Runs that are to be looked up.
+    pub lookups: Vec<(RunId, Option<TaskSeq>, u32)>,
     /// How often each kind of input met each state of a task.
     pub met: Met,
     pub answers: Vec<Answer>,
@@ -118,6 +121,7 @@ impl Lab {
             attempts: BTreeMap::new(),
             token: FencingToken(0),
             evaluations: BTreeSet::new(),
+            lookups: Vec::new(),
             met: Met::default(),
             answers: Vec::new(),
             evicts: false,
@@ -260,11 +264,28 @@ impl Lab {
                 let path = self.engine.path(run, task).unwrap_or("?").to_owned();
                 Some(format!("evaluate {}{path} g{generation} {source}", prefix(run.number())))
             }
+            Effect::HandOut { tasks, .. } => {
+                let paths: Vec<String> = tasks
+                    .iter()
+                    .map(|handed| {
+                        let run = handed.attempt.run.number();
+                        let name = handed.task.path.to_string();
+                        let served = handed.task.served.as_ref().expect("what is polled is served");
+                        self.live.insert((run, name.clone()), handed.attempt);
+                        format!("{}{name}#{} {}", prefix(run), served.retries, served.input.render())
+                    })
+                    .collect();
+                Some(format!("hand out [{}]", paths.join(", ")))
+            }
+            Effect::Resolve { run, task, generation, purpose, description, .. } => {
+                self.lookups.push((run, task, generation));
+                Some(format!("resolve {}{purpose:?} {}", prefix(run.number()), description.render()))
+            }
             Effect::Load(run) => Some(format!("load {}", run.number())),
             Effect::Reply { answer, .. } => {
                 let refused = match &answer {
                     Answer::Refused(refusal) => Some(format!("refused: {refusal}")),
-                    Answer::Accepted { .. } | Answer::Done => None,
+                    Answer::Accepted { .. } | Answer::Done | Answer::Updated { .. } => None,
                 };
                 self.answers.push(answer);
                 refused
@@ -356,6 +377,7 @@ impl Lab {
             attempts: self.attempts.clone(),
             token: self.token,
             evaluations: self.evaluations.clone(),
+            lookups: self.lookups.clone(),
             met: Met::default(),
             answers: Vec::new(),
             evicts: false,

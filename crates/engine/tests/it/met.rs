@@ -38,6 +38,13 @@ impl Met {
             | Input::Durable(_)
             | Input::NotFound(_)
             | Input::Concurrency(_)
+            | Input::Poll(_)
+            | Input::PollOver(_)
+            | Input::GiveBack(_)
+            | Input::Keep { .. }
+            | Input::Log { .. }
+            | Input::Update(_)
+            | Input::Resolved { .. }
             | Input::ResetBreaker { .. } => {}
         }
     }
@@ -69,6 +76,12 @@ impl Met {
             Command::CancelTask { task } => self.note_some(engine, run, by_path(task), "cancel task"),
             Command::Signal { task, .. } => self.note_some(engine, run, by_path(task), "signal"),
             Command::Rerun { task } => self.note_some(engine, run, by_path(task), "rerun"),
+            Command::RerunFrom { task, .. } => self.note_one(engine, run, *task, "rerun from"),
+            Command::RestartWith(_)
+            | Command::Skip { .. }
+            | Command::SetVariables(_)
+            | Command::ReleaseHeldBack
+            | Command::Remove { .. } => {}
         }
     }
 

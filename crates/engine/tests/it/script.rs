@@ -128,7 +128,7 @@ pub fn sub(name: &str, flow: &str) -> Node {
 
 /// A join.
 pub fn join(name: &str, permissive: bool) -> Node {
-    Node::new(name, Kind::Join(Join { permissive }))
+    Node::new(name, Kind::Join(Join { permissive, ..Join::default() }))
 }
 
 /// A switch over an expression.

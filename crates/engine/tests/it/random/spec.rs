@@ -348,7 +348,7 @@ fn kind(graph: &Graph, piece: &Piece, definition: &mut Definition) -> Kind {
         What::Switch { on } => {
             Kind::Switch(Switch { value: says_go(&graph.nodes[*on]), cases: vec!["true".into()] })
         }
-        What::Join { permissive } => Kind::Join(Join { permissive: *permissive }),
+        What::Join { permissive } => Kind::Join(Join { permissive: *permissive, ..Join::default() }),
         What::Each { branches, fail_fast, body } => Kind::Each(Box::new(Each {
             items: Items::List(numbers(*branches)),
             key: None,

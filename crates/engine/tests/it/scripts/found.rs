@@ -92,7 +92,7 @@ fn with_key(seconds: u64) -> Definition {
 fn accepted(lab: &Lab) -> Vec<(u64, bool)> {
     let answers = lab.answers.iter().filter_map(|answer| match answer {
         Answer::Accepted { run, duplicate } => Some((run.number(), *duplicate)),
-        Answer::Done | Answer::Refused(_) => None,
+        Answer::Done | Answer::Updated { .. } | Answer::Refused(_) => None,
     });
     answers.collect()
 }
