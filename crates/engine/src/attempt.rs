@@ -571,7 +571,7 @@ impl Run {
     }
 
     /// The pause before the next attempt is over. What is no attempt of a worker's simply begins again.
-    fn pause_is_over(&mut self, cx: &mut Cx<'_>, key: Key) {
+    pub(crate) fn pause_is_over(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
         record.ready = cx.now;
         if matches!(self.node(key).action, Action::Attempt(_)) {

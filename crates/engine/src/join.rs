@@ -88,6 +88,11 @@ impl Run {
         self.joined(key).into_iter().find(executed).map_or(Payload::Null, |source| self.output_of(source))
     }
 
+    /// Whether there is nothing to join: the fork has failed.
+    pub(crate) fn opener_failed(&self, key: Key) -> bool {
+        self.opener(key).is_some_and(|opener| self.has_failed(opener))
+    }
+
     /// Whether the join is to begin to wait: its fork has begun, and it has not.
     pub(crate) fn may_open_join(&self, key: Key) -> bool {
         let opened =

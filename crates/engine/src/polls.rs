@@ -130,10 +130,15 @@ impl Polls {
         }
     }
 
-    /// The answers of this step, and the queues in which less is wanted now.
-    pub(crate) fn answers(&mut self) -> Vec<(Arc<str>, Effect)> {
+    /// The answers of this step, and the queues in which less is wanted now. As long as tasks are on their way into memory,
+    /// who has nothing yet is not told so.
+    pub(crate) fn answers(&mut self, on_their_way: bool) -> Vec<(Arc<str>, Effect)> {
         let mut answers = Vec::new();
         for reply in std::mem::take(&mut self.due) {
+            if on_their_way && self.open.get(&reply).is_some_and(|poll| poll.handed.is_empty()) {
+                self.due.push(reply);
+                continue;
+            }
             let Some(poll) = self.open.remove(&reply) else { continue };
             if poll.wanted > 0
                 && let Some(state) = self.queues.get_mut(&poll.queue)

@@ -20,10 +20,16 @@ pub(crate) const CANCELLED: &str = "cancelled";
 impl Run {
     /// Looks whether a task may begin, and begins it.
     pub(crate) fn consider(&mut self, cx: &mut Cx<'_>, key: Key) {
-        if !self.is_there(key) || !self.is_running() {
+        if !self.is_there(key) {
             return;
         }
-        match self.verdict(key) {
+        let verdict = self.verdict(key);
+        // That a task of a server's run was not reached follows from the others, whatever has become of the run.
+        let was_not_reached = self.serves() && verdict == Verdict::Skip && self.task(key).is_none();
+        if !self.is_running() && !was_not_reached {
+            return;
+        }
+        match verdict {
             Verdict::Wait => {}
             Verdict::Open => self.open_join(cx, key),
             Verdict::Skip | Verdict::Begin if self.closing(key.scope).is_some() => {

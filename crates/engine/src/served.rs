@@ -75,6 +75,9 @@ impl Run {
             Some(tree) => tree.resolve(&view),
             None => Payload::object::<&str>([]),
         };
+        if input.is_null() {
+            input = Payload::object::<&str>([]);
+        }
         if let Some(template) = node.remote().and_then(|remote| remote.input_template.as_ref()) {
             input = filled(input, &template.resolve(&view));
         }
@@ -188,6 +191,9 @@ impl Run {
         old.ended = Some(cx.now);
         self.retire(cx, key, old);
         self.put(cx, key, next);
+        if until <= cx.now {
+            self.pause_is_over(cx, key);
+        }
     }
 
     /// The row of a further attempt, beside the row of the one before.

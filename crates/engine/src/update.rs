@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use partitur_model::record::{Served, TaskError, TaskOutcome, TaskRecord, TaskState};
-use partitur_model::{Payload, TaskSeq, Timestamp};
+use partitur_model::{AttemptId, Payload, RunId, TaskSeq, Timestamp};
 
 use crate::admission::TaskKey;
 use crate::cx::Cx;
-use crate::effect::Refusal;
+use crate::effect::{Effect, Refusal};
 use crate::input::{TaskName, Update, UpdateStatus};
 use crate::program::{Action, WaitTemplate};
 use crate::ready::CANCELLED;
@@ -89,13 +89,10 @@ impl Run {
             | UpdateStatus::Failed
             | UpdateStatus::FailedForGood
             | UpdateStatus::Cancelled => {
-                if token.is_some() && !self.node(key).is_polled() {
+                if let Some(token) = token.filter(|_| !self.node(key).is_polled()) {
                     // What is executed here is told to stop; its own end says nothing any more.
-                    cx.batch.effect(crate::effect::Effect::Stop(partitur_model::AttemptId {
-                        run: self.id(),
-                        task: record.seq,
-                        token: token.expect("just looked at"),
-                    }));
+                    let attempt = AttemptId { run: self.id(), task: record.seq, token };
+                    cx.batch.effect(Effect::Stop(attempt));
                 }
                 cx.take_back(TaskKey { run: self.id(), task: record.seq });
                 record.started.get_or_insert(cx.now);
@@ -201,7 +198,7 @@ impl Run {
 /// Where a task is that a signal ends.
 enum Blocked {
     Here(Key),
-    Below(partitur_model::RunId),
+    Below(RunId),
 }
 
 fn is_signalled(wait: &WaitTemplate) -> bool {

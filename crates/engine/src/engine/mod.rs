@@ -216,6 +216,10 @@ impl Engine {
             Input::PollOver(reply) => self.polls.over(reply),
             Input::GiveBack(attempts) => {
                 for attempt in attempts {
+                    let input = Input::GiveBack(vec![attempt]);
+                    if self.if_here(attempt.run, input, Waiting::Input, batch).is_none() {
+                        continue;
+                    }
                     self.with_run(attempt.run, batch, agenda, |run, cx| run.give_back(cx, attempt));
                 }
             }
@@ -304,7 +308,7 @@ impl Engine {
 
     /// Tells those who asked for tasks what they have got in this step.
     fn answer_polls(&mut self, batch: &mut Batch) {
-        for (queue, effect) in self.polls.answers() {
+        for (queue, effect) in self.polls.answers(self.awaits_granted()) {
             self.admission.set_offers(&offers(&queue), self.polls.wanted(&queue));
             batch.effect(effect);
         }

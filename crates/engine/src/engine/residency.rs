@@ -48,6 +48,12 @@ impl Engine {
         None
     }
 
+    /// Whether a task that may start is on its way into memory.
+    pub(super) fn awaits_granted(&self) -> bool {
+        let mut waiting = self.loading.values().flatten();
+        waiting.any(|waiting| matches!(waiting, Waiting::Grant(_)))
+    }
+
     /// The rows of a run have come: it is in memory again, and what has waited for it happens.
     pub(super) fn loaded(&mut self, stored: StoredRun, batch: &mut Batch, agenda: &mut Agenda) {
         let id = stored.run.id;

@@ -359,6 +359,9 @@ impl Run {
         if begun || instance.excluded {
             return Verdict::Wait;
         }
+        if joins && self.opener_failed(key) {
+            return Verdict::Skip;
+        }
         if self.hurries(key) {
             return Verdict::Begin;
         }

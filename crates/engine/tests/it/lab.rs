@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use partitur_engine::{
-    Answer, Batch, BatchNo, Boot, Command, Effect, Engine, Input, Options, Program, ReplyTo, StoredRun,
-    Submission, compile,
+    Answer, Batch, BatchNo, Boot, Command, Effect, Engine, Input, Options, Poll, Program, QueueName, ReplyTo,
+    Resolved, StoredRun, Submission, TaskName, Update, UpdateStatus, compile,
 };
 use partitur_model::change::Change;
 use partitur_model::definition::Definition;
@@ -88,6 +88,8 @@ pub struct Lab {
     evaluations: BTreeSet<(RunId, TaskSeq, u32)>,
     /// Runs that are to be looked up.
     pub lookups: Vec<(RunId, Option<TaskSeq>, u32)>,
+    /// How many polls there have been.
+    polls: u64,
     /// How often each kind of input met each state of a task.
     pub met: Met,
     pub answers: Vec<Answer>,
@@ -122,6 +124,7 @@ impl Lab {
             token: FencingToken(0),
             evaluations: BTreeSet::new(),
             lookups: Vec::new(),
+            polls: 0,
             met: Met::default(),
             answers: Vec::new(),
             evicts: false,
@@ -378,6 +381,7 @@ impl Lab {
             token: self.token,
             evaluations: self.evaluations.clone(),
             lookups: self.lookups.clone(),
+            polls: self.polls,
             met: Met::default(),
             answers: Vec::new(),
             evicts: false,
@@ -470,6 +474,32 @@ impl Lab {
                 let ending = if how == "ok" { Ending::success(None) } else { failure("exit-1") };
                 self.report(attempt, ReportKind::Ended(Box::new(ending)))
             }
+            ["poll", queue] => self.poll(queue, 1, false),
+            ["poll", queue, count] => self.poll(queue, count.parse().expect("a number"), false),
+            ["await", queue, count] => self.poll(queue, count.parse().expect("a number"), true),
+            ["done", task] => self.update(run, task, UpdateStatus::Completed, None),
+            ["done", task, json] => self.update(run, task, UpdateStatus::Completed, Some(json)),
+            ["failed", task] => self.update(run, task, UpdateStatus::Failed, None),
+            ["failed-for-good", task] => self.update(run, task, UpdateStatus::FailedForGood, None),
+            ["later", task, seconds] => {
+                let pause = Duration::from_secs(seconds.parse().expect("a number"));
+                self.update(run, task, UpdateStatus::InProgress { pause }, None)
+            }
+            ["living", task] => self.update(run, task, UpdateStatus::Alive, None),
+            ["give-back", task] => {
+                let attempt = self.live[&(run, task.to_owned())];
+                self.input(Input::GiveBack(vec![attempt]))
+            }
+            ["found", number] => self.found(number.parse().expect("a number")),
+            ["not-found"] => self.look_up_ends(Err(TaskError::new("x", "there is none"))),
+            ["skip", task] => self.command(
+                run,
+                Command::Skip { task: task.into(), input: Payload::Null, output: Payload::Null },
+            ),
+            ["rerun-from", task] => {
+                let task = self.newest(run, task);
+                self.command(run, Command::RerunFrom { task, input: None })
+            }
             ["reset-breaker", name] => {
                 self.input(Input::ResetBreaker { name: name.into(), reply: Some(ReplyTo(3)) })
             }
@@ -484,6 +514,59 @@ impl Lab {
             ["value", task, rest] => self.value(run, task, rest),
             _ => panic!("not an input: `{text}`"),
         }
+    }
+
+    fn poll(&mut self, queue: &str, count: u32, wait: bool) -> Vec<String> {
+        self.polls += 1;
+        let queue = QueueName { task_type: queue.into(), domain: None };
+        let poll = Poll { queue, worker: "w".into(), count, wait, reply: ReplyTo(1000 + self.polls) };
+        self.input(Input::Poll(poll))
+    }
+
+    fn newest(&self, run: u64, path: &str) -> TaskSeq {
+        let run = self.run_id(run);
+        let mut rows = self.rows.tasks.values().rev();
+        rows.find(|task| task.run == run && &*task.path == path).expect("the task has a row").seq
+    }
+
+    fn update(&mut self, run: u64, path: &str, status: UpdateStatus, json: Option<&str>) -> Vec<String> {
+        let task = TaskName::Seq(self.newest(run, path));
+        let output = json.map(|json| Payload::parse(json).expect("JSON"));
+        let reason = matches!(status, UpdateStatus::Failed | UpdateStatus::FailedForGood);
+        self.input(Input::Update(Box::new(Update {
+            run: self.run_id(run),
+            task,
+            status,
+            output,
+            merge: false,
+            reason: reason.then(|| "it said no".to_owned()),
+            worker: Some("w".into()),
+            logs: Vec::new(),
+            then: None,
+            reply: Some(ReplyTo(4)),
+        })))
+    }
+
+    /// The oldest wish for a run is met with this definition.
+    fn found(&mut self, definition: usize) -> Vec<String> {
+        let (definition, program) = self.definitions[definition].clone();
+        let input = Payload::object::<&str>([]);
+        self.look_up_ends(Ok(Box::new(Resolved { program, definition, input, options: None })))
+    }
+
+    fn look_up_ends(&mut self, result: Result<Box<Resolved>, TaskError>) -> Vec<String> {
+        let (run, task, generation) = self.lookups.remove(0);
+        self.input(Input::Resolved { run, task, generation, result })
+    }
+
+    /// A definition that runs may be looked up as.
+    pub fn know(&mut self, definition: Definition) {
+        let definition = Arc::new(definition);
+        let id = DefinitionId(self.definitions.len() as u128 + 1);
+        let program = compile(&definition).expect("definitions of tests are sound");
+        let (name, format) = (definition.name.clone(), SourceFormat::Conductor);
+        let record = Arc::new(DefinitionRecord { id, name, format, files: Vec::new() });
+        self.definitions.push((record, program));
     }
 
     fn value(&mut self, run: u64, path: &str, rest: &str) -> Vec<String> {

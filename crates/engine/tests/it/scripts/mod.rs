@@ -6,6 +6,7 @@ mod found;
 mod limits;
 mod loops;
 mod paths;
+mod served;
 mod stale;
 mod undoing;
 mod values;

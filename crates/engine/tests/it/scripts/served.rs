@@ -1,0 +1,562 @@
+//! Runs of a server: workers come for tasks, each attempt has a row of its own, joins wait in sight.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use partitur_model::Payload;
+use partitur_model::definition::{
+    Backoff, Branch, Definition, Dialect, Expand, Expander, Flow, Guard, Join, Kind, MakeBranches, Node,
+    OnFailure, OnTimeout, Remote, RemoteLimits, Retry, Scope, SubRun, TemplateTree, Terminate, Timeouts,
+    Wait, WaitFor,
+};
+use partitur_model::record::{RunOutcome, TaskError, TaskState};
+
+use crate::lab::Lab;
+use crate::script::*;
+
+fn tree(json: &str) -> TemplateTree {
+    TemplateTree(Payload::parse(json).unwrap())
+}
+
+/// A task of a worker whose type is its name.
+fn simple(name: &str) -> Node {
+    let remote = Remote { task_type: name.to_owned(), ..Remote::default() };
+    Node::new(name, Kind::Remote(remote))
+}
+
+fn given(node: Node, json: &str) -> Node {
+    Node { input: Some(tree(json)), ..node }
+}
+
+fn tried(node: Node, attempts: u32, seconds: u64) -> Node {
+    let retry = Retry {
+        attempts,
+        base: Duration::from_secs(seconds),
+        backoff: Backoff::Fixed,
+        jitter: false,
+        ..Retry::default()
+    };
+    Node { retry: Some(Box::new(retry)), ..node }
+}
+
+fn served(root: Scope) -> Definition {
+    let mut root = root;
+    for edge in &mut root.edges {
+        if edge.guard == Guard::Success {
+            edge.guard = Guard::Continue;
+        }
+    }
+    Definition { dialect: Dialect::Conductor, on_failure: OnFailure::FailFast, ..flow(root) }
+}
+
+/// `fork` opens branches that `join` gathers.
+fn forked(a: Node, b: Node) -> Definition {
+    let (first, second) = (a.name.clone(), b.name.clone());
+    let fork = Node::new("fork", Kind::Noop);
+    let join = Node::new("join", Kind::Join(Join { opened_by: Some(0), ..Join::default() }));
+    let edges = format!(
+        "fork -> {first}, fork -> {second}, {first} -* join, {second} -* join, fork -* join, join -> z"
+    );
+    served(graph(&edges, vec![fork, a, b, join, simple("z")]))
+}
+
+#[test]
+fn workers_get_tasks_in_order_and_what_they_yield_goes_on() {
+    let b = given(simple("b"), r#"{"x": "${a.output.x}", "y": "${workflow.input.y}"}"#);
+    check(
+        served(graph("a -> b", vec![simple("a"), b])),
+        "",
+        r#"1s poll a => hand out [a#0 {}]
+           2s poll a => hand out []
+           3s done a {"x": 0.10} => a succeeded
+           4s poll b => hand out [b#0 {"x":0.10,"y":null}]
+           5s done b => b succeeded, run succeeded"#,
+    );
+}
+
+#[test]
+fn a_poll_that_waits_gets_what_becomes_ready() {
+    check_in_memory(
+        served(graph("a -> b", vec![simple("a"), simple("b")])),
+        "",
+        "1s await b 5 =>
+         1s poll a => hand out [a#0 {}]
+         2s done a => a succeeded, hand out [b#0 {}]
+         3s done b => b succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_failed_attempt_keeps_its_row_and_the_next_has_its_own() {
+    let mut lab = Lab::new();
+    lab.submit(served(graph("", vec![tried(simple("a"), 2, 10)])));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         2s failed a =>
+         3s poll a => hand out []
+         12s tick =>
+         12s poll a => hand out [a#1 {}]
+         13s failed a => a failed, run failed",
+    );
+    let rows: Vec<String> = lab
+        .rows
+        .tasks
+        .values()
+        .map(|task| {
+            let served = task.served.as_ref().unwrap();
+            format!(
+                "{} {:?} retries {} of {:?} {}",
+                task.seq.0,
+                task.state,
+                served.retries,
+                served.retry_of.map(|seq| seq.0),
+                served.superseded
+            )
+        })
+        .collect();
+    assert_eq!(
+        rows,
+        ["1 Ended(Failed) retries 0 of None true", "2 Ended(Failed) retries 1 of Some(1) false"]
+    );
+}
+
+#[test]
+fn what_must_not_be_tried_again_is_not() {
+    check(
+        served(graph("a -> b", vec![tried(simple("a"), 5, 1), simple("b")])),
+        "",
+        "1s poll a => hand out [a#0 {}]
+         2s failed-for-good a => a failed, run failed",
+    );
+}
+
+#[test]
+fn a_task_that_is_given_back_is_had_again_after_its_pause() {
+    check(
+        served(graph("", vec![simple("a")])),
+        "",
+        "1s poll a => hand out [a#0 {}]
+         2s later a 10 =>
+         3s poll a => hand out []
+         12s tick =>
+         12s poll a => hand out [a#0 {}]
+         13s done a => a succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn an_answer_that_did_not_arrive_gives_its_tasks_back() {
+    check(
+        served(graph("", vec![simple("a")])),
+        "",
+        "1s poll a => hand out [a#0 {}]
+         2s give-back a =>
+         3s poll a => hand out [a#0 {}]
+         4s done a => a succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_crash_takes_nothing_from_workers() {
+    check_in_memory(
+        served(graph("a -> b", vec![simple("a"), simple("b")])),
+        "",
+        "1s poll a => hand out [a#0 {}]
+         2s crash =>
+         3s poll a => hand out []
+         4s done a => a succeeded
+         5s poll b => hand out [b#0 {}]
+         6s done b => b succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_silent_worker_loses_its_task() {
+    let timeouts = Timeouts { heartbeat: Some(Duration::from_secs(5)), ..Timeouts::default() };
+    let a = tried(Node { timeouts, on_timeout: OnTimeout::EndRun, ..simple("a") }, 3, 0);
+    check(
+        served(graph("", vec![a])),
+        "",
+        "1s poll a => hand out [a#0 {}]
+         5s living a =>
+         9s tick =>
+         10s tick =>
+         10s poll a => hand out [a#1 {}]
+         11s done a => a succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_task_that_takes_too_long_may_end_its_run() {
+    let timeouts = Timeouts { attempt: Some(Duration::from_secs(5)), ..Timeouts::default() };
+    let a = tried(Node { timeouts, on_timeout: OnTimeout::EndRun, ..simple("a") }, 3, 0);
+    check(
+        served(graph("a -> b", vec![a, simple("b")])),
+        "",
+        "1s poll a => hand out [a#0 {}]
+         6s tick => a timedout, run timed out",
+    );
+}
+
+#[test]
+fn no_more_run_at_once_than_their_name_allows() {
+    let limits = RemoteLimits { name: "a".into(), concurrency: Some(1), rate: None };
+    let limited = |name: &str| {
+        let remote = Remote { task_type: "a".into(), limits: limits.clone(), ..Remote::default() };
+        Node::new(name, Kind::Remote(remote))
+    };
+    check(
+        served(graph("", vec![limited("x"), limited("y")])),
+        "",
+        "1s poll a 5 => hand out [x#0 {}]
+         2s poll a => hand out []
+         3s done x => x succeeded
+         3s poll a => hand out [y#0 {}]
+         4s done y => y succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn no_more_start_in_a_span_than_their_name_allows() {
+    let limits =
+        RemoteLimits { name: "a".into(), concurrency: None, rate: Some((1, Duration::from_secs(10))) };
+    let limited = |name: &str| {
+        let remote = Remote { task_type: "a".into(), limits: limits.clone(), ..Remote::default() };
+        Node::new(name, Kind::Remote(remote))
+    };
+    check_in_memory(
+        served(graph("", vec![limited("x"), limited("y")])),
+        "",
+        "1s poll a 5 => hand out [x#0 {}]
+         2s done x => x succeeded
+         3s await a 1 =>
+         10s tick =>
+         11s tick => hand out [y#0 {}]
+         12s done y => y succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_join_waits_in_sight_and_gathers() {
+    let mut lab = Lab::new();
+    lab.submit(forked(simple("a"), simple("b")));
+    let states: Vec<String> = lab
+        .rows
+        .tasks
+        .values()
+        .map(|task| format!("{} {} {:?}", task.seq.0, task.node, task.state))
+        .collect();
+    assert_eq!(
+        states,
+        [
+            "1 fork Ended(Succeeded)",
+            "2 a Ready",
+            "3 b Ready",
+            "4 join Waiting { until: 18446744073709.551615s }"
+        ]
+    );
+    lab.script(
+        r#"1s poll a => hand out [a#0 {}]
+           1s poll b => hand out [b#0 {}]
+           2s done a {"n":1} => a succeeded
+           3s done b {"n": 2} => b succeeded, join succeeded
+           4s poll z => hand out [z#0 {}]
+           5s done z => z succeeded, run succeeded"#,
+    );
+}
+
+#[test]
+fn forks_and_joins_come_back() {
+    check(
+        forked(simple("a"), simple("b")),
+        "fork succeeded",
+        "1s poll a => hand out [a#0 {}]
+         1s poll b => hand out [b#0 {}]
+         2s done b => b succeeded
+         3s done a => a succeeded, join succeeded
+         4s poll z => hand out [z#0 {}]
+         5s done z => z succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_failure_in_a_branch_ends_the_run_and_a_retry_goes_on() {
+    check(
+        forked(simple("a"), simple("b")),
+        "fork succeeded",
+        "1s poll a => hand out [a#0 {}]
+         2s poll b => hand out [b#0 {}]
+         3s failed a => a failed, b cancelled, join cancelled, run failed
+         4s retry fresh =>
+         5s poll a => hand out [a#1 {}]
+         5s poll b => hand out [b#1 {}]
+         6s done a => a succeeded
+         7s done b => b succeeded, join succeeded
+         8s poll z => hand out [z#0 {}]
+         9s done z => z succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_permissive_failure_fails_the_join() {
+    check(
+        forked(Node { permissive: true, ..simple("a") }, simple("b")),
+        "fork succeeded",
+        "1s poll a => hand out [a#0 {}]
+         2s poll b => hand out [b#0 {}]
+         3s failed a => a failed
+         4s done b => b succeeded, join failed, run failed",
+    );
+}
+
+#[test]
+fn an_optional_failure_is_noted_and_goes_on() {
+    let mut lab = Lab::new();
+    lab.submit(forked(Node { optional: true, ..simple("a") }, simple("b")));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         2s poll b => hand out [b#0 {}]
+         3s failed a => a failed
+         4s done b => b succeeded, join succeeded
+         5s poll z => hand out [z#0 {}]
+         6s done z => z succeeded, run succeeded",
+    );
+    let join = lab.rows.tasks.values().find(|task| &*task.node == "join").unwrap();
+    assert_eq!(join.error.as_ref().unwrap().code, "with-errors");
+}
+
+#[test]
+fn rerunning_keeps_the_row_of_its_task_and_forgets_what_came_after() {
+    let mut lab = Lab::new();
+    lab.submit(served(graph("a -> b -> c", vec![simple("a"), simple("b"), simple("c")])));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         1s done a => a succeeded
+         2s poll b => hand out [b#0 {}]
+         2s done b => b succeeded
+         3s poll c => hand out [c#0 {}]
+         3s done c => c succeeded, run succeeded
+         4s rerun-from b =>
+         5s poll c => hand out []
+         5s poll b => hand out [b#0 {}]
+         6s done b => b succeeded
+         7s poll c => hand out [c#0 {}]
+         8s done c => c succeeded, run succeeded",
+    );
+    let rows: Vec<(u32, String)> =
+        lab.rows.tasks.values().map(|task| (task.seq.0, task.node.to_string())).collect();
+    assert_eq!(rows, [(1, "a".to_owned()), (2, "b".to_owned()), (4, "c".to_owned())]);
+}
+
+#[test]
+fn a_task_left_out_by_hand_is_jumped_over_when_its_turn_comes() {
+    check(
+        served(graph("a -> b -> c", vec![simple("a"), simple("b"), simple("c")])),
+        "",
+        "1s skip b =>
+         2s poll a => hand out [a#0 {}]
+         3s done a => a succeeded, b skipped
+         4s poll c => hand out [c#0 {}]
+         5s done c => c succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_case_that_is_not_chosen_leaves_no_row() {
+    let choose = Node { trigger: partitur_model::definition::Trigger::Any, ..simple("z") };
+    let mut lab = Lab::new();
+    lab.submit(served(graph(
+        "s -=x a, a -> b, s -else c, b -> z, c -> z",
+        vec![switch("s", "'x'", &["x"]), simple("a"), simple("b"), simple("c"), choose],
+    )));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         1s done a => a succeeded
+         2s poll b => hand out [b#0 {}]
+         2s done b => b succeeded
+         3s poll z => hand out [z#0 {}]
+         3s done z => z succeeded, run succeeded",
+    );
+    assert!(lab.rows.tasks.values().all(|task| &*task.node != "c"));
+}
+
+#[test]
+fn a_sub_run_is_looked_up_when_it_starts() {
+    let flow = Flow::Wanted(tree(r#"{"name": "${a.output.name}"}"#));
+    let child = Node::new("child", Kind::SubRun(SubRun { flow, input: tree(r#"{"n": 1}"#) }));
+    for recovers in [true, false] {
+        let mut lab = Lab::new();
+        lab.recovers = recovers;
+        lab.know(served(graph("", vec![simple("x")])));
+        lab.submit(served(graph("a -> child -> b", vec![simple("a"), child.clone(), simple("b")])));
+        lab.script(
+            r#"1s poll a => hand out [a#0 {}]
+               2s done a {"name": "leaf"} => a succeeded, resolve SubRun {"name":"leaf"}
+               3s found 0 =>
+               4s poll x => hand out [2:x#0 {}]
+               5s 2: done x => 2:x succeeded, run 2:succeeded, child succeeded
+               6s poll b => hand out [b#0 {}]
+               7s done b => b succeeded, run succeeded"#,
+        );
+    }
+}
+
+#[test]
+fn a_run_that_fails_is_followed_by_another() {
+    let failure_flow = Some(tree(r#"{"name":"mourn"}"#));
+    let definition = Definition { failure_flow, ..served(graph("", vec![simple("a")])) };
+    let mut lab = Lab::new();
+    lab.know(served(graph("", vec![simple("x")])));
+    lab.submit(definition);
+    lab.script(
+        r#"1s poll a => hand out [a#0 {}]
+           2s failed a => a failed, resolve Failure {"name":"mourn"}
+           3s found 0 => run failed
+           4s poll x => hand out [2:x#0 {}]
+           5s 2: done x => 2:x succeeded, run 2:succeeded"#,
+    );
+    assert!(lab.output(1).contains("conductor.failure_workflow"), "{}", lab.output(1));
+}
+
+#[test]
+fn one_that_somebody_cancels_is_followed_by_none() {
+    let failure_flow = Some(tree(r#"{"name":"mourn"}"#));
+    check(
+        Definition { failure_flow, ..served(graph("", vec![simple("a")])) },
+        "",
+        "1s poll a => hand out [a#0 {}]
+         2s cancel => a cancelled, run cancelled",
+    );
+}
+
+/// One branch for each name in a list.
+struct ByName;
+
+impl MakeBranches for ByName {
+    fn branches(&self, input: &Payload) -> Result<Vec<Branch>, TaskError> {
+        let names = input.member("names").and_then(|names| names.elements()).unwrap_or_default();
+        let branch = |name: &Payload| {
+            let name = name.to_value().as_str().unwrap_or_default().to_owned();
+            Branch { last: name.clone(), scope: Scope { nodes: vec![simple(&name)], edges: Vec::new() } }
+        };
+        Ok(names.iter().map(branch).collect())
+    }
+
+    fn describe(&self) -> String {
+        "by name".to_owned()
+    }
+}
+
+fn expanding(stands_for_branch: bool) -> Kind {
+    Kind::Expand(Box::new(Expand {
+        input: tree(r#"{"names": "${a.output.names}"}"#),
+        expander: Expander(Arc::new(ByName)),
+        stands_for_branch,
+    }))
+}
+
+fn dynamic_fork() -> Definition {
+    let fork = Node::new("fork", expanding(false));
+    let join = Node::new("join", Kind::Join(Join { opened_by: Some(1), ..Join::default() }));
+    let z = given(simple("z"), r#"{"both": "${join.output}"}"#);
+    served(graph("a -> fork, fork -* join, join -> z", vec![simple("a"), fork, join, z]))
+}
+
+#[test]
+fn branches_are_made_when_their_fork_begins() {
+    check(
+        dynamic_fork(),
+        "",
+        r#"1s poll a => hand out [a#0 {}]
+           2s done a {"names": ["x", "y"]} => a succeeded
+           3s poll y => hand out [fork[y]/y#0 {}]
+           4s done fork[y]/y {"n":2} => fork[y]/y succeeded
+           5s poll x => hand out [fork[x]/x#0 {}]
+           6s done fork[x]/x {"n":1} => fork[x]/x succeeded, fork succeeded, join succeeded
+           7s poll z => hand out [z#0 {"both":{"x":{"n":1},"y":{"n":2}}}]
+           8s done z => z succeeded, run succeeded"#,
+    );
+}
+
+#[test]
+fn a_fork_without_branches_joins_at_once() {
+    check(
+        dynamic_fork(),
+        "",
+        r#"1s poll a => hand out [a#0 {}]
+           2s done a {"names": []} => a succeeded, fork succeeded, join succeeded
+           7s poll z => hand out [z#0 {"both":{}}]
+           8s done z => z succeeded, run succeeded"#,
+    );
+}
+
+#[test]
+fn a_name_that_is_taken_ends_the_fork() {
+    check(
+        dynamic_fork(),
+        "",
+        r#"1s poll a => hand out [a#0 {}]
+           2s done a {"names": ["z"]} => a succeeded, fork failed, run failed"#,
+    );
+}
+
+#[test]
+fn a_wait_ends_when_somebody_says_so() {
+    let wait = Node::new("w", Kind::Wait(Wait { what: WaitFor::Signal, at_most: None }));
+    check(
+        served(graph("w -> b", vec![wait, given(simple("b"), r#"{"x": "${w.output.x}"}"#)])),
+        "",
+        r#"1s done w {"x": 7} => w succeeded
+           2s poll b => hand out [b#0 {"x":7}]
+           3s done b => b succeeded, run succeeded"#,
+    );
+}
+
+#[test]
+fn terminating_ends_everything_with_its_own_output() {
+    let end = Terminate {
+        outcome: RunOutcome::Succeeded,
+        output: tree(r#"{"why": "${a.output.x}"}"#),
+        reason: "".into(),
+    };
+    let mut lab = Lab::new();
+    lab.submit(served(graph(
+        "a -> end, b",
+        vec![simple("a"), Node::new("end", Kind::Terminate(end)), simple("b")],
+    )));
+    lab.script(
+        r#"1s poll a => hand out [a#0 {}]
+           2s done a {"x": 1} => a succeeded, end succeeded, b cancelled, run succeeded"#,
+    );
+    assert_eq!(lab.output(1), r#"{"why":1}"#);
+}
+
+#[test]
+fn while_a_run_is_paused_workers_get_what_was_there() {
+    check(
+        served(graph("a -> b", vec![simple("a"), simple("b")])),
+        "",
+        "1s pause =>
+         2s poll a => hand out [a#0 {}]
+         3s done a => a succeeded
+         4s poll b => hand out []
+         5s unpause =>
+         6s poll b => hand out [b#0 {}]
+         7s done b => b succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_result_for_a_task_that_has_ended_changes_nothing() {
+    let mut lab = Lab::new();
+    lab.submit(served(graph("a -> b", vec![simple("a"), simple("b")])));
+    lab.script(
+        r#"1s poll a => hand out [a#0 {}]
+           2s done a {"x": 1} => a succeeded
+           3s done a {"x": 2} =>
+           4s failed a =>"#,
+    );
+    let a = lab.rows.tasks.values().next().unwrap();
+    assert_eq!(a.output.as_ref().unwrap().render(), r#"{"x": 1}"#);
+    assert!(matches!(a.state, TaskState::Ended(_)));
+}
