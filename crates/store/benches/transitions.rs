@@ -195,6 +195,7 @@ fn started(run: RunId, seq: u32, token: FencingToken) -> TaskRecord {
         cached: false,
         log: None,
         usage: Usage::default(),
+        served: None,
     }
 }
 

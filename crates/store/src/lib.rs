@@ -17,7 +17,10 @@ pub use error::StoreError;
 pub use memory::{DiskFault, MemoryStore};
 #[cfg(feature = "test-support")]
 pub use sqlite::recording_vfs;
-pub use sqlite::{Counts, Options, Reader, RunFilter, RunPage, SqliteStore, Synchronous};
+pub use sqlite::{
+    CataloguePage, Counts, Found, Options, Order, Reader, RunFilter, RunPage, Search, SqliteStore,
+    Synchronous, TOTAL_MAX, TaskHead, TaskPage,
+};
 pub use state_dir::{HostLock, StateDir};
 pub use tables::Tables;
 
@@ -102,6 +105,8 @@ pub struct Recovered {
     pub runs: Vec<StoredRun>,
     /// The newest run under each key of deduplication, ended or not, by key.
     pub submitted: Vec<Submitted>,
+    /// The newest run under each name and key of idempotency, ended or not, by name and key.
+    pub idempotent: Vec<Idempotent>,
     /// What could not be read, and is left as it is.
     pub quarantined: Vec<Quarantined>,
 }
@@ -115,6 +120,19 @@ pub struct Submitted {
     pub run: RunId,
     /// When it was accepted.
     pub created: Timestamp,
+}
+
+/// A run that was started under a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Idempotent {
+    /// The run's name.
+    pub name: String,
+    /// The key.
+    pub key: String,
+    /// The run.
+    pub run: RunId,
+    /// Whether it has ended.
+    pub ended: bool,
 }
 
 /// Something on the disk that could not be read.

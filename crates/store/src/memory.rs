@@ -272,7 +272,9 @@ impl Store for MemoryStore {
             | Change::Task(_)
             | Change::RemoveTask(..)
             | Change::RemoveRun(_)
-            | Change::Breaker(_) => None,
+            | Change::Breaker(_)
+            | Change::Entry(_)
+            | Change::Log(..) => None,
         });
         Ok(state.durable.definition(id).or(submitted).cloned())
     }

@@ -32,6 +32,11 @@ impl StateDir {
         Ok(dir)
     }
 
+    /// The one in which this database lies.
+    pub(crate) fn of_database(path: &Path) -> StateDir {
+        StateDir { path: path.parent().unwrap_or(Path::new("")).to_owned() }
+    }
+
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path

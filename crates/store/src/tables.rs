@@ -2,14 +2,16 @@
 //! tests compare the others with it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
+use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
 use partitur_model::record::{
-    BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, TaskRecord,
+    BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, Served, TaskRecord,
 };
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq};
 
-use crate::{Quarantined, Recovered, StoredRun, Submitted};
+use crate::{Idempotent, Quarantined, Recovered, StoredRun, Submitted};
 
 /// The key of a run's row: its shard above its number. The random bits of the id are checked, not searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -30,6 +32,8 @@ pub struct Tables {
     definitions: BTreeMap<DefinitionId, DefinitionRecord>,
     runs: BTreeMap<RunKey, RunRecord>,
     tasks: BTreeMap<(RunKey, TaskSeq), TaskRecord>,
+    logs: BTreeMap<(RunKey, TaskSeq), Vec<LogLine>>,
+    catalogue: BTreeMap<(EntryKind, Arc<str>, u32), Entry>,
 }
 
 impl Tables {
@@ -48,11 +52,24 @@ impl Tables {
             }
             Change::RemoveTask(run, seq) => {
                 self.tasks.remove(&((*run).into(), *seq));
+                self.logs.remove(&((*run).into(), *seq));
             }
             Change::RemoveRun(run) => self.remove_run((*run).into()),
             Change::Breaker(breaker) => {
                 self.breakers.insert(breaker.name.clone(), breaker.state);
             }
+            Change::Entry(entry) => self.keep_entry(entry),
+            Change::Log(run, seq, lines) => {
+                self.logs.entry(((*run).into(), *seq)).or_default().extend_from_slice(lines);
+            }
+        }
+    }
+
+    fn keep_entry(&mut self, entry: &Entry) {
+        let key = (entry.kind, entry.name.clone(), entry.version);
+        match &entry.body {
+            Some(_) => drop(self.catalogue.insert(key, entry.clone())),
+            None => drop(self.catalogue.remove(&key)),
         }
     }
 
@@ -62,6 +79,7 @@ impl Tables {
         for seq in seqs {
             self.tasks.remove(&(key, seq));
         }
+        self.logs.retain(|&(run, _), _| run != key);
     }
 
     fn tasks_of(&self, key: RunKey) -> impl Iterator<Item = &TaskRecord> {
@@ -80,6 +98,7 @@ impl Tables {
             definitions: used.iter().filter_map(|id| self.definition(*id)).cloned().collect(),
             runs: known.into_iter().map(|run| self.stored(run)).collect(),
             submitted: self.submitted(),
+            idempotent: self.idempotent(),
             quarantined: unknown.into_iter().map(Quarantined::without_definition).collect(),
         }
     }
@@ -91,6 +110,15 @@ impl Tables {
             .map(|(key, run)| (key.clone(), Submitted { key, run: run.id, created: run.created }))
             .collect();
         newest.into_values().collect()
+    }
+
+    fn idempotent(&self) -> Vec<Idempotent> {
+        let keyed = self.runs.values().filter_map(|run| {
+            let (key, _) = run.options.server.as_ref()?.idempotency.as_ref()?;
+            let (name, ended) = (run.name.clone(), run.state.is_ended());
+            Some(((name.clone(), key.clone()), Idempotent { name, key: key.clone(), run: run.id, ended }))
+        });
+        keyed.collect::<BTreeMap<_, _>>().into_values().collect()
     }
 
     /// What the node remembers.
@@ -118,6 +146,16 @@ impl Tables {
         self.definitions.get(&id)
     }
 
+    /// The catalogue, by kind, name and version.
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.catalogue.values()
+    }
+
+    /// What was written about a task.
+    pub fn log(&self, run: RunId, task: TaskSeq) -> &[LogLine] {
+        self.logs.get(&(run.into(), task)).map_or(&[], Vec::as_slice)
+    }
+
     fn stored(&self, run: &RunRecord) -> StoredRun {
         StoredRun { run: run.clone(), tasks: self.tasks_of(run.id.into()).cloned().collect() }
     }
@@ -139,7 +177,9 @@ pub(crate) fn concerns(change: &Change, run: RunId) -> bool {
         Change::Run(row) => row.id == run,
         Change::Task(row) => row.run == run,
         Change::RemoveTask(id, _) | Change::RemoveRun(id) => *id == run,
-        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) => false,
+        // A run comes back without what was written about its tasks.
+        Change::Log(..) => false,
+        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) => false,
     }
 }
 
@@ -156,6 +196,10 @@ fn settled_task(task: &TaskRecord) -> TaskRecord {
     TaskRecord {
         output: task.output.as_ref().map(settled),
         items: task.items.as_ref().map(settled),
+        served: task
+            .served
+            .as_ref()
+            .map(|served| Box::new(Served { input: settled(&served.input), ..(**served).clone() })),
         ..task.clone()
     }
 }

@@ -34,6 +34,15 @@ impl<'s, 'c> Binder<'s, 'c> {
         self.put(time.map(|time| time.micros() as i64))
     }
 
+    /// As the difference from a time that is there as well.
+    pub(super) fn put_since(
+        &mut self,
+        base: Timestamp,
+        time: Option<Timestamp>,
+    ) -> rusqlite::Result<&mut Self> {
+        self.put(time.map(|time| time.micros().wrapping_sub(base.micros()) as i64))
+    }
+
     /// Executes the statement.
     pub(super) fn execute(&mut self) -> rusqlite::Result<usize> {
         self.statement.raw_execute()
@@ -48,7 +57,12 @@ pub(super) struct Columns<'r, 's> {
 
 impl<'r, 's> Columns<'r, 's> {
     pub(super) fn new(row: &'r Row<'s>) -> Columns<'r, 's> {
-        Columns { row, at: 0 }
+        Columns::behind(row, 0)
+    }
+
+    /// Without the first ones.
+    pub(super) fn behind(row: &'r Row<'s>, at: usize) -> Columns<'r, 's> {
+        Columns { row, at }
     }
 
     pub(super) fn next<T: FromSql>(&mut self) -> rusqlite::Result<T> {
@@ -67,6 +81,12 @@ impl<'r, 's> Columns<'r, 's> {
 
     pub(super) fn next_time(&mut self) -> rusqlite::Result<Option<Timestamp>> {
         Ok(self.next::<Option<i64>>()?.map(|bits| Timestamp::from_micros(bits as u64)))
+    }
+
+    /// See [`Binder::put_since`].
+    pub(super) fn next_since(&mut self, base: Timestamp) -> rusqlite::Result<Option<Timestamp>> {
+        let difference = self.next::<Option<i64>>()?;
+        Ok(difference.map(|micros| Timestamp::from_micros(base.micros().wrapping_add(micros as u64))))
     }
 }
 

@@ -15,7 +15,7 @@ use super::fault::{Unreadable, store_error};
 use super::payload::{PayloadReader, unpack};
 use super::{run_row, task_row};
 use crate::tables::RunKey;
-use crate::{Quarantined, Recovered, StoreError, StoredRun, Submitted};
+use crate::{Idempotent, Quarantined, Recovered, StoreError, StoredRun, Submitted};
 
 /// See [`Store::recover`](crate::Store::recover).
 pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
@@ -33,6 +33,7 @@ pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
         recovered.definitions.extend(definition(conn, id)?);
     }
     recovered.submitted = submitted(conn).map_err(store_error)?;
+    recovered.idempotent = idempotent(conn).map_err(store_error)?;
     Ok(recovered)
 }
 
@@ -51,6 +52,23 @@ fn submitted(conn: &Connection) -> rusqlite::Result<Vec<Submitted>> {
         newest.insert(key.clone(), Submitted { key, run, created });
     }
     Ok(newest.into_values().collect())
+}
+
+/// The newest run under each name and key.
+fn idempotent(conn: &Connection) -> rusqlite::Result<Vec<Idempotent>> {
+    let mut newest: Vec<Idempotent> = Vec::new();
+    let mut select = conn.prepare_cached(
+        "SELECT name, idempotency_key, key, random, state BETWEEN 30 AND 35 FROM runs
+         WHERE idempotency_key IS NOT NULL ORDER BY name, idempotency_key, key",
+    )?;
+    let mut rows = select.query([])?;
+    while let Some(row) = rows.next()? {
+        let (name, key): (String, String) = (row.get(0)?, row.get(1)?);
+        let run = run_id(RunKey(row.get(2)?), row.get(3)?);
+        newest.pop_if(|last| last.name == name && last.key == key);
+        newest.push(Idempotent { name, key, run, ended: row.get(4)? });
+    }
+    Ok(newest)
 }
 
 /// A run can only go on with its definition; what cannot be read of it, the run cannot do without.
@@ -191,6 +209,7 @@ fn read_format(code: i64) -> Result<SourceFormat, Unreadable> {
         0 => SourceFormat::Yaml,
         1 => SourceFormat::Json,
         2 => SourceFormat::NodesEdges,
+        3 => SourceFormat::Conductor,
         _ => return Err(unknown("format", code)),
     })
 }

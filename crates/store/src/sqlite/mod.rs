@@ -4,6 +4,7 @@
 //! tables, `task_row` and `run_row` say how records stand in them, `payload` where their texts are; `load` reads
 //! them back, for the writer and for [`Reader`].
 
+mod catalogue;
 mod columns;
 mod fault;
 mod load;
@@ -15,6 +16,7 @@ pub mod recording_vfs;
 mod rows;
 mod run_row;
 mod schema;
+mod served;
 mod task_row;
 mod writer;
 
@@ -28,7 +30,9 @@ use std::time::Duration;
 use partitur_model::record::DefinitionRecord;
 use partitur_model::{DefinitionId, RunId};
 
-pub use reader::{Reader, RunFilter, RunPage};
+pub use reader::{
+    CataloguePage, Found, Order, Reader, RunFilter, RunPage, Search, TOTAL_MAX, TaskHead, TaskPage,
+};
 pub use schema::Synchronous;
 
 use self::queue::{Question, Queue};

@@ -72,7 +72,7 @@ impl Packer {
 
 /// Writes the payloads of one transaction.
 pub(super) struct PayloadWriter<'c> {
-    packer: &'c mut Packer,
+    pub(super) packer: &'c mut Packer,
     insert: CachedStatement<'c>,
     /// Rows written, by run: how much a sweep may find.
     pub(super) written: HashMap<RunKey, u32>,
@@ -99,6 +99,15 @@ impl<'c> PayloadWriter<'c> {
             Some(Payload::Raw(raw)) => self.text(run, raw.as_str().into()),
             Some(rope) => self.text(run, rope.render().into()),
         }
+    }
+
+    /// The cell for a payload that is nearly always `null`, and then absent.
+    pub(super) fn rare_payload<'t>(
+        &mut self,
+        run: RunKey,
+        payload: &'t Payload,
+    ) -> rusqlite::Result<Cell<'t>> {
+        self.payload(run, Some(payload).filter(|payload| !payload.is_null()))
     }
 
     /// The cell for a text.
@@ -150,6 +159,11 @@ impl<'c> PayloadReader<'c> {
         Ok(Some(Payload::Raw(raw)))
     }
 
+    /// See [`PayloadWriter::rare_payload`].
+    pub(super) fn rare_payload(&mut self, cell: ValueRef<'_>) -> Result<Payload, Unreadable> {
+        Ok(self.payload(cell)?.unwrap_or_default())
+    }
+
     fn remembered(&mut self, id: PayloadId) -> Result<RawJson, Unreadable> {
         // What was hashed was JSON, and the hash has been compared.
         let raw = RawJson::trusted(self.apart(id)?);
@@ -191,7 +205,7 @@ pub(super) fn unpack(unpacked: Option<i64>, body: &[u8]) -> Result<String, Unrea
 }
 
 /// Without a limit of depth: what we composed may be deeper than what anybody may send.
-fn json(text: &str) -> Result<RawJson, Unreadable> {
+pub(super) fn json(text: &str) -> Result<RawJson, Unreadable> {
     match serde_json::from_str::<&RawValue>(text) {
         Ok(_) => Ok(RawJson::trusted(text)),
         Err(error) => Err(Unreadable::Row(format!("a payload is no JSON: {error}"))),

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use partitur_model::TaskSeq;
+use partitur_model::catalogue::EntryKind;
 use partitur_model::change::Change;
 use partitur_model::record::{
     BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, SourceFormat,
@@ -10,7 +11,7 @@ use partitur_model::record::{
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::payload::{Packer, PayloadWriter};
-use super::{run_row, task_row};
+use super::{catalogue, run_row, task_row};
 use crate::tables::RunKey;
 
 /// A run's payloads are swept when this many were written since the last time, or twice as many as were kept then.
@@ -18,6 +19,7 @@ const SWEEP_MIN: u32 = 256;
 
 const SWEEP: &str = "DELETE FROM payloads WHERE run = ?1 AND id NOT IN (
     SELECT output FROM tasks WHERE run = ?1 AND typeof(output) = 'blob'
+    UNION ALL SELECT input FROM tasks WHERE run = ?1 AND typeof(input) = 'blob'
     UNION ALL SELECT error FROM tasks WHERE run = ?1 AND typeof(error) = 'blob'
     UNION ALL SELECT items FROM tasks WHERE run = ?1 AND typeof(items) = 'blob'
     UNION ALL SELECT value FROM (
@@ -67,7 +69,7 @@ impl Workshop {
             written: Written::default(),
             ended: Vec::new(),
         };
-        for change in last_of_each_row(changes) {
+        for change in what_is_left(changes) {
             transaction.apply(change)?;
         }
         let (mut written, by_run, ended) = transaction.finish();
@@ -109,23 +111,51 @@ impl Workshop {
     }
 }
 
-/// The last change of each row, in order. What a removed run had before its removal is not written at all.
-fn last_of_each_row<'a>(changes: impl DoubleEndedIterator<Item = &'a Change>) -> Vec<&'a Change> {
-    let (mut seen, mut removed) = (HashSet::new(), HashSet::new());
-    let mut last: Vec<&Change> = changes
-        .rev()
-        .filter(|change| {
-            let row = RowName::of(change);
-            !row.run().is_some_and(|run| removed.contains(&run)) && {
-                if let Change::RemoveRun(run) = change {
-                    removed.insert(RunKey::from(*run));
-                }
-                seen.insert(row)
+/// The changes of which something is left after all later ones, in order: of each row the last, all lines of logs, and
+/// nothing of what a run or a task had before its removal.
+fn what_is_left<'a>(changes: impl DoubleEndedIterator<Item = &'a Change>) -> Vec<&'a Change> {
+    let mut later = Later::default();
+    let mut left: Vec<&Change> = changes.rev().filter(|change| later.leave(change)).collect();
+    left.reverse();
+    left
+}
+
+/// What the changes behind one are about.
+#[derive(Default)]
+struct Later<'a> {
+    rows: HashSet<RowName<'a>>,
+    removed_tasks: HashSet<(RunKey, TaskSeq)>,
+    removed_runs: HashSet<RunKey>,
+}
+
+impl<'a> Later<'a> {
+    /// Whether they leave something of this one, which is behind the next.
+    fn leave(&mut self, change: &'a Change) -> bool {
+        match change {
+            Change::RemoveRun(run) => self.removed_runs.insert((*run).into()),
+            Change::RemoveTask(run, seq) => {
+                let run = RunKey::from(*run);
+                !self.removed_runs.contains(&run) && self.removed_tasks.insert((run, *seq))
             }
-        })
-        .collect();
-    last.reverse();
-    last
+            Change::Log(run, seq, _) => !self.remove((*run).into(), *seq),
+            Change::Task(task) => {
+                let run = RunKey::from(task.run);
+                !self.remove(run, task.seq) && self.rows.insert(RowName::Task(run, task.seq))
+            }
+            Change::Run(run) => {
+                let run = RunKey::from(run.id);
+                !self.removed_runs.contains(&run) && self.rows.insert(RowName::Run(run))
+            }
+            Change::Node(_) => self.rows.insert(RowName::Node),
+            Change::Definition(definition) => self.rows.insert(RowName::Definition(definition.id.0)),
+            Change::Breaker(breaker) => self.rows.insert(RowName::Breaker(&breaker.name)),
+            Change::Entry(entry) => self.rows.insert(RowName::Entry(entry.kind, &entry.name, entry.version)),
+        }
+    }
+
+    fn remove(&self, run: RunKey, seq: TaskSeq) -> bool {
+        self.removed_runs.contains(&run) || self.removed_tasks.contains(&(run, seq))
+    }
 }
 
 /// Which row a change is about.
@@ -134,30 +164,9 @@ enum RowName<'a> {
     Node,
     Definition(u128),
     Run(RunKey),
-    Removal(RunKey),
     Task(RunKey, TaskSeq),
     Breaker(&'a str),
-}
-
-impl RowName<'_> {
-    fn of(change: &Change) -> RowName<'_> {
-        match change {
-            Change::Node(_) => RowName::Node,
-            Change::Definition(definition) => RowName::Definition(definition.id.0),
-            Change::Run(run) => RowName::Run(run.id.into()),
-            Change::Task(task) => RowName::Task(task.run.into(), task.seq),
-            Change::RemoveTask(run, seq) => RowName::Task((*run).into(), *seq),
-            Change::RemoveRun(run) => RowName::Removal((*run).into()),
-            Change::Breaker(breaker) => RowName::Breaker(&breaker.name),
-        }
-    }
-
-    fn run(&self) -> Option<RunKey> {
-        match self {
-            RowName::Run(run) | RowName::Removal(run) | RowName::Task(run, _) => Some(*run),
-            RowName::Node | RowName::Definition(_) | RowName::Breaker(_) => None,
-        }
-    }
+    Entry(EntryKind, &'a str, u32),
 }
 
 struct Rows<'c> {
@@ -186,6 +195,8 @@ impl Rows<'_> {
             Change::RemoveTask(run, seq) => self.remove_task((*run).into(), *seq),
             Change::RemoveRun(run) => self.remove_run((*run).into()),
             Change::Breaker(breaker) => self.breaker(breaker),
+            Change::Entry(entry) => catalogue::write_entry(self.conn, self.payloads.packer, entry),
+            Change::Log(run, seq, lines) => catalogue::write_log(self.conn, (*run).into(), *seq, lines),
         }
     }
 
@@ -221,6 +232,7 @@ impl Rows<'_> {
     }
 
     fn remove_task(&mut self, run: RunKey, seq: TaskSeq) -> rusqlite::Result<()> {
+        self.execute("DELETE FROM task_logs WHERE run = ?1 AND task = ?2", params![run.0, seq.0])?;
         self.execute("DELETE FROM tasks WHERE run = ?1 AND seq = ?2", params![run.0, seq.0])
     }
 
@@ -228,6 +240,7 @@ impl Rows<'_> {
         self.written.freed = true;
         self.ended.push(run);
         self.execute("DELETE FROM tasks WHERE run = ?1", [run.0])?;
+        self.execute("DELETE FROM task_logs WHERE run = ?1", [run.0])?;
         self.execute("DELETE FROM payloads WHERE run = ?1", [run.0])?;
         self.execute("DELETE FROM runs WHERE key = ?1", [run.0])
     }
@@ -254,5 +267,6 @@ fn format_code(format: SourceFormat) -> i64 {
         SourceFormat::Yaml => 0,
         SourceFormat::Json => 1,
         SourceFormat::NodesEdges => 2,
+        SourceFormat::Conductor => 3,
     }
 }

@@ -1,8 +1,12 @@
 //! A run as a row of `runs`.
 
+use std::sync::Arc;
+
 use partitur_model::definition::OnFailure;
-use partitur_model::record::{Parent, RunOptions, RunOutcome, RunRecord, RunState};
-use partitur_model::{DefinitionId, Payload, TaskSeq};
+use partitur_model::record::{
+    Idempotency, Parent, RunOptions, RunOutcome, RunRecord, RunState, ServerOptions,
+};
+use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
 use rusqlite::{Connection, Row};
 
 use super::columns::{Binder, Columns, needed, run_id, unknown};
@@ -13,14 +17,16 @@ use crate::tables::RunKey;
 
 const UPSERT: &str = "INSERT OR REPLACE INTO runs (key, random, definition, flow, name, \
      parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
-     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended) \
+     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended, \
+     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24, ?25)";
+     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)";
 
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str = "key, random, definition, flow, name, \
      parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
-     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended";
+     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended, \
+     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event";
 
 const ENDING: i64 = 10;
 const ROLLING_BACK: i64 = 20;
@@ -34,7 +40,7 @@ pub(super) fn write(
 ) -> rusqlite::Result<()> {
     let key = RunKey::from(run.id);
     let input = payloads.payload(key, Some(&run.input))?;
-    let variables = payloads.payload(key, Some(&run.variables))?;
+    let variables = payloads.rare_payload(key, &run.variables)?;
     let output = payloads.payload(key, run.output.as_ref())?;
     let error = match &run.error {
         Some(error) => payloads.text(key, error.message.as_str().into())?,
@@ -53,15 +59,30 @@ pub(super) fn write(
     row.put(run.error.as_ref().map(|error| error.retriable))?.put(error)?;
     row.put(options.on_failure.map(on_failure_code))?.put(options.concurrency)?;
     row.put(texts(options.targets.iter()))?.put(&options.dedup_key)?;
-    row.put(texts(options.labels.iter().flat_map(|(name, value)| [name, value])))?;
-    row.put_time(Some(run.created))?.put_time(Some(run.begun))?.put_time(run.ended)?.execute()?;
+    row.put(pairs(&options.labels))?;
+    row.put_time(Some(run.created))?
+        .put_since(run.created, Some(run.begun))?
+        .put_since(run.begun, run.ended)?;
+    row.put(run.failure_run.map(|id| id.bits().to_be_bytes()))?;
+    put_server(&mut row, options.server.as_deref())?;
+    row.execute()?;
+    Ok(())
+}
+
+fn put_server(row: &mut Binder<'_, '_>, server: Option<&ServerOptions>) -> rusqlite::Result<()> {
+    let idempotency = server.and_then(|server| server.idempotency.as_ref());
+    row.put(server.map(|server| server.priority))?;
+    row.put(server.and_then(|server| server.correlation.as_ref()))?;
+    row.put(server.and_then(|server| pairs(&server.domains)))?;
+    row.put(idempotency.map(|(key, _)| key))?.put(idempotency.map(|&(_, mode)| idempotency_code(mode)))?;
+    row.put(server.map(|server| &server.creator))?.put(server.and_then(|server| server.event.as_ref()))?;
     Ok(())
 }
 
 /// Reads the [`COLUMNS`].
 pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<RunRecord, Unreadable> {
     let mut row = Columns::new(row);
-    Ok(RunRecord {
+    let mut run = RunRecord {
         id: run_id(RunKey(row.next()?), row.next()?),
         definition: DefinitionId(u128::from_be_bytes(row.next()?)),
         flow: row.next()?,
@@ -70,7 +91,7 @@ pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<Ru
         state: read_state(row.next()?)?,
         generation: row.next()?,
         input: needed(payloads.payload(row.next_ref()?)?, "input")?,
-        variables: needed(payloads.payload(row.next_ref()?)?, "variables")?,
+        variables: payloads.rare_payload(row.next_ref()?)?,
         output: payloads.payload(row.next_ref()?)?,
         error: read_error(&mut row, payloads)?,
         options: RunOptions {
@@ -78,12 +99,54 @@ pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<Ru
             concurrency: row.next()?,
             targets: read_texts(row.next()?)?,
             dedup_key: row.next()?,
-            labels: read_labels(row.next()?)?,
+            labels: read_pairs(row.next()?)?,
+            server: None,
         },
         created: needed(row.next_time()?, "created")?,
-        begun: needed(row.next_time()?, "begun")?,
-        ended: row.next_time()?,
-    })
+        begun: Timestamp::ZERO,
+        ended: None,
+        failure_run: None,
+    };
+    run.begun = needed(row.next_since(run.created)?, "begun")?;
+    run.ended = row.next_since(run.begun)?;
+    let failure_run = row.next::<Option<[u8; 16]>>()?;
+    run.failure_run = failure_run.map(|bits| RunId::from_bits(u128::from_be_bytes(bits)));
+    run.options.server = read_server(&mut row)?;
+    Ok(run)
+}
+
+fn read_server(row: &mut Columns<'_, '_>) -> Result<Option<Arc<ServerOptions>>, Unreadable> {
+    let Some(priority) = row.next()? else { return Ok(None) };
+    Ok(Some(Arc::new(ServerOptions {
+        priority,
+        correlation: row.next()?,
+        domains: read_pairs(row.next()?)?,
+        idempotency: read_idempotency(row)?,
+        creator: needed(row.next()?, "creator")?,
+        event: row.next()?,
+    })))
+}
+
+fn read_idempotency(row: &mut Columns<'_, '_>) -> Result<Option<(String, Idempotency)>, Unreadable> {
+    let (key, mode) = (row.next::<Option<String>>()?, row.next::<Option<i64>>()?);
+    let Some(key) = key else { return Ok(None) };
+    Ok(Some((
+        key,
+        match needed(mode, "idempotency")? {
+            0 => Idempotency::Fail,
+            1 => Idempotency::ReturnExisting,
+            2 => Idempotency::FailOnRunning,
+            code => return Err(unknown("idempotency", code)),
+        },
+    )))
+}
+
+fn idempotency_code(mode: Idempotency) -> i64 {
+    match mode {
+        Idempotency::Fail => 0,
+        Idempotency::ReturnExisting => 1,
+        Idempotency::FailOnRunning => 2,
+    }
 }
 
 fn read_parent(row: &mut Columns<'_, '_>) -> Result<Option<Parent>, Unreadable> {
@@ -173,11 +236,16 @@ fn read_texts(list: Option<String>) -> Result<Vec<String>, Unreadable> {
     parts.into_iter().map(|part| needed(text(part), "a list of texts")).collect()
 }
 
-fn read_labels(list: Option<String>) -> Result<Vec<(String, String)>, Unreadable> {
+/// Names and values in turn.
+fn pairs(pairs: &[(String, String)]) -> Option<String> {
+    texts(pairs.iter().flat_map(|(name, value)| [name, value]))
+}
+
+fn read_pairs(list: Option<String>) -> Result<Vec<(String, String)>, Unreadable> {
     let mut texts = read_texts(list)?.into_iter();
-    let mut labels = Vec::new();
+    let mut pairs = Vec::new();
     while let Some(name) = texts.next() {
-        labels.push((name, needed(texts.next(), "a label's value")?));
+        pairs.push((name, needed(texts.next(), "a list of pairs")?));
     }
-    Ok(labels)
+    Ok(pairs)
 }

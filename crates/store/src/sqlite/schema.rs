@@ -6,14 +6,14 @@ use std::time::Duration;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::fault::store_error;
-use crate::StoreError;
+use crate::{StateDir, StoreError};
 
 /// "Part": marks the file as ours, for `file(1)` and for us.
 pub(super) const APPLICATION_ID: i32 = 0x5061_7274;
 
 /// One entry for each format; the format of a file is the number of entries that were applied to it.
 /// Entries are never edited once released: a newer one is added.
-const MIGRATIONS: &[&str] = &[FORMAT_1];
+const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2];
 
 /// The format that this binary writes.
 pub(super) const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -144,6 +144,66 @@ CREATE TABLE payloads (
 ) STRICT;
 ";
 
+/// What runs of a server have, the catalogue, and the logs of tasks.
+///
+/// Times of a row that follow one another are differences from the time before, which take three bytes instead of
+/// eight: `begun` from `created`, `started` from `ready`, `ended` from the last one that is there, `updated` from the
+/// last one that is there, `first_ready` from `ready`. `variables` and the `input` of a task are absent if they are
+/// `null`.
+///
+/// Runs of a server are those whose `priority` is there, their tasks those whose `served` is.
+const FORMAT_2: &str = "
+ALTER TABLE runs ADD COLUMN failure_run BLOB;
+ALTER TABLE runs ADD COLUMN priority INTEGER;
+ALTER TABLE runs ADD COLUMN correlation TEXT;
+ALTER TABLE runs ADD COLUMN domains TEXT;
+ALTER TABLE runs ADD COLUMN idempotency_key TEXT;
+ALTER TABLE runs ADD COLUMN idempotency INTEGER;
+ALTER TABLE runs ADD COLUMN creator TEXT;
+ALTER TABLE runs ADD COLUMN event TEXT;
+CREATE INDEX runs_correlation ON runs (correlation) WHERE correlation IS NOT NULL;
+CREATE INDEX runs_idempotency ON runs (idempotency_key) WHERE idempotency_key IS NOT NULL;
+DROP INDEX runs_open;
+CREATE INDEX runs_open ON runs (name) WHERE state NOT BETWEEN 30 AND 35;
+
+ALTER TABLE tasks ADD COLUMN served INTEGER;
+ALTER TABLE tasks ADD COLUMN input ANY;
+ALTER TABLE tasks ADD COLUMN retry_of INTEGER;
+ALTER TABLE tasks ADD COLUMN retries INTEGER;
+ALTER TABLE tasks ADD COLUMN worker TEXT;
+ALTER TABLE tasks ADD COLUMN domain TEXT;
+ALTER TABLE tasks ADD COLUMN polls INTEGER;
+ALTER TABLE tasks ADD COLUMN held_back INTEGER;
+ALTER TABLE tasks ADD COLUMN updated INTEGER;
+ALTER TABLE tasks ADD COLUMN first_ready INTEGER;
+
+-- The casts keep a damaged time, whose difference is no integer, from stopping everything.
+UPDATE tasks SET started = CAST(started - ready AS INTEGER),
+                 ended = CAST(ended - coalesce(started, ready) AS INTEGER);
+UPDATE runs SET begun = CAST(begun - created AS INTEGER),
+                ended = CAST(ended - begun AS INTEGER),
+                variables = nullif(variables, 'null');
+
+CREATE TABLE catalogue (
+    kind     INTEGER NOT NULL,
+    name     TEXT NOT NULL,
+    version  INTEGER NOT NULL,
+    created  INTEGER NOT NULL,
+    updated  INTEGER NOT NULL,
+    unpacked INTEGER,
+    body     BLOB NOT NULL,
+    PRIMARY KEY (kind, name, version)
+) STRICT;
+
+CREATE TABLE task_logs (
+    run  INTEGER NOT NULL,
+    task INTEGER NOT NULL,
+    at   INTEGER NOT NULL,
+    text TEXT NOT NULL
+) STRICT;
+CREATE INDEX task_logs_task ON task_logs (run, task);
+";
+
 /// How much a commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Synchronous {
@@ -208,8 +268,19 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Sto
     match check_format(&conn, path)? {
         // The host has created the file and not yet the tables.
         0 => Err(StoreError::Absent(path.to_owned())),
-        _ => Ok(conn),
+        FORMAT => Ok(conn),
+        _ => {
+            bring_up_to_date(path, busy)?;
+            Ok(conn)
+        }
     }
+}
+
+/// Applies what is missing to the file of an older binary, unless that is still at work.
+fn bring_up_to_date(path: &Path, busy: Duration) -> Result<(), StoreError> {
+    let dir = StateDir::of_database(path);
+    let Some(_host) = dir.try_host()? else { return Err(StoreError::Busy) };
+    open_writer(path, Synchronous::Full, busy, None).map(drop)
 }
 
 /// Whether a process died while it made the file: only before the first table is there a journal that has to be rolled

@@ -11,26 +11,37 @@ use rusqlite::{Row, Statement};
 use super::columns::{Binder, Columns, needed, unknown};
 use super::fault::Unreadable;
 use super::payload::{Cell, PayloadReader, PayloadWriter};
+use super::reader::TaskHead;
+use super::served;
 use crate::tables::RunKey;
 
 /// Writes the row, in its place if there is one: a replaced row would move, and the index with it.
 pub(super) const UPSERT: &str = "INSERT INTO tasks (run, seq, node, container, branch, path, \
      state, token, until, lease, generation, attempt, losses, ready, started, ended, \
      output, error_code, error_retriable, error, items, iteration, child, \
-     undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max) \
+     undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max, \
+     served, input, retry_of, retries, worker, domain, polls, held_back, updated, first_ready) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31) \
+     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, \
+     ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41) \
      ON CONFLICT (run, seq) DO UPDATE SET node = ?3, container = ?4, branch = ?5, path = ?6, \
      state = ?7, token = ?8, until = ?9, lease = ?10, generation = ?11, attempt = ?12, losses = ?13, \
      ready = ?14, started = ?15, ended = ?16, output = ?17, error_code = ?18, error_retriable = ?19, \
      error = ?20, items = ?21, iteration = ?22, child = ?23, undo = ?24, undo_value = ?25, \
-     undo_attempt = ?26, cached = ?27, log_from = ?28, log_to = ?29, cpu_micros = ?30, rss_max = ?31";
+     undo_attempt = ?26, cached = ?27, log_from = ?28, log_to = ?29, cpu_micros = ?30, rss_max = ?31, \
+     served = ?32, input = ?33, retry_of = ?34, retries = ?35, worker = ?36, domain = ?37, polls = ?38, \
+     held_back = ?39, updated = ?40, first_ready = ?41";
 
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str = "seq, node, container, branch, path, \
      state, token, until, lease, generation, attempt, losses, ready, started, ended, \
      output, error_code, error_retriable, error, items, iteration, child, \
-     undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max";
+     undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max, \
+     served, input, retry_of, retries, worker, domain, polls, held_back, updated, first_ready";
+
+/// What [`read_head`] reads, of some tasks of a run behind a number.
+pub(super) const SELECT_HEADS: &str = "SELECT seq, node, state, token, until, lease, \
+     error_code, error_retriable, served FROM tasks WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3";
 
 const STOPPING: i64 = 10;
 const ENDED: i64 = 20;
@@ -51,6 +62,7 @@ pub(super) fn write(
         Some(error) => payloads.text(key, error.message.as_str().into())?,
         None => Cell::Absent,
     };
+    let input = served::input(payloads, task)?;
     let state = StateColumns::of(task.state);
     let (undo, undo_value, undo_attempt) = undo_columns(task.undo);
     let mut row = Binder::new(upsert);
@@ -59,13 +71,16 @@ pub(super) fn write(
     row.put((task.path != task.node).then_some(&*task.path))?;
     row.put(state.code)?.put(state.token)?.put_time(state.until)?.put_time(state.lease)?;
     row.put(task.generation)?.put(task.attempt)?.put(task.losses)?;
-    row.put_time(Some(task.ready))?.put_time(task.started)?.put_time(task.ended)?.put(output)?;
+    row.put_time(Some(task.ready))?.put_since(task.ready, task.started)?;
+    row.put_since(task.started.unwrap_or(task.ready), task.ended)?.put(output)?;
     row.put(task.error.as_ref().map(|error| &error.code))?;
     row.put(task.error.as_ref().map(|error| error.retriable))?.put(error)?.put(items)?;
     row.put(task.iteration)?.put(task.child.map(|child| child.bits().to_be_bytes()))?;
     row.put(undo)?.put(undo_value)?.put(undo_attempt)?.put(task.cached)?;
     row.put(task.log.map(|log| log.from as i64))?.put(task.log.map(|log| log.to as i64))?;
-    row.put_u64(task.usage.cpu_micros)?.put_u64(task.usage.rss_max)?.execute()?;
+    row.put_u64(task.usage.cpu_micros)?.put_u64(task.usage.rss_max)?;
+    served::put(&mut row, task, input)?;
+    row.execute()?;
     Ok(())
 }
 
@@ -77,10 +92,28 @@ pub(super) fn read(
 ) -> Result<TaskRecord, Unreadable> {
     let mut row = Columns::new(row);
     let seq = TaskSeq(row.next()?);
-    read_rest(run, seq, &mut row, payloads).map_err(|unreadable| match unreadable {
+    read_rest(run, seq, &mut row, payloads).map_err(|unreadable| in_task(seq, unreadable))
+}
+
+/// Reads the columns of [`SELECT_HEADS`].
+pub(super) fn read_head(row: &Row<'_>) -> Result<TaskHead, Unreadable> {
+    let mut row = Columns::new(row);
+    let seq = TaskSeq(row.next()?);
+    read_rest_of_head(seq, &mut row).map_err(|unreadable| in_task(seq, unreadable))
+}
+
+fn in_task(seq: TaskSeq, unreadable: Unreadable) -> Unreadable {
+    match unreadable {
         Unreadable::Row(reason) => Unreadable::Row(format!("task {}: {reason}", seq.0)),
         disk @ Unreadable::Disk(_) => disk,
-    })
+    }
+}
+
+fn read_rest_of_head(seq: TaskSeq, row: &mut Columns<'_, '_>) -> Result<TaskHead, Unreadable> {
+    let (node, state) = (row.next()?, StateColumns::read(row)?.state()?);
+    let (code, retriable) = (row.next::<Option<String>>()?, row.next::<Option<bool>>()?);
+    let (superseded, skipped_by_hand) = served::read_flags(row.next()?)?;
+    Ok(TaskHead { seq, node, state, error: code.zip(retriable), superseded, skipped_by_hand })
 }
 
 fn read_rest(
@@ -90,19 +123,26 @@ fn read_rest(
     payloads: &mut PayloadReader<'_>,
 ) -> Result<TaskRecord, Unreadable> {
     let node: Arc<str> = row.next()?;
-    Ok(TaskRecord {
+    let scope = read_scope(row)?;
+    let path = row.next::<Option<Arc<str>>>()?.unwrap_or_else(|| node.clone());
+    let state = StateColumns::read(row)?.state()?;
+    let (generation, attempt, losses) = (row.next()?, row.next()?, row.next()?);
+    let ready = needed(row.next_time()?, "ready")?;
+    let started = row.next_since(ready)?;
+    let ended = row.next_since(started.unwrap_or(ready))?;
+    let mut task = TaskRecord {
         run,
         seq,
-        scope: read_scope(row)?,
-        path: row.next::<Option<Arc<str>>>()?.unwrap_or_else(|| node.clone()),
         node,
-        state: StateColumns::read(row)?.state()?,
-        generation: row.next()?,
-        attempt: row.next()?,
-        losses: row.next()?,
-        ready: needed(row.next_time()?, "ready")?,
-        started: row.next_time()?,
-        ended: row.next_time()?,
+        scope,
+        path,
+        state,
+        generation,
+        attempt,
+        losses,
+        ready,
+        started,
+        ended,
         output: payloads.payload(row.next_ref()?)?,
         error: read_error(row, payloads)?,
         items: payloads.payload(row.next_ref()?)?,
@@ -112,7 +152,10 @@ fn read_rest(
         cached: row.next()?,
         log: read_log(row)?,
         usage: Usage { cpu_micros: row.next_u64()?, rss_max: row.next_u64()? },
-    })
+        served: None,
+    };
+    task.served = served::read(row, &task, payloads)?;
+    Ok(task)
 }
 
 /// The error that begins at the next column; runs have the same three columns.

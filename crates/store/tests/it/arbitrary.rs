@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
 use partitur_model::definition::OnFailure;
 use partitur_model::record::*;
@@ -133,6 +134,30 @@ fn any_undo() -> impl Strategy<Value = UndoState> {
     ]
 }
 
+fn any_server_options() -> impl Strategy<Value = ServerOptions> {
+    let mode = prop_oneof![
+        Just(Idempotency::Fail),
+        Just(Idempotency::ReturnExisting),
+        Just(Idempotency::FailOnRunning),
+    ];
+    let domains = vec((any_text(), any_text()), 0..3);
+    (of(any_text()), any::<u8>(), domains, of((any_key(), mode)), any_text(), of(any_text())).prop_map(
+        |(correlation, priority, domains, idempotency, creator, event)| ServerOptions {
+            correlation,
+            priority,
+            domains,
+            idempotency,
+            creator,
+            event,
+        },
+    )
+}
+
+/// Often the same, so that keys meet.
+fn any_key() -> impl Strategy<Value = String> {
+    prop_oneof![Just("k".to_owned()), any_text()]
+}
+
 fn any_options() -> impl Strategy<Value = RunOptions> {
     let on_failure =
         prop_oneof![Just(OnFailure::Continue), Just(OnFailure::FailFast), Just(OnFailure::Rollback)];
@@ -140,15 +165,17 @@ fn any_options() -> impl Strategy<Value = RunOptions> {
         of(on_failure),
         of(any::<u32>()),
         vec(any_text(), 0..3),
-        of(any_text()),
+        of(any_key()),
         vec((any_text(), any_text()), 0..3),
+        of(any_server_options().prop_map(Arc::new)),
     )
-        .prop_map(|(on_failure, concurrency, targets, dedup_key, labels)| RunOptions {
+        .prop_map(|(on_failure, concurrency, targets, dedup_key, labels, server)| RunOptions {
             on_failure,
             concurrency,
             targets,
             dedup_key,
             labels,
+            server,
         })
 }
 
@@ -158,11 +185,11 @@ pub fn any_run() -> impl Strategy<Value = RunRecord> {
         task: TaskSeq(task),
         generation,
     });
-    let head = (any_run_id(), any_definition_id(), any_text(), any_text(), of(parent), any_run_state());
+    let head = (any_run_id(), any_definition_id(), any_text(), any_key(), of(parent), any_run_state());
     let body =
         (any::<u32>(), any_payload(), any_payload(), of(any_payload()), of(any_error()), any_options());
-    (head, body, (any_time(), any_time()), of(any_time())).prop_map(
-        |(head, body, (created, begun), ended)| {
+    (head, body, (any_time(), any_time()), (of(any_time()), of(any_id()))).prop_map(
+        |(head, body, (created, begun), (ended, failure_run))| {
             let (id, definition, flow, name, parent, state) = head;
             let (generation, input, variables, output, error, options) = body;
             RunRecord {
@@ -181,7 +208,29 @@ pub fn any_run() -> impl Strategy<Value = RunRecord> {
                 created,
                 begun,
                 ended,
+                failure_run,
             }
+        },
+    )
+}
+
+fn any_served() -> impl Strategy<Value = Served> {
+    let counts = (any::<u32>(), any::<u32>(), any::<u32>());
+    let names = (of(any_text()), of(any_text()));
+    let flags = (any::<bool>(), any::<bool>());
+    (any_payload(), of(any::<u32>()), counts, flags, names, (any_time(), any_time())).prop_map(
+        |(input, retry_of, counts, flags, (worker, domain), (updated, first_ready))| Served {
+            input,
+            retry_of: retry_of.map(TaskSeq),
+            retries: counts.0,
+            superseded: flags.0,
+            skipped_by_hand: flags.1,
+            worker: worker.map(Arc::from),
+            domain: domain.map(Arc::from),
+            polls: counts.1,
+            held_back: counts.2,
+            updated,
+            first_ready,
         },
     )
 }
@@ -197,13 +246,13 @@ pub fn any_task() -> impl Strategy<Value = TaskRecord> {
     let counts = (any::<u32>(), any::<u32>(), any::<u32>(), any::<u32>());
     let times = (any_time(), of(any_time()), of(any_time()));
     let results = (of(any_payload()), of(any_error()), of(any_payload()), of(any_id()));
-    let rest = (any_undo(), any::<bool>(), of(log), usage);
+    let rest = (any_undo(), any::<bool>(), of(log), usage, of(any_served().prop_map(Box::new)));
     (head, counts, times, results, rest).prop_map(|(head, counts, times, results, rest)| {
         let (run, seq, node, scope, path, state) = head;
         let (generation, attempt, losses, iteration) = counts;
         let (ready, started, ended) = times;
         let (output, error, items, child) = results;
-        let (undo, cached, log, usage) = rest;
+        let (undo, cached, log, usage, served) = rest;
         let node: Arc<str> = node.into();
         TaskRecord {
             run,
@@ -227,6 +276,7 @@ pub fn any_task() -> impl Strategy<Value = TaskRecord> {
             cached,
             log,
             usage,
+            served,
         }
     })
 }
@@ -244,7 +294,7 @@ pub fn definitions() -> [DefinitionRecord; 2] {
         DefinitionRecord {
             id: DefinitionId(u128::MAX),
             name: String::new(),
-            format: SourceFormat::Json,
+            format: SourceFormat::Conductor,
             files: Vec::new(),
         },
     ]
@@ -257,6 +307,25 @@ fn any_breaker() -> impl Strategy<Value = BreakerRecord> {
         any::<u32>().prop_map(|successes| BreakerState::HalfOpen { successes }),
     ];
     ("[ab]", state).prop_map(|(name, state)| BreakerRecord { name, state })
+}
+
+fn any_entry() -> impl Strategy<Value = Entry> {
+    let kind = (0..EntryKind::ALL.len()).prop_map(|at| EntryKind::ALL[at]);
+    let body = of(any_payload().prop_map(|body| body.to_raw()));
+    ((kind, "[ab]", 0_u32..2), body, (any_time(), any_time())).prop_map(
+        |((kind, name, version), body, (created, updated))| Entry {
+            kind,
+            name: name.into(),
+            version,
+            body,
+            created,
+            updated,
+        },
+    )
+}
+
+fn any_lines() -> impl Strategy<Value = Vec<LogLine>> {
+    vec((any_time(), any_text()).prop_map(|(at, text)| LogLine { at, text: text.into() }), 0..3)
 }
 
 pub fn any_change() -> impl Strategy<Value = Change> {
@@ -272,6 +341,9 @@ pub fn any_change() -> impl Strategy<Value = Change> {
         1 => (any_run_id(), 0_u32..3).prop_map(|(run, seq)| Change::RemoveTask(run, TaskSeq(seq))),
         1 => any_run_id().prop_map(Change::RemoveRun),
         1 => any_breaker().prop_map(Change::Breaker),
+        2 => any_entry().prop_map(|entry| Change::Entry(Box::new(entry))),
+        2 => (any_run_id(), 0_u32..3, any_lines())
+            .prop_map(|(run, seq, lines)| Change::Log(run, TaskSeq(seq), lines)),
     ]
 }
 

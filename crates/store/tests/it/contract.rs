@@ -3,7 +3,7 @@
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::{NodeRecord, RunOutcome, TaskOutcome, TaskState};
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
-use partitur_store::{Completion, MemoryStore, Store, Tables};
+use partitur_store::{CataloguePage, Completion, MemoryStore, Reader, Store, Tables};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -301,5 +301,28 @@ proptest! {
                 assert_eq!(store.definition(definition.id).unwrap().as_ref(), oracle.definition(definition.id));
             }
         });
+    }
+
+    #[test]
+    fn a_reader_finds_the_catalogue_and_the_logs_that_the_maps_have(batches in any_batches()) {
+        let dir = TempDir::new().unwrap();
+        let path = dir.path().join("partitur.db");
+        let (mut oracle, mut store) = (Tables::default(), sqlite(&path));
+        for (number, changes) in (1..).zip(&batches) {
+            changes.iter().for_each(|change| oracle.apply(change));
+            submit(&mut store, number, changes.clone());
+        }
+        completions(&mut store, batches.len());
+        let reader = Reader::open(&path).unwrap();
+        let expected = CataloguePage { entries: oracle.entries().cloned().collect(), ..CataloguePage::default() };
+        assert_eq!(reader.catalogue().unwrap(), expected);
+        for entry in &expected.entries {
+            assert_eq!(reader.entry(entry.kind, &entry.name, entry.version).unwrap().as_ref(), Some(entry));
+        }
+        for change in batches.iter().flatten() {
+            if let Change::Log(run, task, _) = change {
+                assert_eq!(reader.task_log(*run, *task).unwrap(), oracle.log(*run, *task));
+            }
+        }
     }
 }

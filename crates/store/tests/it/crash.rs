@@ -5,22 +5,26 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use partitur_model::Payload;
+use partitur_model::catalogue::EntryKind;
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::NodeRecord;
-use partitur_store::{Completion, Options, SqliteStore, Store, Synchronous};
+use partitur_model::{Payload, TaskSeq};
+use partitur_store::{Completion, Options, Reader, SqliteStore, Store, Synchronous};
 use tempfile::TempDir;
 
 use crate::support::*;
 
 const DIR: &str = "PARTITUR_TEST_CRASH_DIR";
 
-/// A batch of rows that belong together: one task each in two runs, and the number in the node's row.
+/// A batch of rows that belong together: one task each in two runs, lines about one of them, a document, and the number
+/// in the node's row.
 fn batch(number: u64) -> Vec<Change> {
     let mut with_output = succeeded(1, number as u32, number);
     with_output.output = Some(Payload::string(&long_text(number, (number as usize * 37) % 4_000)));
     let node = NodeRecord { epoch: 1, last_run: number, ..NodeRecord::default() };
-    vec![Change::Node(node), add_task(with_output), add_task(task(2, number as u32))]
+    let log = Change::Log(run_id(1), TaskSeq(number as u32), vec![line("one"), line("two")]);
+    let document = add_entry(entry(EntryKind::Workflow, "w", number as u32, "{}"));
+    vec![Change::Node(node), add_task(with_output), add_task(task(2, number as u32)), log, document]
 }
 
 /// Not a test of its own: what the killed process does. Without the variable it has nothing to do.
@@ -82,6 +86,9 @@ fn what_was_reported_durable_survives_kill_9() {
             let seqs: Vec<u64> = stored.tasks.iter().map(|task| u64::from(task.seq.0)).collect();
             assert_eq!(seqs, (1..=last).collect::<Vec<_>>(), "a batch is there by halves");
         }
+        let reader = Reader::open(&path).unwrap();
+        assert_eq!(reader.catalogue().unwrap().entries.len() as u64, last);
+        assert_eq!(reader.task_log(run_id(1), TaskSeq(last as u32)).unwrap(), [line("one"), line("two")]);
         survived.push(last);
     }
     assert!(survived.is_sorted() && survived.last() > survived.first(), "{survived:?}");

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use partitur_model::Payload;
+use partitur_model::catalogue::EntryKind;
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::{BreakerRecord, BreakerState, TaskError};
 use partitur_store::{Completion, Options, Reader, RunFilter, SqliteStore, Store, StoreError};
@@ -93,11 +94,34 @@ fn a_list_of_runs_shows_what_can_be_read() {
 }
 
 #[test]
+fn a_catalogue_shows_what_can_be_read() {
+    let file = file();
+    let entries = (1..=5).map(|version| add_entry(entry(EntryKind::Workflow, "w", version, "{}"))).collect();
+    commit(&mut sqlite(&file.path), 2, entries);
+    tamper(
+        &file,
+        "UPDATE catalogue SET kind = 99 WHERE version = 1;
+         UPDATE catalogue SET body = x'7b' WHERE version = 2;
+         UPDATE catalogue SET unpacked = 7 WHERE version = 3;
+         UPDATE catalogue SET name = CAST(x'ff' AS TEXT) WHERE version = 4;",
+    );
+    let page = Reader::open(&file.path).unwrap().catalogue().unwrap();
+    assert_eq!(page.entries, [entry(EntryKind::Workflow, "w", 5, "{}")]);
+    let report: Vec<String> = page.quarantined.into_iter().map(|bad| bad.reason).collect();
+    insta::assert_snapshot!(report.join("\n"), @r"
+    document 1 of the catalogue: kind 99 is unknown
+    document 2 of the catalogue: a payload is no JSON: EOF while parsing an object at line 1 column 1
+    document 3 of the catalogue: a payload cannot be unpacked: Src size is incorrect
+    document 4 of the catalogue: invalid utf-8 sequence of 1 bytes from index 0 at index 2
+    ");
+}
+
+#[test]
 fn data_of_a_newer_format_is_refused_and_not_touched() {
     let file = file();
-    tamper(&file, "PRAGMA user_version = 2");
+    tamper(&file, "PRAGMA user_version = 3");
     let before = std::fs::read(&file.path).unwrap();
-    let error = StoreError::NewerFormat { found: 2, known: 1 };
+    let error = StoreError::NewerFormat { found: 3, known: 2 };
     assert_eq!(open_error(&file.path), error);
     assert_eq!(Reader::open(&file.path).err(), Some(error));
     assert!(std::fs::read(&file.path).unwrap() == before);

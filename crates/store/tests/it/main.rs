@@ -5,6 +5,7 @@ mod contract;
 mod crash;
 mod damage;
 mod disk;
+mod formats;
 mod power;
 mod reading;
 mod support;

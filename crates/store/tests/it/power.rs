@@ -1,8 +1,9 @@
 //! The power goes: what was acknowledged is there, if the disk was told to keep it.
 
-use partitur_model::Payload;
+use partitur_model::catalogue::EntryKind;
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::NodeRecord;
+use partitur_model::{Payload, TaskSeq};
 use partitur_store::recording_vfs::{RecordingVfs, VfsFault};
 use partitur_store::{Completion, Options, Reader, RunFilter, SqliteStore, Store, StoreError, Synchronous};
 use tempfile::TempDir;
@@ -17,12 +18,14 @@ fn options(vfs: &str, synchronous: Synchronous) -> Options {
     Options { synchronous, checkpoint_pages: 60, vfs: Some(vfs.to_owned()), ..Options::default() }
 }
 
-/// A task each in two runs and the number in the node's row: they are there together or not at all.
+/// A task each in two runs, lines about one, a document, and the number in the node's row: they are there together or not at all.
 fn batch(number: u64) -> Vec<Change> {
     let mut with_output = succeeded(1, number as u32, number);
     with_output.output = Some(Payload::string(&long_text(number, (number as usize * 97) % 9_000)));
     let node = NodeRecord { epoch: 1, last_run: number, ..NodeRecord::default() };
-    vec![Change::Node(node), add_task(with_output), add_task(task(2, number as u32))]
+    let log = Change::Log(run_id(1), TaskSeq(number as u32), vec![line("one"), line("two")]);
+    let document = add_entry(entry(EntryKind::Workflow, "w", number as u32, "{}"));
+    vec![Change::Node(node), add_task(with_output), add_task(task(2, number as u32)), log, document]
 }
 
 /// The first batch: the runs of the others.
@@ -68,6 +71,12 @@ fn after_power_cut(story: &Story, cut: usize, seed: u64) -> Result<u64, String> 
         if !stored.tasks.iter().map(|task| u64::from(task.seq.0)).eq(2..=last) {
             return Err(format!("run {} has not the tasks 2 to {last}", stored.run.id.number()));
         }
+    }
+    let reader = Reader::open(dir.path().join("partitur.db")).map_err(|error| error.to_string())?;
+    let documents = reader.catalogue().map_err(|error| error.to_string())?.entries.len() as u64;
+    let lines = reader.task_log(run_id(1), TaskSeq(last as u32)).map_err(|error| error.to_string())?.len();
+    if last > 1 && (documents, lines) != (last - 1, 2) {
+        return Err(format!("batch {last}: {documents} documents, {lines} lines"));
     }
     Ok(last)
 }

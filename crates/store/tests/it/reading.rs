@@ -1,12 +1,14 @@
 //! What other terminals read while the host writes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
+use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
-use partitur_model::record::{NodeRecord, Parent, RunOutcome, RunRecord, RunState, TaskOutcome, TaskState};
-use partitur_model::{RunId, TaskSeq};
-use partitur_store::{Reader, RunFilter, SqliteStore, StoreError};
+use partitur_model::record::*;
+use partitur_model::{DefinitionId, RunId, TaskId, TaskSeq, Timestamp};
+use partitur_store::{Reader, RunFilter, SqliteStore, StoreError, TaskHead};
 use tempfile::TempDir;
 
 use crate::support::*;
@@ -138,6 +140,141 @@ fn the_children_of_a_run_are_found() {
     host.commit(vec![add_run(run(1)), child(2, 1), child(3, 2), child(4, 1)]);
     assert_eq!(numbers(&host.reader().children(run_id(1)).unwrap()), [2, 4]);
     assert_eq!(numbers(&host.reader().children(run_id(4)).unwrap()), [0; 0]);
+}
+
+fn served(correlation: Option<&str>, key: Option<&str>) -> RunOptions {
+    let server = ServerOptions {
+        correlation: correlation.map(Into::into),
+        idempotency: key.map(|key| (key.into(), Idempotency::Fail)),
+        ..ServerOptions::default()
+    };
+    RunOptions { server: Some(Arc::new(server)), ..RunOptions::default() }
+}
+
+#[test]
+fn runs_are_found_by_what_their_submitters_call_them() {
+    let mut host = Host::new();
+    let order = served(Some("order-7"), Some("k"));
+    let other = RunRecord { name: "other".into(), options: order.clone(), ..run(4) };
+    host.commit(vec![
+        add_run(RunRecord { options: order.clone(), ..ended_run(1, RunOutcome::Failed) }),
+        add_run(RunRecord { options: order.clone(), ..run(2) }),
+        add_run(RunRecord { options: served(Some("order-8"), None), ..run(3) }),
+        add_run(other),
+        add_run(run(5)),
+    ]);
+    let reader = host.reader();
+    let called =
+        |name, correlation, ended| numbers(&reader.by_correlation(name, correlation, ended).unwrap().runs);
+    assert_eq!(called("month-end", "order-7", true), [2, 1]);
+    assert_eq!(called("month-end", "order-7", false), [2]);
+    assert_eq!(called("other", "order-7", false), [4]);
+    assert_eq!(called("month-end", "order", true), [0; 0]);
+    let keyed = |name, key| reader.by_idempotency(name, key).unwrap().map(|run| run.id.number());
+    assert_eq!((keyed("month-end", "k"), keyed("other", "k"), keyed("other", "l")), (Some(2), Some(4), None));
+}
+
+#[test]
+fn running_runs_are_told_apart_by_name_definition_and_time() {
+    let mut host = Host::new();
+    let mut changes: Vec<Change> = (1..=1_500).map(|number| add_run(run(number))).collect();
+    changes.push(add_run(RunRecord { definition: DefinitionId(9), ..run(1_501) }));
+    changes.push(add_run(RunRecord { name: "other".into(), ..run(1_502) }));
+    changes.push(add_run(ended_run(1_503, RunOutcome::Succeeded)));
+    host.commit(changes);
+    let reader = host.reader();
+    let running = |definitions: &[DefinitionId], from, to| -> Vec<u64> {
+        let ids = reader.running("month-end", definitions, from, to).unwrap();
+        ids.into_iter().map(|id| id.number()).collect()
+    };
+    let (always, at) = ((Timestamp::ZERO, Timestamp::MAX), |number| run(number).created);
+    assert_eq!(running(&[], always.0, always.1), (1..=1_501).collect::<Vec<_>>());
+    assert_eq!(running(&[DefinitionId(9)], always.0, always.1), [1_501]);
+    assert_eq!(running(&[definition().id], at(1_499), at(1_501)), [1_499, 1_500]);
+}
+
+#[test]
+fn a_run_is_found_by_the_id_of_its_task() {
+    let mut host = Host::new();
+    host.commit(vec![add_run(run(1)), add_task(task(1, 3))]);
+    let id = TaskId::new(run_id(1), TaskSeq(3));
+    let (shard, number) = id.shard_and_number();
+    let found = host.reader().run_by_number(shard, number).unwrap().unwrap();
+    assert!(id.is_of(found.id));
+    assert_eq!(host.reader().task_by_seq(found.id, id.task()).unwrap(), Some(task(1, 3)));
+    assert_eq!(host.reader().task_by_seq(found.id, TaskSeq(2)).unwrap(), None);
+    assert_eq!(host.reader().run_by_number(0, 2).unwrap(), None);
+}
+
+#[test]
+fn a_page_of_tasks_shows_what_its_filter_shows() {
+    let mut host = Host::new();
+    let tasks = (1..=2_500).map(|seq| match seq % 5 {
+        0 => TaskRecord {
+            state: TaskState::Ended(TaskOutcome::Failed),
+            error: Some(TaskError::terminal("failed-for-good", "no")),
+            ..task(1, seq)
+        },
+        1 => TaskRecord {
+            served: Some(Box::new(Served { superseded: true, ..Served::default() })),
+            ..succeeded(1, seq, 1)
+        },
+        _ => succeeded(1, seq, 1),
+    });
+    host.commit(std::iter::once(add_run(run(1))).chain(tasks.map(add_task)).collect());
+    let reader = host.reader();
+    let page = |start, count, shown: fn(&TaskHead) -> bool| {
+        let page = reader.task_page(run_id(1), start, count, shown).unwrap();
+        (page.tasks.iter().map(|task| task.seq.0).collect::<Vec<_>>(), page.total)
+    };
+    assert_eq!(page(0, 3, |_| true), (vec![1, 2, 3], 2_500));
+    assert_eq!(page(2_499, 3, |_| true), (vec![2_500], 2_500));
+    assert_eq!(page(1, 2, |head| head.superseded), (vec![6, 11], 500));
+    let failed = |head: &TaskHead| head.error == Some(("failed-for-good".into(), false));
+    assert_eq!(page(498, 9, failed), (vec![2_495, 2_500], 500));
+    assert_eq!(page(0, 0, |head| &*head.node == "task-7"), (vec![], 1));
+}
+
+#[test]
+fn logs_come_in_order_over_pages_and_go_with_their_task() {
+    let mut host = Host::new();
+    let lines: Vec<LogLine> = (0..2_500).map(|number| line(&format!("line {number}"))).collect();
+    host.commit(vec![add_run(run(1)), add_task(task(1, 1)), add_task(task(1, 2))]);
+    for part in lines.chunks(900) {
+        host.commit(vec![Change::Log(run_id(1), TaskSeq(1), part.to_vec())]);
+    }
+    host.commit(vec![Change::Log(run_id(1), TaskSeq(2), vec![line("of two")])]);
+    let reader = host.reader();
+    assert_eq!(reader.task_log(run_id(1), TaskSeq(1)).unwrap(), lines);
+    let again = Change::Log(run_id(1), TaskSeq(1), vec![line("again")]);
+    host.commit(vec![Change::RemoveTask(run_id(1), TaskSeq(1)), add_task(task(1, 1)), again]);
+    assert_eq!(reader.task_log(run_id(1), TaskSeq(1)).unwrap(), [line("again")]);
+    host.commit(vec![Change::RemoveRun(run_id(1)), add_run(run(1))]);
+    assert_eq!(reader.task_log(run_id(1), TaskSeq(2)).unwrap(), []);
+}
+
+#[test]
+fn the_catalogue_has_the_last_form_of_each_document() {
+    let mut host = Host::new();
+    let long = format!("\"{}\"", long_text(5, 9_000));
+    host.commit(vec![
+        add_entry(entry(EntryKind::Workflow, "b", 2, "{}")),
+        add_entry(entry(EntryKind::Workflow, "b", 1, "[1]")),
+        add_entry(entry(EntryKind::Task, "a", 0, "{}")),
+        add_entry(entry(EntryKind::Workflow, "a", 1, "1.10")),
+    ]);
+    host.commit(vec![
+        add_entry(Entry { body: None, ..entry(EntryKind::Workflow, "a", 1, "{}") }),
+        add_entry(entry(EntryKind::Workflow, "b", 1, &long)),
+    ]);
+    let entries = host.reader().catalogue().unwrap().entries;
+    let expected = [
+        entry(EntryKind::Workflow, "b", 1, &long),
+        entry(EntryKind::Workflow, "b", 2, "{}"),
+        entry(EntryKind::Task, "a", 0, "{}"),
+    ];
+    assert_eq!(entries, expected);
+    assert_eq!(host.reader().entry(EntryKind::Workflow, "a", 1).unwrap(), None);
 }
 
 #[test]

@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::{
     DefinitionRecord, RunOptions, RunOutcome, RunRecord, RunState, SourceFile, SourceFormat, TaskOutcome,
     TaskRecord, TaskState, UndoState, Usage,
 };
-use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
+use partitur_model::{DefinitionId, Payload, RawJson, RunId, TaskSeq, Timestamp};
 use partitur_store::{Commit, Completion, Options, SqliteStore, Store};
 
 pub fn run_id(number: u64) -> RunId {
@@ -40,6 +41,7 @@ pub fn run(number: u64) -> RunRecord {
         created: Timestamp::from_millis(1_800_000_000_000 + number),
         begun: Timestamp::from_millis(1_800_000_000_000 + number),
         ended: None,
+        failure_run: None,
     }
 }
 
@@ -75,6 +77,7 @@ pub fn task(run: u64, seq: u32) -> TaskRecord {
         cached: false,
         log: None,
         usage: Usage::default(),
+        served: None,
     }
 }
 
@@ -98,6 +101,25 @@ pub fn long_text(seed: u64, length: usize) -> String {
         text.push_str(&format!("{:x} ", state >> 33));
     }
     text
+}
+
+pub fn line(text: &str) -> LogLine {
+    LogLine { at: Timestamp::from_millis(1_800_000_000_500), text: text.into() }
+}
+
+pub fn entry(kind: EntryKind, name: &str, version: u32, body: &str) -> Entry {
+    Entry {
+        kind,
+        name: name.into(),
+        version,
+        body: Some(RawJson::parse(body).unwrap()),
+        created: Timestamp::from_millis(1_800_000_000_000),
+        updated: Timestamp::from_millis(1_800_000_000_001),
+    }
+}
+
+pub fn add_entry(entry: Entry) -> Change {
+    Change::Entry(Box::new(entry))
 }
 
 pub fn add_definition() -> Change {

@@ -1,41 +1,20 @@
-//! What other terminals ask, on a connection that can only read.
-//!
-//! A read transaction keeps the log from being reset, so none lasts longer than one page: larger answers are put
-//! together from pages, which may show a run at slightly different moments.
+//! Runs by what they are called, and in order.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::time::{Duration, Instant};
-
-use partitur_model::record::{DefinitionRecord, NodeRecord, RunRecord, RunState, TaskRecord};
-use partitur_model::{DefinitionId, RunId, TaskSeq};
+use partitur_model::record::{RunRecord, RunState};
+use partitur_model::{DefinitionId, RunId, Timestamp};
 use rusqlite::types::Value;
-use rusqlite::{Connection, OptionalExtension, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
-use super::columns::run_id;
-use super::fault::{Unreadable, store_error};
-use super::run_row::state_code;
-use super::{load, schema, task_row};
+use super::{PAGE, Reader};
+use crate::sqlite::columns::run_id;
+use crate::sqlite::fault::store_error;
+use crate::sqlite::load;
+use crate::sqlite::run_row::state_code;
 use crate::tables::RunKey;
 use crate::{Quarantined, StoreError};
 
-/// Rows in a page.
-const PAGE: u32 = 1_000;
-
-/// A page of rows with large payloads ends earlier.
-const PAGE_TIME: Duration = Duration::from_millis(200);
-
-/// Runs over which durations are averaged, and tasks of them that are looked at.
-const DURATION_RUNS: u32 = 20;
-const DURATION_TASKS: u32 = 200_000;
-
 /// Candidates that [`Reader::find`] names.
 const FOUND_MAX: u32 = 10;
-
-/// Reads a store's file, also while another process writes it.
-pub struct Reader {
-    conn: Connection,
-}
 
 /// Which runs [`Reader::runs`] shows.
 #[derive(Clone, Debug, PartialEq)]
@@ -65,16 +44,15 @@ pub struct RunPage {
     pub quarantined: Vec<Quarantined>,
 }
 
-impl Reader {
-    /// Opens the file.
-    ///
-    /// # Errors
-    /// [`StoreError::Absent`] if there is none yet; see also [`SqliteStore::open`](crate::SqliteStore::open).
-    pub fn open(path: impl AsRef<Path>) -> Result<Reader, StoreError> {
-        let conn = schema::open_reader(path.as_ref(), Duration::from_secs(2))?;
-        Ok(Reader { conn })
-    }
+/// What [`Reader::running`] looks at.
+struct OpenRun {
+    key: i64,
+    random: i64,
+    definition: Vec<u8>,
+    created: Timestamp,
+}
 
+impl Reader {
     /// Runs, newest first.
     ///
     /// # Errors
@@ -108,6 +86,14 @@ impl Reader {
         values.extend(name.map(|name| Value::from(name.to_owned())));
         let mut select = self.conn.prepare_cached(&sql)?;
         select.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+    }
+
+    pub(super) fn page_of(&self, keys: &[i64]) -> Result<RunPage, StoreError> {
+        let mut page = RunPage::default();
+        for &key in keys {
+            self.add(RunKey(key), &mut page)?;
+        }
+        Ok(page)
     }
 
     fn add(&self, key: RunKey, page: &mut RunPage) -> Result<(), StoreError> {
@@ -155,59 +141,76 @@ impl Reader {
         select.query_row([shard << 48], |row| row.get(0)).optional()
     }
 
-    /// A run.
+    /// The runs of this name that their submitters call so, newest first; those that have ended only if `ended`.
     ///
     /// # Errors
-    /// The disk's, and [`StoreError::Damaged`].
-    pub fn run(&self, id: RunId) -> Result<Option<RunRecord>, StoreError> {
-        Ok(load::run(&self.conn, id.into())?.filter(|run| run.id == id))
+    /// The disk's.
+    pub fn by_correlation(&self, name: &str, correlation: &str, ended: bool) -> Result<RunPage, StoreError> {
+        let keys = self.keys_by_correlation(name, correlation, ended).map_err(store_error)?;
+        self.page_of(&keys)
     }
 
-    /// All tasks of a run, by number.
+    fn keys_by_correlation(&self, name: &str, correlation: &str, ended: bool) -> rusqlite::Result<Vec<i64>> {
+        let mut select = self.conn.prepare_cached(
+            "SELECT key FROM runs INDEXED BY runs_correlation
+             WHERE correlation = ?1 AND name = ?2 AND (?3 OR state NOT BETWEEN 30 AND 35) ORDER BY key DESC",
+        )?;
+        select.query_map(params![correlation, name, ended], |row| row.get(0))?.collect()
+    }
+
+    /// The newest run of this name that was started under this key.
     ///
     /// # Errors
     /// The disk's, and [`StoreError::Damaged`].
-    pub fn tasks(&self, run: RunId) -> Result<Vec<TaskRecord>, StoreError> {
-        let mut tasks: Vec<TaskRecord> = Vec::new();
+    pub fn by_idempotency(&self, name: &str, key: &str) -> Result<Option<RunRecord>, StoreError> {
+        let found = self.key_by_idempotency(name, key).map_err(store_error)?;
+        Ok(found.map(|key| load::run(&self.conn, RunKey(key))).transpose()?.flatten())
+    }
+
+    fn key_by_idempotency(&self, name: &str, key: &str) -> rusqlite::Result<Option<i64>> {
+        let mut select = self.conn.prepare_cached(
+            "SELECT key FROM runs INDEXED BY runs_idempotency
+             WHERE idempotency_key = ?1 AND name = ?2 ORDER BY key DESC LIMIT 1",
+        )?;
+        select.query_row([key, name], |row| row.get(0)).optional()
+    }
+
+    /// The runs of this name that have not ended, oldest first: of one of these definitions, unless there are none of
+    /// these, and accepted within these times.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn running(
+        &self,
+        name: &str,
+        definitions: &[DefinitionId],
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Vec<RunId>, StoreError> {
+        let (mut ids, mut after) = (Vec::new(), i64::MIN);
         loop {
-            let page = self.tasks_after(run, tasks.last().map(|task| task.seq), PAGE)?;
-            if page.is_empty() {
-                return Ok(tasks);
-            }
-            tasks.extend(page);
+            let page = self.open_after(name, after).map_err(store_error)?;
+            let Some(last) = page.last() else { return Ok(ids) };
+            after = last.key;
+            let wanted = page.iter().filter(|run| {
+                let is_of = |id: &DefinitionId| id.0.to_be_bytes()[..] == run.definition;
+                (from..=to).contains(&run.created)
+                    && (definitions.is_empty() || definitions.iter().any(is_of))
+            });
+            ids.extend(wanted.map(|run| run_id(RunKey(run.key), run.random)));
         }
     }
 
-    /// Up to `limit` tasks of a run behind `after`, by number; none only at the end.
-    ///
-    /// # Errors
-    /// The disk's, and [`StoreError::Damaged`].
-    pub fn tasks_after(
-        &self,
-        run: RunId,
-        after: Option<TaskSeq>,
-        limit: u32,
-    ) -> Result<Vec<TaskRecord>, StoreError> {
-        let up = Instant::now() + PAGE_TIME;
-        Ok(load::tasks(&self.conn, run, after, limit.min(PAGE), Some(up))?)
-    }
-
-    /// The task of a run with this path.
-    ///
-    /// # Errors
-    /// The disk's, and [`StoreError::Damaged`].
-    pub fn task(&self, run: RunId, path: &str) -> Result<Option<TaskRecord>, StoreError> {
-        let seq = self.seq_of(run, path).map_err(store_error)?;
-        let Some(seq) = seq else { return Ok(None) };
-        let after = seq.checked_sub(1).map(TaskSeq);
-        Ok(load::tasks(&self.conn, run, after, 1, None)?.pop().filter(|task| &*task.path == path))
-    }
-
-    fn seq_of(&self, run: RunId, path: &str) -> rusqlite::Result<Option<u32>> {
+    fn open_after(&self, name: &str, after: i64) -> rusqlite::Result<Vec<OpenRun>> {
         let mut select = self.conn.prepare_cached(
-            "SELECT seq FROM tasks WHERE run = ?1 AND coalesce(path, node) = ?2 ORDER BY seq LIMIT 1",
+            "SELECT key, random, definition, created FROM runs INDEXED BY runs_open
+             WHERE state NOT BETWEEN 30 AND 35 AND name = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
         )?;
-        select.query_row(params![RunKey::from(run).0, path], |row| row.get(0)).optional()
+        let open = |row: &Row<'_>| {
+            let created = Timestamp::from_micros(row.get::<_, i64>(3)? as u64);
+            Ok(OpenRun { key: row.get(0)?, random: row.get(1)?, definition: row.get(2)?, created })
+        };
+        select.query_map(params![name, after, PAGE], open)?.collect()
     }
 
     /// The sub-runs of a run, oldest first.
@@ -229,65 +232,6 @@ impl Reader {
             .prepare_cached("SELECT key FROM runs WHERE parent = ?1 AND parent_random = ?2 ORDER BY key")?;
         let parent = params![RunKey::from(run).0, run.random() as i64];
         select.query_map(parent, |row| row.get(0))?.collect()
-    }
-
-    /// A definition.
-    ///
-    /// # Errors
-    /// The disk's, and [`StoreError::Damaged`].
-    pub fn definition(&self, id: DefinitionId) -> Result<Option<DefinitionRecord>, StoreError> {
-        Ok(load::definition(&self.conn, id)?)
-    }
-
-    /// What the node remembers.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn node(&self) -> Result<NodeRecord, StoreError> {
-        load::node(&self.conn)
-    }
-
-    /// How long each task took in the last 20 ended runs of this name, by path: the mean over those in which it was
-    /// executed and succeeded, from its first start to its end.
-    ///
-    /// # Errors
-    /// The disk's.
-    pub fn durations(&self, name: &str) -> Result<BTreeMap<String, Duration>, StoreError> {
-        let mut sums: BTreeMap<String, (u64, u32)> = BTreeMap::new();
-        let mut seen = 0;
-        for key in self.last_ended(name).map_err(store_error)? {
-            if seen >= DURATION_TASKS {
-                break;
-            }
-            seen += self
-                .add_durations(key, &mut sums)
-                .map_err(|error| StoreError::from(Unreadable::from(error)))?;
-        }
-        let mean = |(sum, count): (u64, u32)| Duration::from_micros(sum / u64::from(count));
-        Ok(sums.into_iter().map(|(path, sum)| (path, mean(sum))).collect())
-    }
-
-    fn last_ended(&self, name: &str) -> rusqlite::Result<Vec<i64>> {
-        let mut select = self.conn.prepare_cached(
-            "SELECT key FROM runs WHERE name = ?1 AND state BETWEEN 30 AND 35 ORDER BY key DESC LIMIT ?2",
-        )?;
-        select.query_map(params![name, DURATION_RUNS], |row| row.get(0))?.collect()
-    }
-
-    fn add_durations(&self, run: i64, sums: &mut BTreeMap<String, (u64, u32)>) -> rusqlite::Result<u32> {
-        let mut select = self.conn.prepare_cached(
-            "SELECT coalesce(path, node), ended - started FROM tasks
-             WHERE run = ?1 AND state = ?2 AND cached = 0 AND ended >= started LIMIT ?3",
-        )?;
-        let mut rows = select.query(params![run, task_row::SUCCEEDED, DURATION_TASKS])?;
-        let mut count = 0;
-        while let Some(row) = rows.next()? {
-            let (path, micros): (String, u64) = (row.get(0)?, row.get::<_, i64>(1)?.unsigned_abs());
-            let sum = sums.entry(path).or_default();
-            *sum = (sum.0.saturating_add(micros), sum.1 + 1);
-            count += 1;
-        }
-        Ok(count)
     }
 }
 
