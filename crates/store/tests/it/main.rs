@@ -8,4 +8,5 @@ mod disk;
 mod formats;
 mod power;
 mod reading;
+mod searching;
 mod support;
