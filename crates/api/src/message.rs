@@ -209,9 +209,14 @@ impl Definition {
         Some(DefinitionRecord {
             id: DefinitionId(u128::from_str_radix(&self.id, 16).ok()?),
             name: self.name.clone(),
-            format: [SourceFormat::Yaml, SourceFormat::Json, SourceFormat::NodesEdges]
-                .into_iter()
-                .find(|format| format_name(*format) == self.format)?,
+            format: [
+                SourceFormat::Yaml,
+                SourceFormat::Json,
+                SourceFormat::NodesEdges,
+                SourceFormat::Conductor,
+            ]
+            .into_iter()
+            .find(|format| format_name(*format) == self.format)?,
             files: self
                 .files
                 .iter()
@@ -239,5 +244,6 @@ fn format_name(format: SourceFormat) -> &'static str {
         SourceFormat::Yaml => "yaml",
         SourceFormat::Json => "json",
         SourceFormat::NodesEdges => "nodes-edges",
+        SourceFormat::Conductor => "conductor",
     }
 }

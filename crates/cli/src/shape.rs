@@ -93,11 +93,12 @@ impl<'a> Shape<'a> {
 /// Whether the task is shown by its parts.
 fn unfolds(node: &Node) -> bool {
     match node.kind {
-        Kind::Each(_) | Kind::Loop(_) | Kind::SubRun(_) => true,
+        Kind::Each(_) | Kind::Expand(_) | Kind::Loop(_) | Kind::SubRun(_) => true,
         Kind::Command(_)
         | Kind::Http(_)
         | Kind::Remote(_)
         | Kind::Wait(_)
+        | Kind::Start(_)
         | Kind::Evaluate(_)
         | Kind::Switch(_)
         | Kind::Join(_)

@@ -93,6 +93,13 @@ impl Polls {
         }
     }
 
+    /// The answer to the poll rests on something of this batch.
+    pub(crate) fn not_before(&mut self, reply: ReplyTo, batch: BatchNo) {
+        if let Some(poll) = self.open.get_mut(&reply) {
+            poll.after = poll.after.max(batch);
+        }
+    }
+
     /// So many tasks are wanted from the queue.
     pub(crate) fn wanted(&self, queue: &str) -> u32 {
         self.queues.get(queue).map_or(0, |queue| queue.wanted)

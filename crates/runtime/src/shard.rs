@@ -293,14 +293,14 @@ impl<S: Store> Shard<S> {
         self.commits
     }
 
-    /// Dispatches that need nothing of their own batch are released at once; whatever else somebody waits for makes
-    /// the batch urgent.
+    /// Dispatches that need nothing of their own batch are released at once, and so are questions: what is computed or
+    /// looked up outside changes nothing there. Whatever else somebody waits for makes the batch urgent.
     fn release_early(&mut self, from: usize) {
         let durable = self.durable;
         let may_go = |effect: &Effect| match effect {
-            Effect::Dispatch { after, .. } => *after <= durable,
-            Effect::Load(_) => true,
-            Effect::Stop(_) | Effect::Evaluate { .. } | Effect::Reply { .. } | Effect::Event(_) => false,
+            Effect::Dispatch { after, .. } | Effect::HandOut { after, .. } => *after <= durable,
+            Effect::Load(_) | Effect::Evaluate { .. } | Effect::Resolve { .. } => true,
+            Effect::Stop(_) | Effect::Reply { .. } | Effect::Event(_) => false,
         };
         #[cfg(feature = "planted-faults")]
         let may_go = |effect: &Effect| {
@@ -428,9 +428,11 @@ fn is_waited_for(effect: &Effect) -> bool {
     match effect {
         Effect::Event(event) => matches!(event.what, EventKind::Run { state } if state.is_ended()),
         Effect::Dispatch { .. }
+        | Effect::HandOut { .. }
         | Effect::Load(_)
         | Effect::Stop(_)
         | Effect::Evaluate { .. }
+        | Effect::Resolve { .. }
         | Effect::Reply { .. } => true,
     }
 }
@@ -486,7 +488,9 @@ mod tests {
         shard.turn(NOW).unwrap();
         let attempt = |effect| match effect {
             Effect::Dispatch { dispatch, .. } => Some(dispatch.attempt),
-            Effect::Load(_)
+            Effect::HandOut { .. }
+            | Effect::Resolve { .. }
+            | Effect::Load(_)
             | Effect::Stop(_)
             | Effect::Evaluate { .. }
             | Effect::Reply { .. }

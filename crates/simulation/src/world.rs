@@ -668,7 +668,7 @@ impl<D: Disk> World<D> {
             Effect::Reply { to, .. } => {
                 self.calls.remove(&to);
             }
-            Effect::Load(_) | Effect::Event(_) => {}
+            Effect::HandOut { .. } | Effect::Resolve { .. } | Effect::Load(_) | Effect::Event(_) => {}
         }
     }
 
@@ -798,7 +798,12 @@ impl<D: Disk> World<D> {
 fn concerned(input: &Input) -> Option<RunId> {
     match input {
         Input::Report(report) => Some(report.attempt.run),
-        Input::Command { run, .. } | Input::Evaluated { run, .. } | Input::Evict(run) => Some(*run),
+        Input::Update(update) => Some(update.run),
+        Input::Command { run, .. }
+        | Input::Evaluated { run, .. }
+        | Input::Evict(run)
+        | Input::Resolved { run, .. }
+        | Input::Log { run, .. } => Some(*run),
         Input::NotFound(run) => Some(*run),
         Input::Loaded(stored) => Some(stored.run.id),
         Input::Submit(_)
@@ -806,6 +811,10 @@ fn concerned(input: &Input) -> Option<RunId> {
         | Input::Durable(_)
         | Input::AttemptsLost
         | Input::Concurrency(_)
+        | Input::Poll(_)
+        | Input::PollOver(_)
+        | Input::GiveBack(_)
+        | Input::Keep { .. }
         | Input::ResetBreaker { .. } => None,
     }
 }

@@ -297,7 +297,9 @@ impl Engine {
                 // Who did not end its task gets no other one.
                 poll.count = if ended { poll.count } else { 0 };
                 self.follow(batch, agenda);
+                let reply = poll.reply;
                 self.poll(poll);
+                self.polls.not_before(reply, batch.number());
             }
             (Err(refusal), then) => {
                 let reply = reply.or(then.map(|poll| poll.reply));

@@ -243,8 +243,13 @@ impl Host {
                     let input = Input::Evaluated { run, task, generation, result: Err(error) };
                     self.shard.step(self.clock.now(), input);
                 }
-                // The shard brings runs itself.
-                Effect::Load(_) => {}
+                Effect::Resolve { run, task, generation, .. } => {
+                    let message = "only a server knows runs by their names".to_owned();
+                    let result = Err(TaskError::terminal("no-catalogue", message));
+                    self.shard.step(self.clock.now(), Input::Resolved { run, task, generation, result });
+                }
+                // The shard brings runs itself; nobody polls here.
+                Effect::Load(_) | Effect::HandOut { .. } => {}
                 Effect::Reply { to, answer } => self.answer(to, answer)?,
                 Effect::Event(event) => self.engine_event(&event),
             }
@@ -444,6 +449,7 @@ impl Host {
                     targets: submit.targets,
                     dedup_key: submit.dedup_key,
                     labels: submit.labels,
+                    server: None,
                 },
                 random: random(),
                 expected,
@@ -578,7 +584,7 @@ impl Host {
                 self.feed.follow(run, pending.who);
                 Response::Accepted { run: run.number(), id: run.to_string(), duplicate }
             }
-            Answer::Done => Response::Done,
+            Answer::Done | Answer::Updated { .. } => Response::Done,
             Answer::Refused(refusal) => refused(&refusal),
         };
         self.respond(pending.who, response);
@@ -708,6 +714,7 @@ fn refused(refusal: &Refusal) -> Response {
         | Refusal::WrongState { .. }
         | Refusal::WrongTaskState { .. }
         | Refusal::NothingToDo(_)
+        | Refusal::KeyTaken(_)
         | Refusal::Incident(_) => Vec::new(),
     };
     Response::Refused { message: refusal.to_string(), faults }

@@ -39,6 +39,7 @@ fn run(end: f64) -> RunRecord {
         created: at(0.0),
         begun: at(0.0),
         ended: Some(at(end)),
+        failure_run: None,
     }
 }
 
@@ -66,6 +67,7 @@ fn task(seq: u32, name: &str, ready: f64, started: f64, ended: f64) -> TaskRecor
         cached: false,
         log: None::<LogSpan>,
         usage: Usage::default(),
+        served: None,
     }
 }
 

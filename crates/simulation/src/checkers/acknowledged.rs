@@ -28,6 +28,8 @@ impl Checker for Acknowledged {
                 Effect::Dispatch { .. }
                 | Effect::Stop(_)
                 | Effect::Evaluate { .. }
+                | Effect::HandOut { .. }
+                | Effect::Resolve { .. }
                 | Effect::Load(_)
                 | Effect::Event(_),
             )
@@ -58,7 +60,7 @@ impl Acknowledged {
             Answer::Done if call.changed && !is_durable => {
                 Err(format!("{:?} is acknowledged before it is durable", call.command))
             }
-            Answer::Done | Answer::Refused(_) => Ok(()),
+            Answer::Done | Answer::Updated { .. } | Answer::Refused(_) => Ok(()),
         }
     }
 

@@ -47,6 +47,8 @@ impl Checker for Ends {
                 Effect::Dispatch { .. }
                 | Effect::Stop(_)
                 | Effect::Evaluate { .. }
+                | Effect::HandOut { .. }
+                | Effect::Resolve { .. }
                 | Effect::Load(_)
                 | Effect::Reply { .. },
             )

@@ -28,6 +28,8 @@ impl Checker for Order {
                 Effect::Dispatch { .. }
                 | Effect::Stop(_)
                 | Effect::Evaluate { .. }
+                | Effect::HandOut { .. }
+                | Effect::Resolve { .. }
                 | Effect::Load(_)
                 | Effect::Reply { .. }
                 | Effect::Event(_),

@@ -30,6 +30,8 @@ impl Checker for Wakes {
             Seen::Effect(
                 Effect::Dispatch { .. }
                 | Effect::Stop(_)
+                | Effect::HandOut { .. }
+                | Effect::Resolve { .. }
                 | Effect::Load(_)
                 | Effect::Reply { .. }
                 | Effect::Event(_),

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use partitur_engine::{Program, compile};
 use partitur_model::definition::{
-    Backoff, BreakerSpec, Claim, ClaimMode, Concurrency, Definition, Each, Edge, Evaluate, Expression, Guard,
-    Http, Items, Join, Kind, Loop, Node, OnFailure, Otherwise, Priority, Remote, ResourceSpec, Retry, Scope,
-    SubRun, Switch, Template, TemplateTree, Terminate, Timeouts, Trigger, Undo, Wait, WaitFor, When,
+    Backoff, BreakerSpec, Claim, ClaimMode, Concurrency, Definition, Each, Edge, Evaluate, Expression, Flow,
+    Guard, Http, Items, Join, Kind, Loop, Node, OnFailure, Otherwise, Priority, Remote, ResourceSpec, Retry,
+    Scope, SubRun, Switch, Template, TemplateTree, Terminate, Timeouts, Trigger, Undo, Wait, WaitFor, When,
 };
 use partitur_model::record::{DefinitionRecord, RunOutcome, RunRecord, SourceFormat};
 use partitur_model::{DefinitionId, Payload, Place};
@@ -324,7 +324,7 @@ impl Author<'_> {
             Sort::Script => Kind::Evaluate(script()),
             Sort::SubRun if !self.flows.is_empty() => {
                 let flow = self.flows[self.rng.below(self.flows.len())].clone();
-                Kind::SubRun(SubRun { flow, input: tree("{}") })
+                Kind::SubRun(SubRun { flow: Flow::Frozen(flow), input: tree("{}") })
             }
             Sort::Each if depth < 2 => self.each(name, earlier, depth),
             Sort::Loop if depth < 2 => self.repeat(depth),
@@ -335,7 +335,9 @@ impl Author<'_> {
                 };
                 Kind::Switch(Switch { value, cases: vec!["a".into(), "b".into()] })
             }
-            Sort::Join if before > 0 => Kind::Join(Join { permissive: self.rng.percent(50) }),
+            Sort::Join if before > 0 => {
+                Kind::Join(Join { permissive: self.rng.percent(50), ..Join::default() })
+            }
             Sort::Variables => Kind::SetVariables(tree(r#"{"v": 1}"#)),
             Sort::Terminate if self.rng.percent(50) => {
                 let outcome = self.rng.weighted(&[(1, RunOutcome::Succeeded), (1, RunOutcome::Failed)]);

@@ -18,15 +18,15 @@ use crate::tables::RunKey;
 const UPSERT: &str = "INSERT OR REPLACE INTO runs (key, random, definition, flow, name, \
      parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
      error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended, \
-     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event) \
+     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event, version) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33)";
+     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)";
 
 /// What [`read`] reads, in its order.
 pub(super) const COLUMNS: &str = "key, random, definition, flow, name, \
      parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
      error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended, \
-     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event";
+     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event, version";
 
 const ENDING: i64 = 10;
 const ROLLING_BACK: i64 = 20;
@@ -76,6 +76,7 @@ fn put_server(row: &mut Binder<'_, '_>, server: Option<&ServerOptions>) -> rusql
     row.put(server.and_then(|server| pairs(&server.domains)))?;
     row.put(idempotency.map(|(key, _)| key))?.put(idempotency.map(|&(_, mode)| idempotency_code(mode)))?;
     row.put(server.map(|server| &server.creator))?.put(server.and_then(|server| server.event.as_ref()))?;
+    row.put(server.map(|server| server.version))?;
     Ok(())
 }
 
@@ -124,6 +125,7 @@ fn read_server(row: &mut Columns<'_, '_>) -> Result<Option<Arc<ServerOptions>>, 
         idempotency: read_idempotency(row)?,
         creator: needed(row.next()?, "creator")?,
         event: row.next()?,
+        version: needed(row.next()?, "version")?,
     })))
 }
 

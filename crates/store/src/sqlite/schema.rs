@@ -160,6 +160,7 @@ ALTER TABLE runs ADD COLUMN domains TEXT;
 ALTER TABLE runs ADD COLUMN idempotency_key TEXT;
 ALTER TABLE runs ADD COLUMN idempotency INTEGER;
 ALTER TABLE runs ADD COLUMN creator TEXT;
+ALTER TABLE runs ADD COLUMN version INTEGER;
 ALTER TABLE runs ADD COLUMN event TEXT;
 CREATE INDEX runs_correlation ON runs (correlation) WHERE correlation IS NOT NULL;
 CREATE INDEX runs_idempotency ON runs (idempotency_key) WHERE idempotency_key IS NOT NULL;

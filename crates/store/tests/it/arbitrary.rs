@@ -143,6 +143,7 @@ fn any_server_options() -> impl Strategy<Value = ServerOptions> {
     let domains = vec((any_text(), any_text()), 0..3);
     (of(any_text()), any::<u8>(), domains, of((any_key(), mode)), any_text(), of(any_text())).prop_map(
         |(correlation, priority, domains, idempotency, creator, event)| ServerOptions {
+            version: u32::from(priority) + 1,
             correlation,
             priority,
             domains,
