@@ -2,11 +2,11 @@
 //!
 //! [`Template`] and [`Tree`] replace `${…}` in texts and in JSON, [`Expression`] is a condition or a computation,
 //! [`Rules`] are conditions that set values. Each is parsed once and then asked with a [`Lookup`], which knows the
-//! values.
+//! values. A [`Script`] is the part of JavaScript that the conditions of others use, with exactly its meaning.
 //!
-//! Values are payloads, and digits stay digits: a number never passes through a float.
+//! Values are payloads, and digits stay digits: a number never passes through a float, except in scripts.
 //!
-//! Not here: where values come from (`engine`), files, clocks, threads. JavaScript and jq are `script`'s.
+//! Not here: where values come from (`engine`), files, clocks, threads. All of JavaScript and jq are `script`'s.
 //! Begin with [`Expression`]; `path.rs` is what both languages share, `docs/expressions.md` is the page for people.
 
 mod cursor;
@@ -21,6 +21,7 @@ mod parse;
 mod path;
 mod pattern;
 mod rule;
+mod script_subset;
 mod syntax;
 mod template;
 mod tree;
@@ -34,6 +35,7 @@ pub use navigate::navigate;
 pub use path::{Filter, Path, Reduce, Step};
 pub use pattern::matches_whole;
 pub use rule::Rules;
+pub use script_subset::Script;
 pub use template::Template;
 pub use tree::Tree;
 

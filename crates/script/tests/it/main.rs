@@ -3,6 +3,7 @@
 mod hostile;
 mod languages;
 mod pool;
+mod subset;
 
 use std::time::Duration;
 
