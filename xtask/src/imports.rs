@@ -8,6 +8,7 @@ use crate::metadata::Metadata;
 const TABLE: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("formats", &["model", "graph"]),
+    ("conductor", &["model"]),
     ("expr", &["model"]),
     ("graph", &["model"]),
     ("store", &["model"]),

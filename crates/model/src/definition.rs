@@ -52,6 +52,8 @@ pub struct Definition {
     pub inputs: Vec<InputSpec>,
     /// The run's output, by name.
     pub outputs: Vec<(String, Template)>,
+    /// The run's output in one piece, instead of [`Definition::outputs`].
+    pub output: Option<TemplateTree>,
     /// The tasks.
     pub root: Scope,
     /// What a failed task means for the run.

@@ -1,0 +1,90 @@
+//! What is checked when something is registered, started or reported.
+
+use super::{NAME_MAX, expressions, tasks};
+use crate::wire::{EventHandler, StartWorkflowRequest, TaskResult, ValidationError, WorkflowDef};
+
+/// All faults of a workflow definition. Paths begin with `prefix`, by which clients know the request:
+/// `registerWorkflowDef.arg0`, `updateWorkflowDef.arg0[3]`.
+pub fn workflow(def: &WorkflowDef, prefix: &str) -> Vec<ValidationError> {
+    let mut faults = Vec::new();
+    if def.name.is_empty() {
+        faults.push(ValidationError::new("name", "WorkflowDef name cannot be null or empty"));
+    }
+    if def.name.len() > NAME_MAX {
+        faults.push(ValidationError::new("name", format!("names have at most {NAME_MAX} bytes")));
+    }
+    if def.schema_version != 2 {
+        let message = "workflowDef schemaVersion: 2 is only supported";
+        faults.push(ValidationError::of("schemaVersion", message, def.schema_version));
+    }
+    if def.tasks.is_empty() {
+        faults.push(ValidationError::new("tasks", "WorkflowTask list cannot be empty"));
+    }
+    faults.extend(tasks(&def.tasks));
+    expressions::expressions(&def.tasks, &mut faults);
+    under(prefix, faults)
+}
+
+/// All faults of a request to start a run.
+pub fn start_request(request: &StartWorkflowRequest, prefix: &str) -> Vec<ValidationError> {
+    let mut faults = Vec::new();
+    if request.name.is_empty() {
+        faults.push(ValidationError::new("name", "Workflow name cannot be null or empty"));
+    }
+    if request.priority > 99 {
+        faults.push(ValidationError::of("priority", "priority: 100 should be maximum 99", request.priority));
+    }
+    if request.priority < 0 {
+        faults.push(ValidationError::of("priority", "priority: 0 should be minimum 0", request.priority));
+    }
+    let mut faults = under(prefix, faults);
+    if let Some(def) = &request.workflow_def {
+        let inner = tasks(&def.tasks);
+        faults.extend(under(&joined(prefix, "workflowDef"), inner));
+    }
+    faults
+}
+
+/// All faults of what a worker says.
+pub fn task_result(result: &TaskResult, prefix: &str) -> Vec<ValidationError> {
+    let mut faults = Vec::new();
+    if result.task_id.is_empty() {
+        faults.push(ValidationError::new("taskId", "Task ID cannot be null or empty"));
+    }
+    if result.workflow_instance_id.is_empty() {
+        faults.push(ValidationError::new("workflowInstanceId", "Workflow Id cannot be null or empty"));
+    }
+    under(prefix, faults)
+}
+
+/// All faults of an event handler.
+pub fn event_handler(handler: &EventHandler, prefix: &str) -> Vec<ValidationError> {
+    let mut faults = Vec::new();
+    if handler.event.is_empty() {
+        faults.push(ValidationError::new("event", "Missing event location"));
+    }
+    if handler.name.is_empty() {
+        faults.push(ValidationError::new("name", "Missing event handler name"));
+    }
+    if handler.actions.is_empty() {
+        faults.push(ValidationError::new(
+            "actions",
+            "No actions specified. Please specify at-least one action",
+        ));
+    }
+    under(prefix, faults)
+}
+
+/// The faults with their paths below `prefix`.
+pub(super) fn under(prefix: &str, faults: Vec<ValidationError>) -> Vec<ValidationError> {
+    let below = |fault: ValidationError| ValidationError { path: joined(prefix, &fault.path), ..fault };
+    faults.into_iter().map(below).collect()
+}
+
+fn joined(prefix: &str, path: &str) -> String {
+    match (prefix, path) {
+        ("", path) => path.to_owned(),
+        (prefix, "") => prefix.to_owned(),
+        (prefix, path) => format!("{prefix}.{path}"),
+    }
+}

@@ -1,0 +1,136 @@
+//! Gives a workflow definition its task definitions, as they are when a run starts.
+
+use crate::TaskType;
+use crate::json;
+use crate::wire::{Json, TaskDef, WorkflowDef, WorkflowTask};
+
+/// Knows what is registered.
+pub trait TaskDefs: Send + Sync {
+    /// The task definition of this name.
+    fn task_def(&self, name: &str) -> Option<TaskDef>;
+
+    /// The highest version of a workflow.
+    fn latest_version(&self, _workflow: &str) -> Option<u32> {
+        None
+    }
+}
+
+/// Nothing is registered.
+pub struct NoTaskDefs;
+
+impl TaskDefs for NoTaskDefs {
+    fn task_def(&self, _: &str) -> Option<TaskDef> {
+        None
+    }
+}
+
+/// The definition as a run of it keeps it: with a task definition in each task that has none of its own, and with the
+/// versions of the workflows that its tasks run.
+pub fn freeze(def: &WorkflowDef, defs: &dyn TaskDefs) -> WorkflowDef {
+    let mut frozen = def.clone();
+    freeze_tasks(&mut frozen.tasks, defs);
+    frozen
+}
+
+fn freeze_tasks(tasks: &mut [WorkflowTask], defs: &dyn TaskDefs) {
+    for task in tasks {
+        freeze_task(task, defs);
+    }
+}
+
+/// Freezes one task and what is in it.
+pub(crate) fn freeze_task(task: &mut WorkflowTask, defs: &dyn TaskDefs) {
+    if task.task_definition.is_none() {
+        let found = defs.task_def(&task.name);
+        task.task_definition = Some(Box::new(found.unwrap_or_else(|| unregistered(task))));
+    }
+    freeze_version(task, defs);
+    for (_, tasks) in &mut task.decision_cases.0 {
+        freeze_tasks(tasks, defs);
+    }
+    for tasks in &mut task.fork_tasks {
+        freeze_tasks(tasks, defs);
+    }
+    freeze_tasks(&mut task.default_case, defs);
+    freeze_tasks(&mut task.loop_over, defs);
+}
+
+fn freeze_version(task: &mut WorkflowTask, defs: &dyn TaskDefs) {
+    let Some(params) = &mut task.sub_workflow_param else { return };
+    let is_open = params.version.as_ref().is_none_or(|version| {
+        version.0.is_null() || json::plain(&version.0).is_empty() || json::whole(&version.0) == Some(0)
+    });
+    if is_open && params.workflow_definition.is_none() {
+        let latest = params.name.as_deref().and_then(|name| defs.latest_version(name));
+        params.version = latest.map(|version| Json(u64::from(version).into())).or(params.version.take());
+    }
+}
+
+/// The definition of a task: its own, or what holds for a task without one.
+pub fn task_def_of(task: &WorkflowTask) -> TaskDef {
+    task.task_definition.as_deref().cloned().unwrap_or_else(|| unregistered(task))
+}
+
+/// What holds for tasks without a definition: workers' tasks are tried again, others are not.
+fn unregistered(task: &WorkflowTask) -> TaskDef {
+    let name = task.name.clone();
+    match task.task_type() {
+        TaskType::Simple => TaskDef { name, ..TaskDef::default() },
+        _ => TaskDef { name, retry_count: 0, response_timeout_seconds: 0, ..TaskDef::default() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Known;
+
+    impl TaskDefs for Known {
+        fn task_def(&self, name: &str) -> Option<TaskDef> {
+            (name == "known").then(|| TaskDef { name: name.to_owned(), retry_count: 7, ..TaskDef::default() })
+        }
+
+        fn latest_version(&self, workflow: &str) -> Option<u32> {
+            (workflow == "child").then_some(4)
+        }
+    }
+
+    fn frozen(json: &str) -> WorkflowDef {
+        freeze(&crate::wire::read(json.as_bytes()).unwrap(), &Known)
+    }
+
+    #[test]
+    fn every_task_gets_a_definition_at_every_depth() {
+        let def = frozen(
+            r#"{"tasks":[
+                {"name":"known","taskReferenceName":"a"},
+                {"name":"other","taskReferenceName":"b","taskDefinition":{"name":"own","retryCount":1}},
+                {"name":"loop","taskReferenceName":"l","type":"DO_WHILE","loopOver":[
+                    {"name":"unknown","taskReferenceName":"c"}]}]}"#,
+        );
+        let counts = |task: &WorkflowTask| {
+            let def = task.task_definition.as_ref().unwrap();
+            (def.retry_count, def.response_timeout_seconds)
+        };
+        assert_eq!(counts(&def.tasks[0]), (7, 3600));
+        assert_eq!(counts(&def.tasks[1]), (1, 3600));
+        assert_eq!(counts(&def.tasks[2]), (0, 0));
+        assert_eq!(counts(&def.tasks[2].loop_over[0]), (3, 3600));
+    }
+
+    #[test]
+    fn an_open_version_is_the_latest_and_stays_open_if_nothing_is_known() {
+        let version = |params: &str| {
+            let task = format!(
+                r#"{{"tasks":[{{"name":"s","taskReferenceName":"s","type":"SUB_WORKFLOW","subWorkflowParam":{params}}}]}}"#
+            );
+            let params = frozen(&task).tasks[0].sub_workflow_param.clone().unwrap();
+            params.version.map(|version| version.0.render())
+        };
+        assert_eq!(version(r#"{"name":"child"}"#).as_deref(), Some("4"));
+        assert_eq!(version(r#"{"name":"child","version":0}"#).as_deref(), Some("4"));
+        assert_eq!(version(r#"{"name":"child","version":2}"#).as_deref(), Some("2"));
+        assert_eq!(version(r#"{"name":"${x}"}"#), None);
+    }
+}
