@@ -13,6 +13,7 @@ mod freeze;
 mod json;
 mod lower;
 mod record;
+pub mod render;
 mod task_type;
 mod wanted;
 pub mod wire;

@@ -52,6 +52,3 @@ fn walk<'a>(tasks: &'a [WorkflowTask], path: &str, visit: &mut impl FnMut(&'a Wo
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
