@@ -4,8 +4,7 @@ use partitur_model::record::{TaskError, TaskOutcome, TaskState};
 use partitur_model::{FencingToken, Payload, TaskSeq};
 
 use crate::cx::Cx;
-use crate::program::Action;
-use crate::ready::case_of;
+use crate::program::{Action, Computation};
 use crate::run::{Key, Run};
 use crate::timers::Timer;
 
@@ -81,7 +80,11 @@ impl Run {
         let record = self.record(key);
         match (result, &self.node(key).action) {
             (Err(error), _) => self.judge(cx, key, record, error, TaskOutcome::Failed),
-            (Ok(value), Action::Switch { .. }) => self.succeed(cx, key, record, case_of(&value)),
+            (Ok(value), Action::Switch { .. }) => self.switched(cx, key, record, &value),
+            // It yields many values, and says so itself.
+            (Ok(value), Action::Evaluate(Computation::Script { language, .. })) if language == "jq" => {
+                self.succeed(cx, key, record, value);
+            }
             (Ok(value), Action::Evaluate(_)) => {
                 self.succeed(cx, key, record, Payload::object([("result", value)]));
             }

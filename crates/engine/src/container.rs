@@ -8,6 +8,7 @@ use partitur_model::Payload;
 use partitur_model::record::{RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
 
 use crate::cx::Cx;
+use crate::effect::Effect;
 use crate::program::{Action, Computation, EachAction, ItemsTemplate, LoopAction};
 use crate::ready::{CANCELLED, Computed};
 use crate::run::{Key, Run, View};
@@ -112,7 +113,7 @@ impl Run {
         repeat: &LoopAction,
     ) {
         let items = match &repeat.items {
-            Some(tree) => match list(tree, &View::inside(self, key.scope)) {
+            Some(tree) => match self.loop_items(key, tree) {
                 Ok(elements) => Some(elements),
                 Err(error) => return self.fail_task(cx, key, record, error),
             },
@@ -125,6 +126,20 @@ impl Run {
         record.items = items.map(Payload::list);
         record.state = TaskState::Open;
         self.begin_iteration(cx, key, record, 1);
+    }
+
+    /// By Conductor's rules a value that is no list is a list of one.
+    fn loop_items(&self, key: Key, tree: &Tree) -> Result<Vec<Payload>, TaskError> {
+        let view = View::inside(self, key.scope);
+        if !self.serves() {
+            return list(tree, &view);
+        }
+        let value = tree.resolve(&view);
+        Ok(match value.elements() {
+            Some(elements) => elements,
+            None if value.is_null() => Vec::new(),
+            None => vec![value],
+        })
     }
 
     fn begin_iteration(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, iteration: u32) {
@@ -233,11 +248,51 @@ impl Run {
             return self.decide_iteration(cx, key, record, repeat, repeat.items.is_some());
         };
         let view = View { scope, ..View::of(self, key) };
-        match self.compute_in(&view, &record, condition) {
+        let computed = match condition {
+            Computation::Script { language, source, .. } if self.serves() => {
+                Computed::Elsewhere(self.ask_about_loop(key, scope, &record, language, source.text(&view)))
+            }
+            Computation::Script { .. }
+            | Computation::Expression(_)
+            | Computation::Tree(_)
+            | Computation::Rules(_) => self.compute_in(&view, &record, condition),
+        };
+        match computed {
             Computed::Value(value) => self.decide_iteration(cx, key, record, repeat, goes_on(&value)),
             Computed::Failed(error) => self.fail_task(cx, key, record, error),
             // Each iteration has a generation of its own: asked again after a crash, it asks the same.
             Computed::Elsewhere(effect) => cx.batch.effect(effect.of_generation(record.generation)),
+        }
+    }
+
+    /// The condition of one of Conductor's loops sees, beside what the loop is given, the loop and the tasks of its body by
+    /// their names.
+    fn ask_about_loop(
+        &self,
+        key: Key,
+        scope: u32,
+        record: &TaskRecord,
+        language: &str,
+        source: String,
+    ) -> Effect {
+        let node = self.node(key);
+        let given = node.input.as_ref().map(|input| input.resolve(&View::inside(self, key.scope)));
+        let mut parts = given.and_then(|given| given.entries()).unwrap_or_default();
+        parts.push((node.name.clone(), self.output_of(key)));
+        let body = &self.scope(scope).graph;
+        for (inner, at) in body.nodes.iter().zip(0..) {
+            let inner_key = Key { scope, node: at };
+            if self.task(inner_key).is_some() {
+                parts.push((inner.name.clone(), self.output_of(inner_key)));
+            }
+        }
+        Effect::Evaluate {
+            run: self.id(),
+            task: record.seq,
+            generation: record.generation,
+            language: language.to_owned(),
+            source,
+            input: Payload::object(parts),
         }
     }
 

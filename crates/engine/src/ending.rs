@@ -125,10 +125,13 @@ impl Run {
     }
 
     fn outputs(&self) -> Option<Payload> {
+        let view = View::root(self);
+        if let Some(output) = &self.program.output {
+            return Some(output.resolve(&view));
+        }
         if self.program.outputs.is_empty() {
             return None;
         }
-        let view = View::root(self);
         Some(Payload::object(
             self.program.outputs.iter().map(|(name, value)| (name.clone(), value.resolve(&view))),
         ))

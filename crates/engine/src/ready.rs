@@ -154,7 +154,7 @@ impl Run {
             Action::Loop(repeat) => self.begin_loop(cx, key, record, repeat),
             Action::Switch { value, .. } => match self.compute(key, &record, value) {
                 Computed::Value(value) => {
-                    self.succeed(cx, key, record, case_of(&value));
+                    self.switched(cx, key, record, &value);
                 }
                 Computed::Failed(error) => self.fail_task(cx, key, record, error),
                 Computed::Elsewhere(effect) => self.await_evaluation(cx, key, record, effect),
@@ -215,8 +215,16 @@ impl Run {
         let bad = |error: unit::BadTime| TaskError::terminal("bad-time", error.to_string());
         match wait {
             WaitTemplate::Duration(text) => {
-                let pause = unit::parse_duration(&text.resolve_text(&view)).map_err(bad)?;
-                Ok(record.started.unwrap_or(record.ready) + pause)
+                let text = text.resolve_text(&view);
+                let pause = if self.serves() {
+                    unit::parse_wait_duration(&text)
+                } else {
+                    unit::parse_duration(&text)
+                };
+                Ok(record.started.unwrap_or(record.ready) + pause.map_err(bad)?)
+            }
+            WaitTemplate::Until(text) if self.serves() => {
+                unit::parse_wait_until(&text.resolve_text(&view)).map_err(bad)
             }
             WaitTemplate::Until(text) => unit::parse_timestamp(&text.resolve_text(&view)).map_err(bad),
             WaitTemplate::Signal | WaitTemplate::Approval => Ok(Timestamp::MAX),
@@ -262,7 +270,7 @@ impl Run {
                 task: record.seq,
                 generation: record.generation + 1,
                 language: language.clone(),
-                source: source.clone(),
+                source: source.text(view),
                 input: match &record.served {
                     Some(served) => served.input.clone(),
                     None => input.resolve(view),
@@ -403,12 +411,31 @@ pub(crate) enum Computed {
     Elsewhere(Effect),
 }
 
-/// The output of a switch with this value. As a case, strings stand bare and everything else as JSON.
-pub(crate) fn case_of(value: &Payload) -> Payload {
+impl Run {
+    /// The case of a switch is known.
+    pub(crate) fn switched(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord, value: &Payload) {
+        let output = if self.serves() { served_case(value) } else { case_of(value) };
+        self.succeed(cx, key, record, output);
+    }
+}
+
+/// The output of one of Conductor's switches. Whole numbers stand without a fraction, and what is missing is `null`.
+fn served_case(value: &Payload) -> Payload {
+    let case = case_text(value);
+    let case = case.strip_suffix(".0").filter(|whole| whole.parse::<i64>().is_ok()).unwrap_or(&case);
+    let case = Payload::string(case);
+    Payload::object([("evaluationResult", Payload::list([case.clone()])), ("selectedCase", case)])
+}
+
+fn case_text(value: &Payload) -> String {
     let value = value.member("result").unwrap_or_else(|| value.clone());
-    let case = match value.to_value() {
+    match value.to_value() {
         serde_json::Value::String(text) => text,
         _ => value.render(),
-    };
-    Payload::object([("case", Payload::string(&case))])
+    }
+}
+
+/// The output of a switch with this value. As a case, strings stand bare and everything else as JSON.
+pub(crate) fn case_of(value: &Payload) -> Payload {
+    Payload::object([("case", Payload::string(&case_text(value)))])
 }

@@ -174,8 +174,10 @@ impl<S: Store> Shard<S> {
         opened.resting =
             resting.into_iter().map(|stored| stored.run).filter(|run| run.parent.is_none()).collect();
         let submitted = recovered.submitted.into_iter();
+        let keyed = recovered.idempotent.into_iter();
         let boot = Boot {
             submitted: submitted.map(|known| (known.key, known.run, known.created)).collect(),
+            keyed: keyed.map(|known| (known.name, known.key, known.run, known.ended)).collect(),
             node: recovered.node,
             breakers: recovered.breakers,
             programs,

@@ -63,6 +63,8 @@ pub struct Boot {
     pub runs: Vec<StoredRun>,
     /// The newest submission under each key of deduplication, whether its run has ended or not.
     pub submitted: Vec<(String, RunId, Timestamp)>,
+    /// Which run has a key that only one of its name may have, and whether it has ended.
+    pub keyed: Vec<(String, String, RunId, bool)>,
 }
 
 /// The state machine of a node.
@@ -82,6 +84,8 @@ pub struct Engine {
     quarantined: BTreeMap<RunId, SetAside>,
     /// Recent submissions by key, for deduplication.
     recent: BTreeMap<String, (RunId, Timestamp)>,
+    /// Runs by name and key, of which there may be one; and whether they had ended when they left memory.
+    keyed: BTreeMap<(String, String), (RunId, bool)>,
     admission: Admission,
     polls: Polls,
     /// So many names of resources there were when the unused were last forgotten.
@@ -114,6 +118,11 @@ impl Engine {
             quarantined: BTreeMap::new(),
             recent: boot.submitted.into_iter().map(|(key, run, at)| (key, (run, at))).collect(),
             admission: Admission::new(options.admission),
+            keyed: boot
+                .keyed
+                .into_iter()
+                .map(|(name, key, run, ended)| ((name, key), (run, ended)))
+                .collect(),
             polls: Polls::default(),
             names: 0,
             timers: Timers::default(),

@@ -143,7 +143,9 @@ impl Engine {
             self.leaving.iter().filter(|(_, batch)| **batch <= durable).map(|(&run, _)| run).collect();
         for run in gone {
             self.leaving.remove(&run);
-            self.runs.remove(&run);
+            if let Some(run) = self.runs.remove(&run) {
+                self.remember_key(&run.rec);
+            }
         }
     }
 }

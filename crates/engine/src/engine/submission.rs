@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use partitur_model::definition::Definition;
 use partitur_model::event::EventKind;
-use partitur_model::record::{RunRecord, RunState};
+use partitur_model::record::{Idempotency, RunOptions, RunRecord, RunState};
 use partitur_model::{Payload, RunId};
 
 use super::Engine;
@@ -71,6 +71,9 @@ impl Engine {
             let key = &mut submission.options.dedup_key;
             key.get_or_insert_with(|| dedup_key(template, &program.definition.name, &input));
         }
+        if let Some(known) = self.under_its_key(&program.definition.name, &submission.options) {
+            return known.map(|run| (run, true));
+        }
         if let Some(run) = self.equal_submission(&program.definition, submission.options.dedup_key.as_deref())
         {
             return Ok((run, true));
@@ -117,7 +120,31 @@ impl Engine {
         (self.now < at + window).then_some(run)
     }
 
+    /// The run that has the key of a submission already, if that serves; a refusal if it does not.
+    fn under_its_key(&self, name: &str, options: &RunOptions) -> Option<Result<RunId, Refusal>> {
+        let (key, mode) = options.server.as_ref()?.idempotency.as_ref()?;
+        let &(run, ended) = self.keyed.get(&(name.to_owned(), key.clone()))?;
+        let ended = self.runs.get(&run).map_or(ended, |run| run.rec.state.is_ended());
+        match mode {
+            Idempotency::ReturnExisting => Some(Ok(run)),
+            Idempotency::FailOnRunning if ended => None,
+            Idempotency::Fail | Idempotency::FailOnRunning => Some(Err(Refusal::KeyTaken(run))),
+        }
+    }
+
+    /// Remembers which run has a key, and whether it has ended.
+    pub(super) fn remember_key(&mut self, record: &RunRecord) {
+        if let Some((key, _)) = record.options.server.as_ref().and_then(|server| server.idempotency.as_ref())
+        {
+            let known = self.keyed.get(&(record.name.clone(), key.clone()));
+            if known.is_none_or(|(run, _)| *run <= record.id) {
+                self.keyed.insert((record.name.clone(), key.clone()), (record.id, record.state.is_ended()));
+            }
+        }
+    }
+
     pub(super) fn remember(&mut self, record: &RunRecord) {
+        self.remember_key(record);
         if let Some(key) = &record.options.dedup_key {
             let known = self.recent.get(key).map(|&(_, created)| created);
             // An older run may come back into memory after a newer one was submitted.

@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use partitur_expr::{Expression, ParseError, Rules, Template, Tree};
 use partitur_graph::{Csr, Waves, bottom_levels};
-use partitur_model::definition::{self as source, Definition, Evaluate, Items, Kind, Node, WaitFor};
+use partitur_model::definition::{self as source, Definition, Dialect, Evaluate, Items, Kind, Node, WaitFor};
 use partitur_model::{Fault, Place};
 
 use super::{
     Action, Body, BodyIx, ClaimTemplate, CommandTemplate, Computation, EachAction, ExpandAction, FlowAction,
-    ItemsTemplate, LoopAction, Program, ProgramNode, RemoteTemplate, RetryRule, UndoAction, WaitTemplate,
-    WorkTemplate,
+    ItemsTemplate, LoopAction, Program, ProgramNode, RemoteTemplate, RetryRule, Source, UndoAction,
+    WaitTemplate, WorkTemplate,
 };
 
 /// An expression or template cannot be read.
@@ -36,7 +36,7 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
             Err(more) => faults.extend(more),
         }
     }
-    let mut compiler = Compiler { base: 0, bodies: Vec::new(), faults };
+    let mut compiler = Compiler { dialect: definition.dialect, base: 0, bodies: Vec::new(), faults };
     compiler.scope(&definition.root);
     let outputs = compiler.named(&definition.outputs, &Place::root().member("outputs"));
     let env = compiler.named(&definition.env, &Place::root().member("env"));
@@ -44,6 +44,8 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
         compiler.template(&deduplicate.key, &Place::root().member("deduplicate").member("key"))
     });
     let variables = compiler.optional_tree(Some(&definition.variables), &Place::root().member("variables"));
+    let output =
+        compiler.optional_tree(definition.output.as_ref(), &Place::root().member("outputParameters"));
     let failure_flow =
         compiler.optional_tree(definition.failure_flow.as_ref(), &Place::root().member("failureWorkflow"));
     if compiler.faults.is_empty() {
@@ -54,6 +56,7 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
             env,
             dedup_key,
             flows,
+            output,
             variables,
             failure_flow,
         }))
@@ -64,7 +67,7 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
 
 /// Compiles the graph of one branch that was made at run time, and the bodies inside it. Their numbers begin at `base`.
 pub(crate) fn compile_branch(scope: &source::Scope, base: u32) -> Result<Vec<Arc<Body>>, Vec<Fault>> {
-    let mut compiler = Compiler { base, bodies: Vec::new(), faults: Vec::new() };
+    let mut compiler = Compiler { dialect: Dialect::Conductor, base, bodies: Vec::new(), faults: Vec::new() };
     compiler.scope(scope);
     if compiler.faults.is_empty() {
         Ok(compiler.bodies.into_iter().map(Arc::new).collect())
@@ -88,6 +91,7 @@ pub(crate) fn levels(successors: &Csr, expected: &[Duration]) -> Vec<f32> {
 }
 
 struct Compiler {
+    dialect: Dialect,
     /// The number of the first body.
     base: u32,
     bodies: Vec<Body>,
@@ -337,9 +341,21 @@ impl Compiler {
             },
             Evaluate::Script { language, source, input } => Computation::Script {
                 language: language.clone(),
-                source: source.clone(),
+                source: self.source(source, place)?,
                 input: self.tree(input, place)?,
             },
+        })
+    }
+
+    /// Conductor's dialect fills values into the text of scripts; where it does not, the text is shielded.
+    fn source(&mut self, source: &str, place: &Place) -> Option<Source> {
+        if self.dialect != Dialect::Conductor {
+            return Some(Source::Fixed(source.to_owned()));
+        }
+        let template = self.template(&source::Template(source.to_owned()), place)?;
+        Some(match template.constant() {
+            Some(text) => Source::Fixed(text.to_owned()),
+            None => Source::Filled(template),
         })
     }
 

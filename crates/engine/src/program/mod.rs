@@ -25,6 +25,8 @@ pub struct Program {
     /// The graphs: the root first, then the bodies of containers.
     pub(crate) bodies: Vec<Arc<Body>>,
     pub(crate) outputs: Vec<(Arc<str>, Template)>,
+    /// Instead of `outputs`, the whole output.
+    pub(crate) output: Option<Tree>,
     pub(crate) env: Vec<(String, Template)>,
     pub(crate) dedup_key: Option<Template>,
     /// Sub-flows by name. All flows of a document are known in its root program.
@@ -154,7 +156,24 @@ pub(crate) enum Computation {
     Expression(Expression),
     Tree(Tree),
     Rules(Rules),
-    Script { language: String, source: String, input: Tree },
+    Script { language: String, source: Source, input: Tree },
+}
+
+/// The text of a script.
+#[derive(Debug)]
+pub(crate) enum Source {
+    Fixed(String),
+    /// By Conductor's rules values become part of the text of a task's own script.
+    Filled(Template),
+}
+
+impl Source {
+    pub(crate) fn text(&self, view: &dyn partitur_expr::Lookup) -> String {
+        match self {
+            Source::Fixed(text) => text.clone(),
+            Source::Filled(template) => template.resolve_text(view),
+        }
+    }
 }
 
 /// `for-each` and `matrix`.

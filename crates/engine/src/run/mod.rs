@@ -557,7 +557,8 @@ fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode) -> bool {
 }
 
 fn chosen_case(task: &TaskRecord) -> Option<String> {
-    let case = task.output.as_ref()?.member("case")?;
+    let key = if task.served.is_some() { "selectedCase" } else { "case" };
+    let case = task.output.as_ref()?.member(key)?;
     case.to_value().as_str().map(str::to_owned)
 }
 

@@ -560,3 +560,79 @@ fn a_result_for_a_task_that_has_ended_changes_nothing() {
     assert_eq!(a.output.as_ref().unwrap().render(), r#"{"x": 1}"#);
     assert!(matches!(a.state, TaskState::Ended(_)));
 }
+
+fn javascript(source: &str) -> partitur_model::definition::Evaluate {
+    partitur_model::definition::Evaluate::Script {
+        language: "javascript".into(),
+        source: source.into(),
+        input: TemplateTree::default(),
+    }
+}
+
+#[test]
+fn the_condition_of_a_loop_sees_the_loop_and_its_body() {
+    let body = graph("", vec![simple("x")]);
+    let repeat = partitur_model::definition::Loop {
+        body,
+        condition: Some(javascript("more")),
+        items: None,
+        keep_last: None,
+        iterations_max: 10,
+    };
+    let repeat = given(Node::new("loop", Kind::Loop(Box::new(repeat))), r#"{"value": 2}"#);
+    let z = given(simple("z"), r#"{"last": "${x.output.n}", "all": "${loop.output}"}"#);
+    check(
+        served(graph("loop -> z", vec![repeat, z])),
+        "",
+        r#"1s poll x => hand out [loop#1/x#0 {}]
+           2s done loop#1/x {"n":1} => loop#1/x succeeded, evaluate loop g1 more
+           3s value loop g1 true =>
+           4s poll x => hand out [loop#2/x#0 {}]
+           5s done loop#2/x {"n":2} => loop#2/x succeeded, evaluate loop g2 more
+           6s value loop g2 false => loop succeeded
+           7s poll z => hand out [z#0 {"last":2,"all":{"iteration":2,"1":{"x":{"n":1}},"2":{"x":{"n":2}}}}]
+           8s done z => z succeeded, run succeeded"#,
+    );
+}
+
+#[test]
+fn a_switch_says_what_it_chose_as_conductor_does() {
+    let choose = partitur_model::definition::Switch { value: javascript("$.x"), cases: vec!["1".into()] };
+    let switch = given(Node::new("s", Kind::Switch(choose)), r#"{"x": 1}"#);
+    let z = Node {
+        trigger: partitur_model::definition::Trigger::Any,
+        ..given(simple("z"), r#"{"s": "${s.output}"}"#)
+    };
+    check(
+        served(graph("s -=1 a, a -> z, s -else z", vec![switch, simple("a"), z])),
+        "evaluate s g1 $.x",
+        r#"1s value s g1 1.0 => s succeeded
+           2s poll a => hand out [a#0 {}]
+           3s done a => a succeeded
+           4s poll z => hand out [z#0 {"s":{"evaluationResult":["1"],"selectedCase":"1"}}]
+           5s done z => z succeeded, run succeeded"#,
+    );
+}
+
+#[test]
+fn a_key_belongs_to_one_run() {
+    use partitur_engine::Answer;
+    use partitur_model::record::{Idempotency, RunOptions, ServerOptions};
+    let options = |mode| {
+        let server = ServerOptions { idempotency: Some(("k".into(), mode)), ..ServerOptions::default() };
+        RunOptions { server: Some(Arc::new(server)), ..RunOptions::default() }
+    };
+    let mut lab = Lab::new();
+    lab.submit_with(served(graph("", vec![simple("a")])), Payload::Null, options(Idempotency::Fail));
+    let mut again = |mode| {
+        lab.submit_again(Payload::Null, options(mode));
+        match lab.answers.pop().unwrap() {
+            Answer::Accepted { run, duplicate } => format!("{} {duplicate}", run.number()),
+            Answer::Refused(refusal) => refusal.to_string(),
+            Answer::Done | Answer::Updated { .. } => "?".to_owned(),
+        }
+    };
+    assert_eq!(again(Idempotency::ReturnExisting), "1 true");
+    assert_eq!(again(Idempotency::Fail), "run 1 was started under this key already");
+    assert_eq!(again(Idempotency::FailOnRunning), "run 1 was started under this key already");
+}
