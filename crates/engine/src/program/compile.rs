@@ -233,7 +233,8 @@ impl Compiler {
                     None => None,
                 },
                 limits: remote.limits.clone(),
-                pushed: remote.pushed,
+                // Whoever hosts native documents finds their workers itself.
+                pushed: remote.pushed || self.dialect != Dialect::Conductor,
                 async_complete: remote.async_complete,
             })),
             Kind::Wait(_)
