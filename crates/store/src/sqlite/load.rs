@@ -8,7 +8,7 @@ use partitur_model::record::{
     TaskRecord,
 };
 use partitur_model::{DefinitionId, RunId, TaskSeq, Timestamp};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{CachedStatement, Connection, OptionalExtension, Row, params};
 
 use super::columns::{run_id, unknown};
 use super::fault::{Unreadable, store_error};
@@ -19,11 +19,25 @@ use crate::{Idempotent, Quarantined, Recovered, StoreError, StoredRun, Submitted
 
 /// See [`Store::recover`](crate::Store::recover).
 pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
+    // One read, whose locks are taken once: nobody else has begun yet.
+    let read = conn.unchecked_transaction().map_err(store_error)?;
     let mut recovered = Recovered { node: node(conn)?, ..Recovered::default() };
     breakers(conn, &mut recovered)?;
+    runs(conn, &mut recovered)?;
+    recovered.submitted = submitted(conn).map_err(store_error)?;
+    recovered.idempotent = idempotent(conn).map_err(store_error)?;
+    read.finish().map_err(store_error)?;
+    Ok(recovered)
+}
+
+/// Every run that has not ended, and their definitions.
+fn runs(conn: &Connection, recovered: &mut Recovered) -> Result<(), StoreError> {
+    let keys = open_runs(conn).map_err(store_error)?;
+    let mut loader = Loader::new(conn)?;
     let mut definitions = BTreeSet::new();
-    for key in open_runs(conn).map_err(store_error)? {
-        match stored_run(conn, key).and_then(|stored| with_definition(conn, stored, &mut definitions)) {
+    recovered.runs.reserve_exact(keys.len());
+    for key in keys {
+        match loader.run(key).and_then(|stored| with_definition(conn, stored, &mut definitions)) {
             Ok(Some(stored)) => recovered.runs.push(stored),
             Ok(None) => {}
             Err(unreadable) => recovered.quarantined.push(quarantined(key, unreadable)?),
@@ -32,9 +46,7 @@ pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
     for id in definitions {
         recovered.definitions.extend(definition(conn, id)?);
     }
-    recovered.submitted = submitted(conn).map_err(store_error)?;
-    recovered.idempotent = idempotent(conn).map_err(store_error)?;
-    Ok(recovered)
+    Ok(())
 }
 
 /// The newest run under each key of deduplication. Numbers rise: it is the one with the highest.
@@ -144,15 +156,46 @@ fn breaker(row: &Row<'_>) -> Result<BreakerRecord, Unreadable> {
 
 /// A run with all of its tasks.
 pub(super) fn stored_run(conn: &Connection, key: RunKey) -> Result<Option<StoredRun>, Unreadable> {
-    let Some(run) = run(conn, key)? else { return Ok(None) };
-    let tasks = tasks(conn, run.id, None, u32::MAX, None)?;
-    Ok(Some(StoredRun { run, tasks }))
+    Loader::new(conn)?.run(key)
+}
+
+/// Loads runs with all of their tasks, one after the other. At 100,000 runs it matters that statements are prepared
+/// once, that lists have no room to spare, and that names are shared.
+struct Loader<'c> {
+    run: CachedStatement<'c>,
+    tasks: CachedStatement<'c>,
+    payloads: PayloadReader<'c>,
+    /// The tasks of the run at hand.
+    buffer: Vec<TaskRecord>,
+}
+
+impl<'c> Loader<'c> {
+    fn new(conn: &'c Connection) -> Result<Loader<'c>, Unreadable> {
+        Ok(Loader {
+            run: conn.prepare_cached(run_row::SELECT)?,
+            tasks: conn.prepare_cached(task_row::SELECT_ALL)?,
+            payloads: PayloadReader::new(conn, RunKey(0))?,
+            buffer: Vec::new(),
+        })
+    }
+
+    fn run(&mut self, key: RunKey) -> Result<Option<StoredRun>, Unreadable> {
+        self.payloads.go_to(key);
+        self.buffer.clear();
+        let mut rows = self.run.query([key.0])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let run = run_row::read(row, &mut self.payloads)?;
+        let mut rows = self.tasks.query([key.0])?;
+        while let Some(row) = rows.next()? {
+            self.buffer.push(task_row::read(run.id, row, &mut self.payloads)?);
+        }
+        Ok(Some(StoredRun { run, tasks: self.buffer.drain(..).collect() }))
+    }
 }
 
 /// A run without its tasks.
 pub(super) fn run(conn: &Connection, key: RunKey) -> Result<Option<RunRecord>, Unreadable> {
-    let sql = format!("SELECT {} FROM runs WHERE key = ?1", run_row::COLUMNS);
-    let mut select = conn.prepare_cached(&sql)?;
+    let mut select = conn.prepare_cached(run_row::SELECT)?;
     let mut rows = select.query([key.0])?;
     let mut payloads = PayloadReader::new(conn, key)?;
     rows.next()?.map(|row| run_row::read(row, &mut payloads)).transpose()
@@ -167,9 +210,7 @@ pub(super) fn tasks(
     up: Option<Instant>,
 ) -> Result<Vec<TaskRecord>, Unreadable> {
     let key = RunKey::from(run);
-    let sql =
-        format!("SELECT {} FROM tasks WHERE run = ?1 AND seq > ?2 ORDER BY seq LIMIT ?3", task_row::COLUMNS);
-    let mut select = conn.prepare_cached(&sql)?;
+    let mut select = conn.prepare_cached(task_row::SELECT_SOME)?;
     let mut rows = select.query(params![key.0, after.map_or(-1, |seq| i64::from(seq.0)), limit])?;
     let mut payloads = PayloadReader::new(conn, key)?;
     let mut tasks = Vec::new();

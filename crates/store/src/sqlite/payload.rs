@@ -1,7 +1,8 @@
 //! Payloads: short ones stand in their row, longer ones in `payloads`, once for each content within a run.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use partitur_model::{Payload, RawJson};
 use rusqlite::types::{ToSqlOutput, ValueRef};
@@ -129,16 +130,44 @@ fn payload_id(bytes: &[u8]) -> PayloadId {
     *hash.as_bytes().first_chunk().expect("a hash has 32 bytes")
 }
 
-/// Reads the payloads of one run; equal ones are read once and shared.
+/// Reads the payloads of one run at a time; equal ones are read once and shared. Names are shared by all runs.
 pub(super) struct PayloadReader<'c> {
     run: RunKey,
     select: CachedStatement<'c>,
     seen: HashMap<PayloadId, RawJson>,
+    names: HashSet<Arc<str>>,
 }
 
 impl<'c> PayloadReader<'c> {
     pub(super) fn new(conn: &'c Connection, run: RunKey) -> rusqlite::Result<PayloadReader<'c>> {
-        Ok(PayloadReader { run, select: conn.prepare_cached(SELECT)?, seen: HashMap::new() })
+        let select = conn.prepare_cached(SELECT)?;
+        Ok(PayloadReader { run, select, seen: HashMap::new(), names: HashSet::new() })
+    }
+
+    /// From now on payloads are those of this run.
+    pub(super) fn go_to(&mut self, run: RunKey) {
+        self.run = run;
+        self.seen.clear();
+    }
+
+    /// The name in a cell.
+    pub(super) fn name(&mut self, cell: ValueRef<'_>) -> Result<Arc<str>, Unreadable> {
+        self.optional_name(cell)?.ok_or_else(wrong_type)
+    }
+
+    /// The name in a cell, if there is one.
+    pub(super) fn optional_name(&mut self, cell: ValueRef<'_>) -> Result<Option<Arc<str>>, Unreadable> {
+        let text = match cell {
+            ValueRef::Null => return Ok(None),
+            ValueRef::Text(bytes) => utf8(bytes)?,
+            ValueRef::Blob(_) | ValueRef::Integer(_) | ValueRef::Real(_) => return Err(wrong_type()),
+        };
+        if let Some(name) = self.names.get(text) {
+            return Ok(Some(name.clone()));
+        }
+        let name: Arc<str> = text.into();
+        self.names.insert(name.clone());
+        Ok(Some(name))
     }
 
     /// The payload of a cell.

@@ -22,11 +22,12 @@ const UPSERT: &str = "INSERT OR REPLACE INTO runs (key, random, definition, flow
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
      ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)";
 
-/// What [`read`] reads, in its order.
-pub(super) const COLUMNS: &str = "key, random, definition, flow, name, \
+/// One run, as [`read`] reads it.
+pub(super) const SELECT: &str = "SELECT key, random, definition, flow, name, \
      parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
      error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended, \
-     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event, version";
+     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event, version \
+     FROM runs WHERE key = ?1";
 
 const ENDING: i64 = 10;
 const ROLLING_BACK: i64 = 20;
@@ -80,7 +81,7 @@ fn put_server(row: &mut Binder<'_, '_>, server: Option<&ServerOptions>) -> rusql
     Ok(())
 }
 
-/// Reads the [`COLUMNS`].
+/// Reads a row of [`SELECT`].
 pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<RunRecord, Unreadable> {
     let mut row = Columns::new(row);
     let mut run = RunRecord {

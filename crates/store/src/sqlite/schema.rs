@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::fault::store_error;
@@ -246,6 +247,7 @@ pub(super) fn open_writer(
         None => Connection::open_with_flags(path, flags),
     };
     let mut conn = opened.map_err(|error| open_error(error, path))?;
+    steady_plans(&conn)?;
     check_format(&conn, path)?;
     prepare_writer(&conn, busy).map_err(store_error)?;
     migrate(&mut conn).map_err(store_error)?;
@@ -263,6 +265,7 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Sto
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = Connection::open_with_flags(path, flags).map_err(|error| open_error(error, path))?;
     conn.busy_timeout(busy).map_err(store_error)?;
+    steady_plans(&conn)?;
     if is_half_made(&conn) {
         return Err(StoreError::Absent(path.to_owned()));
     }
@@ -290,6 +293,12 @@ fn is_half_made(conn: &Connection) -> bool {
     let asked = conn.pragma_query_value(None, "application_id", |row| row.get::<_, i64>(0));
     let code = asked.err().and_then(|error| Some(error.sqlite_error()?.extended_code));
     code == Some(ffi::SQLITE_READONLY_ROLLBACK)
+}
+
+/// Plans do not depend on the values that are bound. Otherwise the library, as it is built, prepares statements with a
+/// limit or a range anew whenever these change, which took most of the time of a start.
+fn steady_plans(conn: &Connection) -> Result<(), StoreError> {
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true).map(drop).map_err(store_error)
 }
 
 fn check_library() -> Result<(), StoreError> {

@@ -1,7 +1,5 @@
 //! What only tasks of a server's runs have, as the last columns of their rows.
 
-use std::sync::Arc;
-
 use partitur_model::record::{Served, TaskRecord};
 use partitur_model::{TaskSeq, Timestamp};
 
@@ -55,8 +53,8 @@ pub(super) fn read(
         input: payloads.rare_payload(row.next_ref()?)?,
         retry_of: row.next::<Option<u32>>()?.map(TaskSeq),
         retries: row.next()?,
-        worker: row.next::<Option<Arc<str>>>()?,
-        domain: row.next::<Option<Arc<str>>>()?,
+        worker: payloads.optional_name(row.next_ref()?)?,
+        domain: payloads.optional_name(row.next_ref()?)?,
         polls: row.next()?,
         held_back: row.next()?,
         updated: needed(row.next_since(last_time(task))?, "updated")?,

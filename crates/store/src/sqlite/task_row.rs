@@ -32,12 +32,26 @@ pub(super) const UPSERT: &str = "INSERT INTO tasks (run, seq, node, container, b
      served = ?32, input = ?33, retry_of = ?34, retries = ?35, worker = ?36, domain = ?37, polls = ?38, \
      held_back = ?39, updated = ?40, first_ready = ?41";
 
-/// What [`read`] reads, in its order.
-pub(super) const COLUMNS: &str = "seq, node, container, branch, path, \
-     state, token, until, lease, generation, attempt, losses, ready, started, ended, \
-     output, error_code, error_retriable, error, items, iteration, child, \
-     undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max, \
-     served, input, retry_of, retries, worker, domain, polls, held_back, updated, first_ready";
+/// Statements that read rows with the columns of [`read`], in its order.
+macro_rules! select {
+    ($condition:literal) => {
+        concat!(
+            "SELECT seq, node, container, branch, path, \
+             state, token, until, lease, generation, attempt, losses, ready, started, ended, \
+             output, error_code, error_retriable, error, items, iteration, child, \
+             undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max, \
+             served, input, retry_of, retries, worker, domain, polls, held_back, updated, first_ready \
+             FROM tasks WHERE run = ?1 ",
+            $condition
+        )
+    };
+}
+
+/// All tasks of a run.
+pub(super) const SELECT_ALL: &str = select!("ORDER BY seq");
+
+/// Some tasks of a run behind a number.
+pub(super) const SELECT_SOME: &str = select!("AND seq > ?2 ORDER BY seq LIMIT ?3");
 
 /// What [`read_head`] reads, of some tasks of a run behind a number.
 pub(super) const SELECT_HEADS: &str = "SELECT seq, node, state, token, until, lease, \
@@ -84,7 +98,7 @@ pub(super) fn write(
     Ok(())
 }
 
-/// Reads the [`COLUMNS`].
+/// Reads a row of [`SELECT_ALL`] or [`SELECT_SOME`].
 pub(super) fn read(
     run: RunId,
     row: &Row<'_>,
@@ -122,7 +136,7 @@ fn read_rest(
     row: &mut Columns<'_, '_>,
     payloads: &mut PayloadReader<'_>,
 ) -> Result<TaskRecord, Unreadable> {
-    let node: Arc<str> = row.next()?;
+    let node = payloads.name(row.next_ref()?)?;
     let scope = read_scope(row)?;
     let path = row.next::<Option<Arc<str>>>()?.unwrap_or_else(|| node.clone());
     let state = StateColumns::read(row)?.state()?;

@@ -73,7 +73,7 @@ fn damaged_rows_are_reported_and_all_other_runs_go_on() {
      3 task 2: a payload cannot be unpacked: Src size is incorrect
      4 task 2: a payload is missing
      5 task 1: a payload is no JSON: EOF while parsing a value at line 1 column 8
-     6 task 2: invalid utf-8 sequence of 1 bytes from index 0 at index 1
+     6 task 2: a text is not UTF-8
      7 task 2: the state needs `token`, which is absent
      8 Conversion error from type Blob at index: 2, Cannot read 16 byte value out of 1 byte blob
      9 task 2: a payload has an impossible length
