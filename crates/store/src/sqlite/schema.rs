@@ -149,8 +149,8 @@ CREATE TABLE payloads (
 ///
 /// Times of a row that follow one another are differences from the time before, which take three bytes instead of
 /// eight: `begun` from `created`, `started` from `ready`, `ended` from the last one that is there, `updated` from the
-/// last one that is there, `first_ready` from `ready`. `variables` and the `input` of a task are absent if they are
-/// `null`.
+/// last one that is there, `first_ready` from `ready`; so is `log_to` from `log_from`. `variables` and the `input` of a
+/// task are absent if they are `null`.
 ///
 /// Runs of a server are those whose `priority` is there, their tasks those whose `served` is.
 const FORMAT_2: &str = "
@@ -181,7 +181,8 @@ ALTER TABLE tasks ADD COLUMN first_ready INTEGER;
 
 -- The casts keep a damaged time, whose difference is no integer, from stopping everything.
 UPDATE tasks SET started = CAST(started - ready AS INTEGER),
-                 ended = CAST(ended - coalesce(started, ready) AS INTEGER);
+                 ended = CAST(ended - coalesce(started, ready) AS INTEGER),
+                 log_to = CAST(log_to - log_from AS INTEGER);
 UPDATE runs SET begun = CAST(begun - created AS INTEGER),
                 ended = CAST(ended - begun AS INTEGER),
                 variables = nullif(variables, 'null');

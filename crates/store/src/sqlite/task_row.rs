@@ -91,7 +91,8 @@ pub(super) fn write(
     row.put(task.error.as_ref().map(|error| error.retriable))?.put(error)?.put(items)?;
     row.put(task.iteration)?.put(task.child.map(|child| child.bits().to_be_bytes()))?;
     row.put(undo)?.put(undo_value)?.put(undo_attempt)?.put(task.cached)?;
-    row.put(task.log.map(|log| log.from as i64))?.put(task.log.map(|log| log.to as i64))?;
+    row.put(task.log.map(|log| log.from as i64))?;
+    row.put(task.log.map(|log| log.to.wrapping_sub(log.from) as i64))?;
     row.put_u64(task.usage.cpu_micros)?.put_u64(task.usage.rss_max)?;
     served::put(&mut row, task, input)?;
     row.execute()?;
@@ -191,9 +192,10 @@ fn read_scope(row: &mut Columns<'_, '_>) -> Result<Option<ScopeRef>, Unreadable>
 }
 
 fn read_log(row: &mut Columns<'_, '_>) -> Result<Option<LogSpan>, Unreadable> {
-    let (from, to) = (row.next::<Option<i64>>()?, row.next::<Option<i64>>()?);
+    let (from, length) = (row.next::<Option<i64>>()?, row.next::<Option<i64>>()?);
     let Some(from) = from else { return Ok(None) };
-    Ok(Some(LogSpan { from: from as u64, to: needed(to, "log_to")? as u64 }))
+    let (from, length) = (from as u64, needed(length, "log_to")? as u64);
+    Ok(Some(LogSpan { from, to: from.wrapping_add(length) }))
 }
 
 /// A [`TaskState`] as columns.
