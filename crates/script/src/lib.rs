@@ -9,7 +9,7 @@
 //!
 //! Not here: what the values mean, and which parts of JavaScript need no helper (`expr` knows).
 //! Begin with [`Pool::submit`]; `pool/` is our side, `helper/` is the other, `frame.rs` is what they say to each other,
-//! `platform.rs` is all that is particular to Linux.
+//! `platform/` is all that is particular to Linux.
 
 mod error;
 mod frame;

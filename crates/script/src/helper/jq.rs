@@ -21,6 +21,9 @@ const LEFT_OUT: [&str; 7] = ["env", "input", "inputs", "halt", "halt_error", "st
 /// What jq 1.6 has and jaq has not.
 const OURS: &str = include_str!("prelude.jq");
 
+/// So many filters are kept. Each takes about 140 kB, for it holds the whole library.
+const FILTERS_MAX: usize = 64;
+
 /// Evaluates jq.
 pub(super) struct Jq {
     compiled: Cache<Rc<Compiled>>,
@@ -29,7 +32,7 @@ pub(super) struct Jq {
 
 impl Jq {
     pub fn new(result_max: usize) -> Jq {
-        Jq { compiled: Cache::new(32), result_max }
+        Jq { compiled: Cache::new(FILTERS_MAX), result_max }
     }
 
     pub fn answer(&mut self, asked: &Asked<'_>) -> Outcome {

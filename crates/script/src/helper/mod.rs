@@ -22,7 +22,7 @@ type Outcome = Result<String, ScriptError>;
 
 /// Becomes a helper if that is what this process was started for, and returns otherwise. To be called first in `main`.
 pub fn maybe_become_helper() {
-    if std::env::args_os().nth(1).is_some_and(|first| first == platform::HELPER) {
+    if platform::is_helper() {
         helper_main();
     }
 }

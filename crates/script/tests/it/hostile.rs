@@ -1,5 +1,6 @@
 //! Sources that run for ever, allocate without end, or want out.
 
+use std::fs;
 use std::time::Instant;
 
 use super::*;
@@ -175,4 +176,24 @@ fn there_is_no_way_out() {
     insta::assert_snapshot!(evaluate(&pool, JavaScript, globals, "{}"), @r#""$ decodeURI decodeURIComponent encodeURI encodeURIComponent escape eval globalThis isFinite isNaN parseFloat parseInt queueMicrotask undefined unescape""#);
     let fetching = r#"{"$ref":"http://127.0.0.1:9/"}"#;
     assert!(matches!(error(&pool, Schema, fetching, "1"), ScriptError::Syntax { .. }));
+}
+
+#[test]
+fn helpers_can_open_nothing_and_call_little() {
+    let pool = pool();
+    for pid in pool::helpers_of(&pool) {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let field = |name: &str| {
+            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
+            line.split_whitespace().nth(1).unwrap().to_owned()
+        };
+        assert_eq!([field("Seccomp:"), field("NoNewPrivs:"), field("Threads:")], ["2", "1", "1"]);
+        let limits = fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+        let limit = |name: &str| {
+            let line = limits.lines().find(|line| line.starts_with(name)).unwrap();
+            line[name.len()..].split_whitespace().next().unwrap().to_owned()
+        };
+        assert_eq!(["Max open files", "Max file size", "Max processes"].map(limit), ["3", "0", "0"]);
+        assert_ne!(limit("Max address space"), "unlimited");
+    }
 }

@@ -187,6 +187,8 @@ fn jq_gives_the_first_and_all_outputs() {
             (r#"try error("x") catch ."#, r#"{"result":"x","resultList":["x"]}"#),
             ("def f(x): x * 2; f(.items[1].n)", r#"{"result":4,"resultList":[4]}"#),
             ("[limit(3; repeat(1))]", r#"{"result":[1,1,1],"resultList":[[1,1,1]]}"#),
+            (r#"0 | strflocaltime("%H:%M")"#, r#"{"result":"00:00","resultList":["00:00"]}"#),
+            ("now > 1e9", r#"{"result":true,"resultList":[true]}"#),
             ("[leaf_paths] | length", r#"{"result":6,"resultList":[6]}"#),
         ],
     );

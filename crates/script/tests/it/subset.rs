@@ -318,7 +318,7 @@ fn programs_mean_what_javascript_says() {
     proptest!(cases(3000), |(source in program(), input in input())| {
         share.count(agrees(&source, &input, false));
     });
-    assert!(share.of_all() >= 10, "{}", share.of_all());
+    assert!(share.of_all() >= 5, "{}", share.of_all());
 }
 
 #[test]

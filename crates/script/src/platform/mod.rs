@@ -1,5 +1,8 @@
 //! All that is particular to Linux: starting a helper, confining it, waking a thread that waits for descriptors.
 
+#[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+mod filter;
+
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -11,7 +14,12 @@ use std::time::Duration;
 use rustix::event::{EventfdFlags, eventfd};
 
 /// The first argument of a process that is to be a helper.
-pub(crate) const HELPER: &str = "--partitur-script-helper";
+const HELPER: &str = "--partitur-script-helper";
+
+/// Whether this process was started to be a helper.
+pub(crate) fn is_helper() -> bool {
+    std::env::args_os().nth(1).is_some_and(|first| first == HELPER)
+}
 
 /// What a helper may have beside the memory of a script: input, result, and what both take while they are read.
 const MEMORY_FACTOR: u64 = 4;
@@ -21,6 +29,10 @@ const MEMORY_FACTOR: u64 = 4;
 ///
 /// It must be the thread that stays longest: when it ends, the helper is killed.
 pub(crate) fn spawn(memory: usize, result_max: usize) -> io::Result<(Child, UnixStream)> {
+    if is_helper() {
+        // Each helper would start helpers, and those would.
+        return Err(io::Error::other("this program does not call `maybe_become_helper` first"));
+    }
     let (ours, theirs) = UnixStream::pair()?;
     ours.set_nonblocking(true)?;
     let child = Command::new("/proc/self/exe")
@@ -46,15 +58,20 @@ pub(crate) fn kill(child: &mut Child) -> Option<ExitStatus> {
     child.wait().ok()
 }
 
+/// How much less than others a slow helper gets: a third. With much less, a busy machine would make a script that
+/// takes long into one that takes too long.
+const SLOW_NICE: i32 = 5;
+
 /// From now on others go first.
 pub(crate) fn make_slower(child: &Child) {
     if let Some(pid) = rustix::process::Pid::from_raw(child.id() as i32) {
         // A kindness to others; nothing rests on it.
-        let _ = rustix::process::setpriority_process(Some(pid), 19);
+        let _ = rustix::process::setpriority_process(Some(pid), SLOW_NICE);
     }
 }
 
-/// Confines this process, for good: it dies with `parent`, and can open nothing, start nothing and grow by little.
+/// Confines this process, for good: it dies with `parent`, can open nothing, start nothing, reach no other process,
+/// and grow by little.
 /// Returns nothing if it cannot be confined, and then must not go on.
 pub(crate) fn confine(parent: i32, memory: u64) -> Option<()> {
     let size = memory_size()?;
@@ -79,6 +96,8 @@ pub(crate) fn confine(parent: i32, memory: u64) -> Option<()> {
     limit(libc::RLIMIT_NOFILE, 3)?;
     limit(libc::RLIMIT_NPROC, 0)?;
     limit(libc::RLIMIT_AS, size + memory * MEMORY_FACTOR)?;
+    #[cfg(any(target_arch = "x86_64", target_arch = "aarch64"))]
+    filter::install();
     Some(())
 }
 
