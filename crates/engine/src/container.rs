@@ -249,8 +249,19 @@ impl Run {
         };
         let view = View { scope, ..View::of(self, key) };
         let computed = match condition {
-            Computation::Script { language, source, .. } if self.serves() => {
-                Computed::Elsewhere(self.ask_about_loop(key, scope, &record, language, source.text(&view)))
+            Computation::Script { language, source, quick, .. } if self.serves() => {
+                let seen = LoopInput::of(self, key, scope);
+                match quick.as_ref().and_then(|quick| quick.evaluate(&seen)) {
+                    Some(value) => Computed::Value(value),
+                    None => Computed::Elsewhere(Effect::Evaluate {
+                        run: self.id(),
+                        task: record.seq,
+                        generation: record.generation,
+                        language: language.clone(),
+                        source: source.text(&view),
+                        input: seen.whole(),
+                    }),
+                }
             }
             Computation::Script { .. }
             | Computation::Expression(_)
@@ -262,37 +273,6 @@ impl Run {
             Computed::Failed(error) => self.fail_task(cx, key, record, error),
             // Each iteration has a generation of its own: asked again after a crash, it asks the same.
             Computed::Elsewhere(effect) => cx.batch.effect(effect.of_generation(record.generation)),
-        }
-    }
-
-    /// The condition of one of Conductor's loops sees, beside what the loop is given, the loop and the tasks of its body by
-    /// their names.
-    fn ask_about_loop(
-        &self,
-        key: Key,
-        scope: u32,
-        record: &TaskRecord,
-        language: &str,
-        source: String,
-    ) -> Effect {
-        let node = self.node(key);
-        let given = node.input.as_ref().map(|input| input.resolve(&View::inside(self, key.scope)));
-        let mut parts = given.and_then(|given| given.entries()).unwrap_or_default();
-        parts.push((node.name.clone(), self.output_of(key)));
-        let body = &self.scope(scope).graph;
-        for (inner, at) in body.nodes.iter().zip(0..) {
-            let inner_key = Key { scope, node: at };
-            if self.task(inner_key).is_some() {
-                parts.push((inner.name.clone(), self.output_of(inner_key)));
-            }
-        }
-        Effect::Evaluate {
-            run: self.id(),
-            task: record.seq,
-            generation: record.generation,
-            language: language.to_owned(),
-            source,
-            input: Payload::object(parts),
         }
     }
 
@@ -422,6 +402,60 @@ impl Run {
                 self.close_container(cx, key, TaskError::terminal(CANCELLED, "it was cancelled"));
             }
             _ => self.cancel_instance(cx, key),
+        }
+    }
+}
+
+/// What the condition of one of Conductor's loops sees: beside what the loop is given, the loop and the tasks of its body
+/// by their names. What a long loop has yielded is put together only if it is asked for.
+struct LoopInput<'a> {
+    run: &'a Run,
+    key: Key,
+    /// The iteration that has ended.
+    scope: u32,
+    given: Payload,
+}
+
+impl LoopInput<'_> {
+    fn of(run: &Run, key: Key, scope: u32) -> LoopInput<'_> {
+        let input = run.node(key).input.as_ref();
+        let given = input.map_or(Payload::Null, |input| input.resolve(&View::inside(run, key.scope)));
+        LoopInput { run, key, scope, given }
+    }
+
+    /// The task of the body of this name, if it has begun.
+    fn inner(&self, name: &str) -> Option<Key> {
+        let &node = self.run.scope(self.scope).graph.names.get(name)?;
+        let key = Key { scope: self.scope, node };
+        self.run.task(key).map(|_| key)
+    }
+
+    /// All of it, for an evaluator outside.
+    fn whole(&self) -> Payload {
+        let mut parts = self.given.entries().unwrap_or_default();
+        parts.push((self.run.node(self.key).name.clone(), self.run.output_of(self.key)));
+        for inner in &self.run.scope(self.scope).graph.nodes {
+            if let Some(key) = self.inner(&inner.name) {
+                parts.push((inner.name.clone(), self.run.output_of(key)));
+            }
+        }
+        Payload::object(parts)
+    }
+}
+
+impl Lookup for LoopInput<'_> {
+    fn lookup(&self, _head: &str, steps: &[Step]) -> Option<Payload> {
+        let (Step::Key(name), rest) = steps.split_first()? else { return None };
+        if **name == *self.run.node(self.key).name {
+            let iteration = self.run.task(self.key).map_or(0, |task| task.iteration);
+            return match rest {
+                [Step::Key(fact)] if &**fact == "iteration" => Some(Payload::from(u64::from(iteration))),
+                _ => navigate(&self.run.output_of(self.key), rest),
+            };
+        }
+        match self.inner(name) {
+            Some(key) => navigate(&self.run.output_of(key), rest),
+            None => navigate(&self.given, steps),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! A task's predecessors have all been heard: it is skipped, or it begins.
 
+use partitur_expr::{Lookup, Step, navigate};
 use partitur_model::definition::{OnFailure, Otherwise};
 use partitur_model::event::EventKind;
 use partitur_model::record::{RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
@@ -265,17 +266,23 @@ impl Run {
                 Ok(value) => Computed::Value(value),
                 Err(failure) => Computed::Failed(TaskError::terminal("rule", failure.to_string())),
             },
-            Computation::Script { language, source, input } => Computed::Elsewhere(Effect::Evaluate {
-                run: self.id(),
-                task: record.seq,
-                generation: record.generation + 1,
-                language: language.clone(),
-                source: source.text(view),
-                input: match &record.served {
+            Computation::Script { language, source, input, quick } => {
+                let input = match &record.served {
                     Some(served) => served.input.clone(),
                     None => input.resolve(view),
-                },
-            }),
+                };
+                if let Some(value) = quick.as_ref().and_then(|quick| quick.evaluate(&ScriptInput(&input))) {
+                    return Computed::Value(Payload::object([("result", value)]));
+                }
+                Computed::Elsewhere(Effect::Evaluate {
+                    run: self.id(),
+                    task: record.seq,
+                    generation: record.generation + 1,
+                    language: language.clone(),
+                    source: source.text(view),
+                    input,
+                })
+            }
         }
     }
 
@@ -402,6 +409,15 @@ fn run_outcome(outcome: TaskOutcome) -> RunOutcome {
 fn branch_failed(path: &str, error: TaskError) -> TaskError {
     let code = if error.code == CANCELLED { crate::container::BRANCH_FAILED.to_owned() } else { error.code };
     TaskError::terminal(code, format!("`{path}`: {}", error.message))
+}
+
+/// What a script sees as `$`.
+struct ScriptInput<'a>(&'a Payload);
+
+impl Lookup for ScriptInput<'_> {
+    fn lookup(&self, _head: &str, steps: &[Step]) -> Option<Payload> {
+        navigate(self.0, steps)
+    }
 }
 
 /// What came of a computation.

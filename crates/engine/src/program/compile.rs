@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use partitur_expr::{Expression, ParseError, Rules, Template, Tree};
+use partitur_expr::{Expression, ParseError, Rules, Script, Template, Tree};
 use partitur_graph::{Csr, Waves, bottom_levels};
 use partitur_model::definition::{self as source, Definition, Dialect, Evaluate, Items, Kind, Node, WaitFor};
 use partitur_model::{Fault, Place};
@@ -340,11 +340,15 @@ impl Compiler {
                     return None;
                 }
             },
-            Evaluate::Script { language, source, input } => Computation::Script {
-                language: language.clone(),
-                source: self.source(source, place)?,
-                input: self.tree(input, place)?,
-            },
+            Evaluate::Script { language, source, input } => {
+                let source = self.source(source, place)?;
+                Computation::Script {
+                    quick: quick(language, &source),
+                    language: language.clone(),
+                    source,
+                    input: self.tree(input, place)?,
+                }
+            }
         })
     }
 
@@ -453,6 +457,14 @@ fn inner_place(place: &Place, inner: &str) -> Place {
         Place(format!("{place}{inner}"))
     } else {
         Place(format!("{place}.{inner}"))
+    }
+}
+
+/// A script that can be evaluated at once.
+fn quick(language: &str, source: &Source) -> Option<Script> {
+    match source {
+        Source::Fixed(text) if language == "javascript" => Script::parse(text),
+        Source::Fixed(_) | Source::Filled(_) => None,
     }
 }
 

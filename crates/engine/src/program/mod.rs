@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use partitur_expr::{Expression, Rules, Template, Tree};
+use partitur_expr::{Expression, Rules, Script, Template, Tree};
 use partitur_graph::Csr;
 use partitur_model::definition::{ClaimMode, Definition, Guard, Join, Node, Retry};
 use partitur_model::record::RunOutcome;
@@ -156,7 +156,13 @@ pub(crate) enum Computation {
     Expression(Expression),
     Tree(Tree),
     Rules(Rules),
-    Script { language: String, source: Source, input: Tree },
+    Script {
+        language: String,
+        source: Source,
+        input: Tree,
+        /// The same, if it needs no evaluator outside.
+        quick: Option<Script>,
+    },
 }
 
 /// The text of a script.

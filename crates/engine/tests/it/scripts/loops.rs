@@ -138,38 +138,38 @@ fn a_cancelled_loop_begins_no_other_iteration() {
 #[test]
 fn the_condition_may_be_evaluated_elsewhere() {
     let poll = looping(repeat("poll", "true", graph("ask", vec![])), |poll| {
-        poll.condition = Some(evaluation("$.go"));
+        poll.condition = Some(evaluation("go($)"));
     });
     check(
         flow(graph("poll -> z", vec![poll])),
         "dispatch poll#1/ask#1",
-        r#"1s poll#1/ask ok => poll#1/ask succeeded, evaluate poll g1 $.go
+        r#"1s poll#1/ask ok => poll#1/ask succeeded, evaluate poll g1 go($)
            2s value poll g1 {"result":true} => dispatch poll#2/ask#1
            3s value poll g1 {"result":false} => 
-           4s poll#2/ask ok => poll#2/ask succeeded, evaluate poll g2 $.go
+           4s poll#2/ask ok => poll#2/ask succeeded, evaluate poll g2 go($)
            5s value poll g1 {"result":false} => 
            6s pause => 
            7s value poll g2 {"result":true} => 
            8s unpause => dispatch poll#3/ask#1
-           9s poll#3/ask ok => poll#3/ask succeeded, evaluate poll g3 $.go
+           9s poll#3/ask ok => poll#3/ask succeeded, evaluate poll g3 go($)
            10s cancel poll => poll cancelled, z skipped, run failed
            11s value poll g3 {"result":true} => 
            12s retry => dispatch poll#1/ask#1
-           13s poll#1/ask ok => poll#1/ask succeeded, evaluate poll g5 $.go"#,
+           13s poll#1/ask ok => poll#1/ask succeeded, evaluate poll g5 go($)"#,
     );
 }
 
 #[test]
 fn a_failure_elsewhere_stops_a_loop_that_waits_for_its_condition() {
     let poll = looping(repeat("poll", "true", graph("ask", vec![])), |poll| {
-        poll.condition = Some(evaluation("$.go"));
+        poll.condition = Some(evaluation("go($)"));
     });
     let mut definition = flow(graph("poll -> z, side", vec![poll]));
     definition.on_failure = OnFailure::FailFast;
     check(
         definition,
         "dispatch poll#1/ask#1, dispatch side#1",
-        r#"1s poll#1/ask ok => poll#1/ask succeeded, evaluate poll g1 $.go
+        r#"1s poll#1/ask ok => poll#1/ask succeeded, evaluate poll g1 go($)
            2s side fail => side failed, poll cancelled, run failed
            3s value poll g1 {"result":true} => "#,
     );

@@ -596,8 +596,30 @@ fn the_condition_of_a_loop_sees_the_loop_and_its_body() {
 }
 
 #[test]
+fn a_plain_condition_is_evaluated_at_once() {
+    let repeat = partitur_model::definition::Loop {
+        body: graph("", vec![simple("x")]),
+        condition: Some(javascript("if ($.loop['iteration'] < $.value) { true; } else { false; }")),
+        items: None,
+        keep_last: Some(1),
+        iterations_max: 10,
+    };
+    let repeat = given(Node::new("loop", Kind::Loop(Box::new(repeat))), r#"{"value": 2}"#);
+    let mut lab = Lab::new();
+    lab.submit(served(graph("", vec![repeat])));
+    lab.script(
+        r#"1s poll x => hand out [loop#1/x#0 {}]
+           2s done loop#1/x {"n":1} => loop#1/x succeeded
+           4s poll x => hand out [loop#2/x#0 {}]
+           5s done loop#2/x {"n":2} => loop#2/x succeeded, loop succeeded, run succeeded"#,
+    );
+    assert_eq!(lab.output(1), r#"{"n":2}"#);
+}
+
+#[test]
 fn a_switch_says_what_it_chose_as_conductor_does() {
-    let choose = partitur_model::definition::Switch { value: javascript("$.x"), cases: vec!["1".into()] };
+    let choose =
+        partitur_model::definition::Switch { value: javascript("which($.x)"), cases: vec!["1".into()] };
     let switch = given(Node::new("s", Kind::Switch(choose)), r#"{"x": 1}"#);
     let z = Node {
         trigger: partitur_model::definition::Trigger::Any,
@@ -605,7 +627,7 @@ fn a_switch_says_what_it_chose_as_conductor_does() {
     };
     check(
         served(graph("s -=1 a, a -> z, s -else z", vec![switch, simple("a"), z])),
-        "evaluate s g1 $.x",
+        "evaluate s g1 which($.x)",
         r#"1s value s g1 1.0 => s succeeded
            2s poll a => hand out [a#0 {}]
            3s done a => a succeeded

@@ -44,19 +44,19 @@ fn reports_after_a_reset_a_cancel_or_a_restart_change_nothing() {
 
 #[test]
 fn an_evaluation_of_another_generation_changes_nothing() {
-    let asks = Node::new("ask", Kind::Evaluate(evaluation("$.x")));
+    let asks = Node::new("ask", Kind::Evaluate(evaluation("f($)")));
     check(
         flow(graph("ask -> z", vec![asks])),
-        "evaluate ask g1 $.x",
+        "evaluate ask g1 f($)",
         r#"1s value ask g0 {"n":1} => 
            2s cancel ask => ask cancelled, z skipped, run failed
            3s value ask g1 {"n":1} => 
-           4s rerun ask => evaluate ask g3 $.x
+           4s rerun ask => evaluate ask g3 f($)
            5s value ask g1 {"n":1} => 
            6s value ask g3 {"n":2} => ask succeeded, dispatch z#1
            7s value ask g3 {"n":3} => 
            8s z ok => z succeeded, run succeeded
-           9s restart => evaluate ask g131073 $.x
+           9s restart => evaluate ask g131073 f($)
            10s value ask g1 {"n":4} => 
            11s value ask g131073 {"n":5} => ask succeeded, dispatch z#1"#,
     );
@@ -64,13 +64,13 @@ fn an_evaluation_of_another_generation_changes_nothing() {
 
 #[test]
 fn an_evaluation_for_a_run_before_it_was_started_afresh_changes_nothing() {
-    let asks = Node::new("ask", Kind::Evaluate(evaluation("$.x")));
+    let asks = Node::new("ask", Kind::Evaluate(evaluation("f($)")));
     let mut lab = Lab::new();
     lab.submit(flow(graph("ask -> z", vec![asks])));
     let (run, task) = *lab.rows.tasks.keys().next().unwrap();
     lab.script(
         "1s cancel => ask cancelled, run cancelled
-         2s restart => evaluate ask g65537 $.x",
+         2s restart => evaluate ask g65537 f($)",
     );
     let late = Input::Evaluated { run, task, generation: 1, result: Ok(Payload::Null) };
     assert_eq!(lab.input(late), Vec::<String>::new());
@@ -78,11 +78,11 @@ fn an_evaluation_for_a_run_before_it_was_started_afresh_changes_nothing() {
 
 #[test]
 fn an_evaluation_before_a_restart_changes_nothing_where_the_number_of_its_task_is_used_again() {
-    let asks = Node::new("ask", Kind::Evaluate(evaluation("$.x")));
+    let asks = Node::new("ask", Kind::Evaluate(evaluation("f($)")));
     let mut lab = Lab::new();
     lab.submit(flow(graph("first -> ask", vec![task("first"), asks])));
     lab.script(
-        "1s first ok => first succeeded, evaluate ask g1 $.x
+        "1s first ok => first succeeded, evaluate ask g1 f($)
          2s cancel => ask cancelled, run cancelled
          3s restart => dispatch first#1",
     );
@@ -90,7 +90,7 @@ fn an_evaluation_before_a_restart_changes_nothing_where_the_number_of_its_task_i
     lab.rows.tasks.clear();
     lab.script(
         "4s crash => dispatch first#1
-         5s first ok => first succeeded, evaluate ask g65537 $.x
+         5s first ok => first succeeded, evaluate ask g65537 f($)
          6s value ask g1 {} =>
          7s value ask g65537 {} => ask succeeded, run succeeded",
     );
