@@ -19,7 +19,7 @@ use crate::http::HttpThread;
 use crate::inbox::{Inbox, Letter};
 use crate::log::Stream;
 use crate::platform::{DirWatch, Guard, Instance, Poller, Ready, Spawner, Waker};
-use crate::private::progress_token;
+use crate::private::Written;
 use crate::process::{Process, Source};
 use crate::run::{Run, RunContext};
 use crate::sink::{Outlets, Sink, now};
@@ -395,6 +395,8 @@ impl LocalExecutor {
     fn look(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let mut ready = std::mem::take(&mut self.ready);
         self.poller.wait(timeout, &mut ready)?;
+        // First of all, so that what an attempt has left is known when its end is looked at.
+        self.on_written();
         for Ready(tag) in ready.drain(..) {
             self.on_ready(tag);
         }
@@ -409,7 +411,7 @@ impl LocalExecutor {
             self.waker.reset();
             self.events.push(WorkerEvent::Woken);
         } else if serial == DIRS {
-            self.on_written();
+            // It woke us, and was looked at before all others.
         } else if serial == INBOX {
             self.inbox.take().into_iter().for_each(|letter| self.on_letter(letter));
         } else if let Some(watched) = self.watched.get(&serial) {
@@ -487,10 +489,23 @@ impl LocalExecutor {
         });
     }
 
-    /// Attempts have written files; those of progress are for us.
+    /// Attempts may have written files that are for us.
     fn on_written(&mut self) {
-        let mut speakers = Vec::new();
-        self.dirs.read(|dir, name| speakers.extend(progress_token(name).map(|token| (dir, token))));
+        let (mut speakers, runs) = (Vec::new(), &mut self.runs);
+        let missed = self.dirs.read(|dir, name| match Written::of(name) {
+            Some(Written::Progress(token)) => speakers.push((dir, token)),
+            Some(Written::Output(token)) => {
+                let run = runs.values_mut().find(|run| run.watch == Some(dir));
+                run.and_then(|run| run.outputs.as_mut()).into_iter().for_each(|outputs| {
+                    outputs.insert(token);
+                });
+            }
+            None => {}
+        });
+        if missed {
+            // From now on we look for ourselves.
+            runs.values_mut().for_each(|run| run.outputs = None);
+        }
         speakers.dedup();
         for (dir, token) in speakers {
             let of_dir = |id: &AttemptId| self.runs.get(&id.run).is_some_and(|run| run.watch == Some(dir));

@@ -38,7 +38,7 @@ impl PrivateDir {
 
     /// Where an attempt leaves its result.
     pub fn output(&self, attempt: AttemptId) -> PathBuf {
-        self.path.join(format!("{}.output", attempt.token))
+        self.path.join(format!("{}{OUTPUT_SUFFIX}", attempt.token))
     }
 
     /// Where an attempt says how far it is.
@@ -77,11 +77,24 @@ fn remove_dirs(is_meant: impl Fn(&str) -> bool) {
 }
 
 const PROGRESS_SUFFIX: &str = ".progress";
+const OUTPUT_SUFFIX: &str = ".output";
 
-/// The attempt whose file of progress this is.
-pub(crate) fn progress_token(file_name: &[u8]) -> Option<FencingToken> {
-    let token = std::str::from_utf8(file_name).ok()?.strip_suffix(PROGRESS_SUFFIX)?;
-    token.parse().ok().map(FencingToken)
+/// What an attempt may write in a private directory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Written {
+    /// How far it is.
+    Progress(FencingToken),
+    /// Its result.
+    Output(FencingToken),
+}
+
+impl Written {
+    /// What a file of this name is.
+    pub fn of(file_name: &[u8]) -> Option<Written> {
+        let name = std::str::from_utf8(file_name).ok()?;
+        let token = |suffix: &str| Some(FencingToken(name.strip_suffix(suffix)?.parse().ok()?));
+        token(PROGRESS_SUFFIX).map(Written::Progress).or_else(|| token(OUTPUT_SUFFIX).map(Written::Output))
+    }
 }
 
 /// What a task left in a file, at most `max` bytes and one more; `None` if there is no file. Only a plain file counts:

@@ -12,6 +12,7 @@ use std::ptr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use partitur_model::FencingToken;
 use partitur_model::dispatch::{self, Dispatch, Ending};
 use partitur_model::record::TaskError;
 use rustix::process::Signal;
@@ -49,6 +50,7 @@ pub(crate) struct Process {
     pub sink: Sink,
     phase: Phase,
     stopping: Option<Stopping>,
+    token: FencingToken,
     output_file: PathBuf,
     progress_file: ProgressFile,
     secret_files: Vec<PathBuf>,
@@ -132,6 +134,7 @@ impl Process {
             sink: Sink::new(dispatch.attempt, dispatch.number, secrets.masker, work.output, budget),
             phase: Phase::Young { until: Instant::now() + UNWATCHED },
             stopping: None,
+            token: dispatch.attempt.token,
             output_file: desk.run.private.output(dispatch.attempt),
             progress_file: ProgressFile::new(desk.run.private.progress(dispatch.attempt)),
             secret_files: secrets.files,
@@ -306,7 +309,7 @@ impl Process {
         let others = self.others(desk.births);
         let is_empty = || self.tree.members(&others).is_empty() && !self.tree.is_undecided();
         if self.tree.is_gone(&others) || is_empty() {
-            return Some(self.ending(exit));
+            return Some(self.ending(exit, desk.run));
         }
         if self.stopping.is_none() {
             self.tree.signal(Signal::KILL, &others);
@@ -316,9 +319,11 @@ impl Process {
         None
     }
 
-    fn ending(&mut self, exit: Exit) -> Ending {
+    fn ending(&mut self, exit: Exit, run: &mut Run) -> Ending {
         let capture = std::mem::replace(&mut self.sink.capture, Capture::Nothing);
-        let file = match capture.reads_file() {
+        // Looking for a file that is not there costs as much as starting a process does in pipes.
+        let may_be_there = run.outputs.as_mut().is_none_or(|outputs| outputs.remove(&self.token));
+        let file = match capture.reads_file() && may_be_there {
             true => self.take_output_file(),
             false => Ok(None),
         };

@@ -1,12 +1,13 @@
 //! A run whose tasks are executed here: what they share.
 
+use std::collections::HashSet;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use partitur_model::RunId;
+use partitur_model::{FencingToken, RunId};
 
 use crate::environment::Environment;
 use crate::log::Writer;
@@ -37,6 +38,8 @@ pub(crate) struct Run {
     pub private: PrivateDir,
     /// The private directory, as the executor watches it; `None` if that is not possible.
     pub watch: Option<DirId>,
+    /// Attempts that have left a file as their result; `None` if that is not known of all.
+    pub outputs: Option<HashSet<FencingToken>>,
     /// What a process reads that is given nothing.
     pub no_input: File,
     /// How many attempts live.
@@ -50,12 +53,14 @@ impl Run {
         let shared = context.env.iter().filter(|(name, _)| !holds_secret(name));
         let shared = shared.map(|(name, value)| (name.as_os_str(), value.as_os_str()));
         let private = PrivateDir::new(context.run, instance)?;
+        let watch = watch.add(private.path()).ok();
         let here = (OsStr::new("PWD"), context.dir.as_os_str());
         Ok(Run {
             environment: Environment::new(shared.chain(std::iter::once(here))),
             log: Writer::new(context.log)?,
             secrets: context.secrets,
-            watch: watch.add(private.path()).ok(),
+            outputs: watch.map(|_| HashSet::new()),
+            watch,
             private,
             no_input: File::open("/dev/null")?,
             dir: context.dir,

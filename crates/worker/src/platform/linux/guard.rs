@@ -28,7 +28,8 @@ impl Guard {
         let (theirs, ours) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
         let mut leaders = leaders();
         // SAFETY: the child is alone in its memory and never returns from `keep_watch`. What it calls allocates, which
-        // the system's allocator allows after a fork, and takes no lock that another thread of ours may hold.
+        // the system's allocator allows after a fork, as must any other; and it takes no lock that another thread of ours
+        // may hold.
         let pid = unsafe { libc::fork() };
         match pid {
             -1 => Err(io::Error::last_os_error()),

@@ -99,13 +99,18 @@ pub(super) fn children() -> Option<Vec<i32>> {
     let mut text = Vec::new();
     let mut part = [0; 256];
     loop {
-        match list.read_at(&mut part, text.len() as u64).ok()? {
-            0 => break,
-            length => text.extend_from_slice(&part[..length]),
+        let length = list.read_at(&mut part, text.len() as u64).ok()?;
+        text.extend_from_slice(&part[..length]);
+        if length + NUMBER_MAX < part.len() {
+            // There was room for a further one: it was all there is.
+            break;
         }
     }
     Some(text.split(|&byte| byte == b' ').filter_map(number).collect())
 }
+
+/// So long a number of a process may be, with the blank behind it.
+const NUMBER_MAX: usize = 12;
 
 /// The environment with which a process was started, empty if it may not be read. Nothing if that cannot be said yet:
 /// whoever becomes another program has neither environment nor arguments for a moment.

@@ -57,6 +57,8 @@ pub(crate) struct SpawnError {
 /// Starts processes.
 pub(crate) struct Spawner {
     stack: Box<[Aligned]>,
+    /// Ours.
+    pid: libc::pid_t,
     /// The kernel, or whoever filters its calls, refuses the short way.
     refused: bool,
 }
@@ -87,17 +89,17 @@ pub(crate) fn spare(pid: i32) {
 impl Spawner {
     pub fn new() -> Spawner {
         let stack = vec![Aligned { _bytes: [0; 16] }; STACK_BYTES / size_of::<Aligned>()];
-        Spawner { stack: stack.into_boxed_slice(), refused: false }
+        Spawner { stack: stack.into_boxed_slice(), pid: std::process::id() as libc::pid_t, refused: false }
     }
 
     pub fn spawn(&mut self, spawn: &Spawn<'_>) -> Result<Child, SpawnError> {
         let mut leaders = leaders();
         let child = match self.refused {
-            true => spawn_by_fork(spawn),
+            true => spawn_by_fork(spawn, self.pid),
             false => match self.spawn_by_clone(spawn) {
                 Err(error) if error.is_refusal() => {
                     self.refused = true;
-                    spawn_by_fork(spawn)
+                    spawn_by_fork(spawn, self.pid)
                 }
                 outcome => outcome,
             },
@@ -107,7 +109,7 @@ impl Spawner {
     }
 
     fn spawn_by_clone(&mut self, spawn: &Spawn<'_>) -> Result<Child, SpawnError> {
-        let mut plan = Plan::new(spawn);
+        let mut plan = Plan { spawn, parent: self.pid, failure: None };
         let mut pidfd: RawFd = -1;
         let flags = libc::CLONE_VM | libc::CLONE_VFORK | libc::CLONE_PIDFD | libc::SIGCHLD;
         let top = self.stack.as_mut_ptr_range().end;
@@ -148,12 +150,7 @@ struct Plan<'a> {
     failure: Option<(Stage, c_int)>,
 }
 
-impl<'a> Plan<'a> {
-    fn new(spawn: &'a Spawn<'a>) -> Plan<'a> {
-        // SAFETY: takes nothing, touches nothing.
-        Plan { spawn, parent: unsafe { libc::getpid() }, failure: None }
-    }
-
+impl Plan<'_> {
     /// Becomes the program; returns only if that failed, with the step that did.
     ///
     /// # Safety
@@ -247,11 +244,11 @@ impl Drop for SignalsHeld {
 
 /// The long way, where `clone` is refused: a real fork, so that the child has memory of its own. It says how it
 /// failed through a pipe that `exec` closes.
-fn spawn_by_fork(spawn: &Spawn<'_>) -> Result<Child, SpawnError> {
+fn spawn_by_fork(spawn: &Spawn<'_>, parent: libc::pid_t) -> Result<Child, SpawnError> {
     let at_clone = |cause: io::Error| SpawnError { stage: Stage::Clone, cause };
     let (ours, theirs) =
         rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC).map_err(|errno| at_clone(errno.into()))?;
-    let plan = Plan::new(spawn);
+    let plan = Plan { spawn, parent, failure: None };
     let held = SignalsHeld::new();
     // SAFETY: the child does nothing but system calls until it is another program or gone.
     let pid = unsafe { libc::fork() };

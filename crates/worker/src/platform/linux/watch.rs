@@ -1,4 +1,4 @@
-//! Tells when files in certain directories are written.
+//! Tells when files in certain directories appear and are written.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -21,23 +21,59 @@ impl DirWatch {
 
     /// From now on. It ends when the directory is removed.
     pub fn add(&self, dir: &Path) -> io::Result<DirId> {
-        Ok(DirId(inotify::add_watch(&self.0, dir, inotify::WatchFlags::MODIFY)?))
+        let flags = inotify::WatchFlags::MODIFY | inotify::WatchFlags::CREATE | inotify::WatchFlags::MOVED_TO;
+        Ok(DirId(inotify::add_watch(&self.0, dir, flags)?))
     }
 
-    /// Each file that was written since, by its directory and name. Several writes may count as one.
-    pub fn read(&self, mut written: impl FnMut(DirId, &[u8])) {
+    /// Each file that has appeared or was written since, by its directory and name; several changes may count as one.
+    /// Says whether there may have been others: there were more than the kernel keeps.
+    pub fn read(&self, mut changed: impl FnMut(DirId, &[u8])) -> bool {
         let mut buffer = [MaybeUninit::uninit(); 4096];
         let mut reader = inotify::Reader::new(&self.0, &mut buffer);
+        let mut missed = false;
         while let Ok(event) = reader.next() {
+            missed |= event.events().contains(inotify::ReadFlags::QUEUE_OVERFLOW);
             if let Some(name) = event.file_name() {
-                written(DirId(event.wd()), name.to_bytes());
+                changed(DirId(event.wd()), name.to_bytes());
             }
         }
+        missed
     }
 }
 
 impl AsFd for DirWatch {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn files_that_appear_in_any_way_are_told_and_too_many_are_told_as_missed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (inside, outside) = (dir.path().join("inside"), dir.path().join("outside"));
+        std::fs::create_dir(&inside).unwrap();
+        std::fs::write(&outside, "").unwrap();
+        let watch = DirWatch::new().unwrap();
+        let id = watch.add(&inside).unwrap();
+        std::fs::write(inside.join("empty"), "").unwrap();
+        std::fs::hard_link(&outside, inside.join("linked")).unwrap();
+        std::fs::rename(&outside, inside.join("moved")).unwrap();
+        let mut told = Vec::new();
+        let missed = watch.read(|dir, name| told.push((dir, String::from_utf8_lossy(name).into_owned())));
+        assert_eq!(
+            (told, missed),
+            (["empty", "linked", "moved"].map(|name| (id, name.to_owned())).into(), false)
+        );
+
+        let kept = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").unwrap();
+        for number in 0..kept.trim().parse::<u32>().unwrap() + 1 {
+            std::fs::write(inside.join(number.to_string()), "").unwrap();
+        }
+        assert!(watch.read(|_, _| {}));
+        assert!(!watch.read(|_, _| {}));
     }
 }
