@@ -7,7 +7,7 @@ use std::sync::mpsc::{Receiver, channel};
 use partitur::host::{Followed, Notice, Session};
 use partitur_api::outcome_name;
 use partitur_model::definition::Definition;
-use partitur_model::record::{RunOutcome, RunState, TaskState};
+use partitur_model::record::{RunOutcome, RunRecord, RunState, TaskRecord, TaskState};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -17,6 +17,9 @@ use crate::records::{self, Records};
 use crate::settings::open_reader;
 use crate::shape::{Expected, Shape};
 use crate::summary;
+
+/// A run and its tasks.
+type Rows = (RunRecord, Vec<TaskRecord>);
 
 /// A run and how it is looked at.
 pub struct Scene {
@@ -52,7 +55,7 @@ impl Scene {
         let followed = session.follow(self.run, pulse, &mut |notice| {
             if let Notice::Hosting { .. } = notice {
                 progress.close();
-                self.sum_up(&progress);
+                self.sum_up(&progress, None);
                 summed_up = true;
             }
             progress.notice(notice);
@@ -60,10 +63,13 @@ impl Scene {
         progress.close();
         let followed = followed?;
         if !summed_up {
-            self.sum_up(&progress);
+            self.sum_up(&progress, session.rows(self.run));
         }
         self.print_output(&progress);
-        self.exit(followed, &progress)
+        let exit = self.exit(followed, &progress);
+        // The process is about to end: giving back what is known of every task would take milliseconds.
+        std::mem::forget(progress);
+        exit
     }
 
     fn board(&self) -> Result<Board, Failure> {
@@ -103,22 +109,33 @@ impl Scene {
         Some(receiver)
     }
 
-    fn sum_up(&self, progress: &Progress) {
+    fn sum_up(&self, progress: &Progress, rows: Option<Rows>) {
         if !progress.is_for_people() || self.look.quiet {
             return;
         }
         let colour = self.colour.for_stream(&std::io::stderr());
-        match self.records() {
+        match self.records_of(rows) {
             Ok(records) => {
                 let (_, watch) = progress.result();
                 let columns = width();
                 summary::say(&summary::lines(&records, watch, &self.state, columns), colour);
+                std::mem::forget(records);
             }
             // The run has ended as it did; only the figures are missing.
             Err(failure) => {
                 let words = format!("the figures of the run cannot be read: {failure}");
                 summary::say(&[Line::new().add(Paint::Warn, words)], colour);
             }
+        }
+    }
+
+    /// From memory where that has all of it; sub-runs may have left it.
+    fn records_of(&self, rows: Option<Rows>) -> Result<Records, Failure> {
+        match rows {
+            Some((run, tasks)) if self.definition.flows.is_empty() => {
+                Ok(Records { run, tasks, definition: self.definition.clone(), children: Vec::new() })
+            }
+            Some(_) | None => self.records(),
         }
     }
 

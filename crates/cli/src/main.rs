@@ -28,6 +28,11 @@ use commands::Cli;
 use exit::Exit;
 use failure::Failure;
 
+/// The system's allocator takes a quarter of what the host's thread computes, and three times the page faults. Version 2
+/// takes no locks, which the guard relies on: it is forked while other threads allocate.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,

@@ -95,12 +95,13 @@ enum Order {
 
 impl Run {
     pub fn run(self, global: &Global) -> Result<Exit, Failure> {
-        let loaded = document::open(&self.file, global.color)?;
+        // Kept until the process ends: giving a large document back piece by piece would take milliseconds.
+        let loaded: &'static Loaded = Box::leak(Box::new(document::open(&self.file, global.color)?));
         let definition = loaded.document.definition.clone();
         let input = document::inputs(&definition, self.input_file.as_deref(), &self.inputs, &self.targets)?;
         let state = global.state_for(&loaded.dir);
         if self.dry_run {
-            let at_once = self.at_once(&loaded);
+            let at_once = self.at_once(loaded);
             return plan::show(&definition, &self.targets, &input, &state, at_once, self.look.json);
         }
         let secrets = document::secrets(&definition, self.secret_dir.as_deref())?;
@@ -108,19 +109,19 @@ impl Run {
         let settings = Settings {
             durable: self.durable,
             order: self.order.into(),
-            ..settings(&state, Some(self.slots(&loaded)), secrets)
+            ..settings(&state, Some(self.slots(loaded)), secrets)
         };
         if !self.look.json && !self.look.quiet {
-            document::tell_warnings(&loaded, &self.file);
+            document::tell_warnings(loaded, &self.file);
         }
-        let (mut session, run, resumed) = persist(|| self.begin(&loaded, &input, &settings))?;
+        let (mut session, run, resumed) = persist(|| self.begin(loaded, &input, &settings))?;
         Scene {
             run,
             state,
             dir: loaded.dir.display().to_string(),
             definition,
             targets: self.targets.clone(),
-            at_once: self.at_once(&loaded),
+            at_once: self.at_once(loaded),
             resumed,
             look: self.look,
             colour: global.color,
@@ -165,6 +166,7 @@ impl Run {
     ) -> Result<(Session, u64), Failure> {
         let secrets = settings.secrets.clone();
         let mut session = Session::enter(settings.clone(), &[])?;
+        session.lend(loaded);
         let accepted = session.submit(Submit {
             definition: (&loaded.record).into(),
             input: input.render(),

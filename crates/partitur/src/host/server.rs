@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use partitur_api::{Command as WireCommand, Event, EventKind, Request, Response, Status, Stream, Submit};
-use partitur_engine::{Answer, Command, Effect, Input, Refusal, ReplyTo, Submission};
+use partitur_engine::{Answer, Command, Effect, Input, Program, Refusal, ReplyTo, Submission};
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind};
 use partitur_model::event::EventKind as ModelKind;
-use partitur_model::record::{RunOptions, TaskError};
-use partitur_model::{AttemptId, Payload, RunId, Timestamp};
+use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, TaskError, TaskRecord};
+use partitur_model::{AttemptId, DefinitionId, Payload, RunId, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Shard};
 use partitur_store::{HostLock, Reader, SqliteStore, StateDir, StoreError, Synchronous};
 use partitur_worker::{CacheOptions, LocalExecutor, RunContext, WorkerEvent, kill_strays};
@@ -38,6 +38,8 @@ pub(crate) struct Host {
     clock: Clock,
     state: StateDir,
     reader: Option<Reader>,
+    /// A document that the next submission need not have compiled.
+    lent: Option<(DefinitionId, Arc<Program>)>,
     contexts: BTreeMap<RunId, Context>,
     feed: Feed,
     /// Runs that had ended in memory when somebody began to follow them.
@@ -134,6 +136,7 @@ impl Host {
             clock,
             state,
             reader: None,
+            lent: None,
             contexts: BTreeMap::new(),
             feed: Feed::default(),
             maybe_over: Vec::new(),
@@ -421,7 +424,7 @@ impl Host {
         let Some(record) = submit.definition.to_record() else {
             return self.refuse(who, "the definition is no record of one");
         };
-        let program = match self.shard.compile(&record) {
+        let program = match self.compiled(who, &record) {
             Ok(program) => program,
             Err(message) => return self.refuse(who, message),
         };
@@ -456,6 +459,19 @@ impl Host {
                 reply: Some(reply),
             })),
         );
+    }
+
+    /// What the terminal of the host itself has compiled is taken from it; others may lend nothing.
+    fn compiled(&mut self, who: Follower, record: &DefinitionRecord) -> Result<Arc<Program>, String> {
+        match (who, self.lent.take()) {
+            (Follower::Own, Some((id, program))) if id == record.id => Ok(program),
+            (Follower::Own | Follower::Terminal(_), _) => self.shard.compile(record),
+        }
+    }
+
+    /// The terminal of the host itself has compiled this document, and is about to submit it.
+    pub(crate) fn lend(&mut self, id: DefinitionId, program: Arc<Program>) {
+        self.lent = Some((id, program));
     }
 
     /// How long tasks of this name took before, for the order in which they start.
@@ -619,6 +635,13 @@ impl Host {
             cache: status::of_cache(self.executor.cache_stats()),
             ..status::of_engine(self.shard.engine())
         }
+    }
+
+    /// A run and its tasks, if all of it is durable.
+    pub(crate) fn rows(&self, number: u64) -> Option<(RunRecord, Vec<TaskRecord>)> {
+        let engine = self.shard.engine();
+        let run = engine.resident().find(|run| run.number() == number).filter(|_| self.shard.is_quiet())?;
+        Some((engine.run(run)?.clone(), engine.tasks(run).cloned().collect()))
     }
 
     /// The next thing for the terminal of the host itself.

@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use partitur_api::{Command, Event, Request, Response, Status, Submit};
 use partitur_engine::admission::{self, CriticalPath, Fifo, LongestFirst, ShortestFirst};
+use partitur_model::record::{RunRecord, TaskRecord};
 use partitur_runtime::{OpenError, ShardError};
 use partitur_store::{StateDir, StoreError};
 
 use super::context::env_to_wire;
+use super::document::Loaded;
 use super::feed::Follower;
 use super::guest::Guest;
 use super::server::{Host, Own, Readiness};
@@ -233,6 +235,14 @@ impl Session {
         }
     }
 
+    /// The document of a submission is compiled already: if this process hosts, it is not compiled again.
+    pub fn lend(&mut self, document: &Loaded) {
+        match &mut self.side {
+            Side::Host(host) => host.lend(document.record.id, document.program.clone()),
+            Side::Guest(_) => {}
+        }
+    }
+
     /// Does something to a run; returns when it is durable.
     ///
     /// # Errors
@@ -247,6 +257,15 @@ impl Session {
     /// [`HostError::Refused`] if there is none of this name.
     pub fn reset_breaker(&mut self, name: &str) -> Result<(), HostError> {
         self.done(Request::ResetBreaker { name: name.to_owned() })
+    }
+
+    /// A run and its tasks as they are stored, out of memory: only if this process hosts it, and nothing of it is on
+    /// its way to the disk.
+    pub fn rows(&self, run: u64) -> Option<(RunRecord, Vec<TaskRecord>)> {
+        match &self.side {
+            Side::Host(host) => host.rows(run),
+            Side::Guest(_) => None,
+        }
     }
 
     /// How things stand.
