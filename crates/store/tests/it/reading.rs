@@ -7,7 +7,7 @@ use std::time::Duration;
 use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
 use partitur_model::record::*;
-use partitur_model::{DefinitionId, RunId, TaskId, TaskSeq, Timestamp};
+use partitur_model::{RunId, TaskId, TaskSeq, Timestamp};
 use partitur_store::{Reader, RunFilter, SqliteStore, StoreError, TaskHead};
 use tempfile::TempDir;
 
@@ -175,22 +175,26 @@ fn runs_are_found_by_what_their_submitters_call_them() {
 }
 
 #[test]
-fn running_runs_are_told_apart_by_name_definition_and_time() {
+fn running_runs_are_told_apart_by_name_version_and_time() {
     let mut host = Host::new();
     let mut changes: Vec<Change> = (1..=1_500).map(|number| add_run(run(number))).collect();
-    changes.push(add_run(RunRecord { definition: DefinitionId(9), ..run(1_501) }));
+    let server = ServerOptions { version: 2, ..ServerOptions::default() };
+    let options = RunOptions { server: Some(Arc::new(server)), ..RunOptions::default() };
+    changes.push(add_run(RunRecord { options, ..run(1_501) }));
     changes.push(add_run(RunRecord { name: "other".into(), ..run(1_502) }));
     changes.push(add_run(ended_run(1_503, RunOutcome::Succeeded)));
     host.commit(changes);
     let reader = host.reader();
-    let running = |definitions: &[DefinitionId], from, to| -> Vec<u64> {
-        let ids = reader.running("month-end", definitions, from, to).unwrap();
+    let running = |version, from, to| -> Vec<u64> {
+        let ids = reader.running("month-end", version, from..=to).unwrap();
         ids.into_iter().map(|id| id.number()).collect()
     };
-    let (always, at) = ((Timestamp::ZERO, Timestamp::MAX), |number| run(number).created);
-    assert_eq!(running(&[], always.0, always.1), (1..=1_501).collect::<Vec<_>>());
-    assert_eq!(running(&[DefinitionId(9)], always.0, always.1), [1_501]);
-    assert_eq!(running(&[definition().id], at(1_499), at(1_501)), [1_499, 1_500]);
+    let (first, last) = (Timestamp::ZERO, Timestamp::MAX);
+    let at = |number| run(number).created;
+    assert_eq!(running(None, first, last), (1..=1_501).collect::<Vec<_>>());
+    assert_eq!(running(Some(2), first, last), [1_501]);
+    assert_eq!(running(Some(1), first, last), [0; 0]);
+    assert_eq!(running(None, at(1_499), at(1_500)), [1_499, 1_500]);
 }
 
 #[test]

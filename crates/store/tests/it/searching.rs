@@ -27,6 +27,7 @@ fn any_run_of_some(number: u64) -> RunRecord {
     let state = states[pick(4, 1) as usize];
     let created = Timestamp::from_millis(1_800_000_000_000 + number / 3 * 10);
     let server = ServerOptions {
+        version: pick(3, 8) as u32,
         correlation: [None, Some("order-7"), Some("ORDER-8")][pick(3, 2) as usize].map(Into::into),
         ..ServerOptions::default()
     };
@@ -43,7 +44,7 @@ fn any_run_of_some(number: u64) -> RunRecord {
         error: (state == RunState::Ended(RunOutcome::Failed)).then(|| {
             TaskError::new("exit-1", if pick(2, 7) == 0 { long } else { "The Printer is on fire".into() })
         }),
-        options: RunOptions { server: Some(Arc::new(server)), ..RunOptions::default() },
+        options: RunOptions { server: (pick(5, 9) > 0).then(|| Arc::new(server)), ..RunOptions::default() },
         ..run(number)
     }
 }
@@ -65,6 +66,10 @@ fn expected(runs: &[RunRecord], search: &Search) -> (Vec<u64>, usize) {
     let mut numbers: Vec<u64> = runs
         .iter()
         .filter(|run| any(search.names.is_empty(), search.names.contains(&run.name)))
+        .filter(|run| {
+            let version = run.options.server.as_ref().map(|server| server.version);
+            any(search.versions.is_empty(), version.is_some_and(|it| search.versions.contains(&it)))
+        })
         .filter(|run| any(search.states.is_empty(), search.states.contains(&run.state)))
         .filter(|run| {
             let correlation = correlation(run).unwrap_or_default().to_owned();
@@ -113,14 +118,21 @@ fn any_search() -> impl Strategy<Value = Search> {
         ["order", "printer", "STANDS STILL", "month", "exit-1", "00000000-01", "nowhere"][at].to_owned()
     }));
     let order = prop_oneof![Just(Order::NewestFirst), Just(Order::OldestFirst)];
-    let what = (texts(&["month-end", "invoices", "x"]), states, texts(&["order-7", "ORDER-8"]), parent);
+    let what = (
+        texts(&["month-end", "invoices", "x"]),
+        vec(0_u32..4, 0..3),
+        states,
+        texts(&["order-7", "ORDER-8"]),
+        parent,
+    );
     let times = ((any_time(), any_time()), of((any_time(), any_time())));
     (what, ids, definitions, times, text, (order, 0_usize..9, 0_usize..40)).prop_map(
         |(what, ids, definitions, (created, ended), text, (order, offset, limit))| {
-            let (names, states, correlations, parent) = what;
+            let (names, versions, states, correlations, parent) = what;
             let (created, ended) = (created.0..=created.1, ended.map(|(from, to)| from..=to));
             Search {
                 names,
+                versions,
                 states,
                 correlations,
                 parent,

@@ -1,7 +1,9 @@
 //! Runs by what they are called, and in order.
 
+use std::ops::RangeInclusive;
+
 use partitur_model::record::{RunRecord, RunState};
-use partitur_model::{DefinitionId, RunId, Timestamp};
+use partitur_model::{RunId, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{OptionalExtension, Row, params, params_from_iter};
 
@@ -48,7 +50,7 @@ pub struct RunPage {
 struct OpenRun {
     key: i64,
     random: i64,
-    definition: Vec<u8>,
+    version: Option<u32>,
     created: Timestamp,
 }
 
@@ -175,17 +177,16 @@ impl Reader {
         select.query_row([key, name], |row| row.get(0)).optional()
     }
 
-    /// The runs of this name that have not ended, oldest first: of one of these definitions, unless there are none of
-    /// these, and accepted within these times.
+    /// The runs of this name that have not ended, oldest first: of this version, if one is given, and accepted within
+    /// these times.
     ///
     /// # Errors
     /// The disk's.
     pub fn running(
         &self,
         name: &str,
-        definitions: &[DefinitionId],
-        from: Timestamp,
-        to: Timestamp,
+        version: Option<u32>,
+        created: RangeInclusive<Timestamp>,
     ) -> Result<Vec<RunId>, StoreError> {
         let (mut ids, mut after) = (Vec::new(), i64::MIN);
         loop {
@@ -193,9 +194,7 @@ impl Reader {
             let Some(last) = page.last() else { return Ok(ids) };
             after = last.key;
             let wanted = page.iter().filter(|run| {
-                let is_of = |id: &DefinitionId| id.0.to_be_bytes()[..] == run.definition;
-                (from..=to).contains(&run.created)
-                    && (definitions.is_empty() || definitions.iter().any(is_of))
+                created.contains(&run.created) && version.is_none_or(|version| run.version == Some(version))
             });
             ids.extend(wanted.map(|run| run_id(RunKey(run.key), run.random)));
         }
@@ -203,12 +202,12 @@ impl Reader {
 
     fn open_after(&self, name: &str, after: i64) -> rusqlite::Result<Vec<OpenRun>> {
         let mut select = self.conn.prepare_cached(
-            "SELECT key, random, definition, created FROM runs INDEXED BY runs_open
+            "SELECT key, random, version, created FROM runs INDEXED BY runs_open
              WHERE state NOT BETWEEN 30 AND 35 AND name = ?1 AND key > ?2 ORDER BY key LIMIT ?3",
         )?;
         let open = |row: &Row<'_>| {
             let created = Timestamp::from_micros(row.get::<_, i64>(3)? as u64);
-            Ok(OpenRun { key: row.get(0)?, random: row.get(1)?, definition: row.get(2)?, created })
+            Ok(OpenRun { key: row.get(0)?, random: row.get(1)?, version: row.get(2)?, created })
         };
         select.query_map(params![name, after, PAGE], open)?.collect()
     }

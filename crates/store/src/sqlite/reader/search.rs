@@ -25,7 +25,7 @@ pub const TOTAL_MAX: usize = 10_000;
 
 /// What a walk reads of a run.
 const COLUMNS: &str = "key, random, state, name, definition, parent, parent_random, correlation, \
-     created, begun, ended, error_code, error";
+     created, begun, ended, version, error_code, error";
 
 /// Rows between two looks at the clock.
 const ROWS_PER_LOOK: u32 = 64;
@@ -35,6 +35,8 @@ const ROWS_PER_LOOK: u32 = 64;
 pub struct Search {
     /// Of one of these names.
     pub names: Vec<String>,
+    /// Runs of a server of one of these versions.
+    pub versions: Vec<u32>,
     /// In one of these states.
     pub states: Vec<RunState>,
     /// Called so by their submitters.
@@ -63,6 +65,7 @@ impl Default for Search {
     fn default() -> Search {
         Search {
             names: Vec::new(),
+            versions: Vec::new(),
             states: Vec::new(),
             correlations: Vec::new(),
             parent: None,
@@ -311,9 +314,11 @@ impl<'s> Walk<'s> {
         let created = needed(row.next_time()?, "created")?;
         let begun = needed(row.next_since(created)?, "begun")?;
         let ended = row.next_since(begun)?;
+        let version = row.next::<Option<u32>>()?;
         let search = self.search;
         let is_found = (self.states.is_empty() || self.states.contains(&state))
             && one_of(&search.names, name)
+            && (search.versions.is_empty() || version.is_some_and(|it| search.versions.contains(&it)))
             && one_of(&search.correlations, correlation)
             && search.created.contains(&created)
             && search.ended.as_ref().is_none_or(|range| ended.is_some_and(|ended| range.contains(&ended)))
