@@ -26,8 +26,8 @@ fn main() {
     let runs = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(100_000);
     println!("{runs} runs of {STEPS} steps");
     println!(
-        "{:<28}{:>12}{:>14}{:>12}{:>14}{:>16}",
-        "", "B/run", "written B/run", "recover s", "processor s", "memory B/run"
+        "{:<28}{:>10}{:>15}{:>15}{:>12}{:>13}{:>14}",
+        "", "B/run", "written B/run", "writer us/run", "recover s", "processor s", "memory B/run"
     );
     for (title, kind) in [
         ("finished", Kind { ended: true, served: true, correlated: false }),
@@ -52,7 +52,7 @@ fn measure(title: &str, kind: Kind, runs: u64) {
     let dir = tempfile::tempdir_in(parent).expect("the directory can be written");
     let path = dir.path().join("partitur.db");
     let written = number_after("/proc/self/io", "write_bytes:");
-    write(&path, kind, runs);
+    let writer = write(&path, kind, runs);
     let written = number_after("/proc/self/io", "write_bytes:") - written;
     let stored = std::fs::metadata(&path).expect("it was just written").len() as f64;
 
@@ -65,9 +65,10 @@ fn measure(title: &str, kind: Kind, runs: u64) {
     assert_eq!(recovered.runs.len() as u64, if kind.ended { 0 } else { runs });
     assert_eq!(recovered.quarantined, []);
     println!(
-        "{title:<28}{:>12.0}{:>14.0}{:>12.3}{:>14.3}{:>16.0}",
+        "{title:<28}{:>10.0}{:>15.0}{:>15.1}{:>12.3}{:>13.3}{:>14.0}",
         stored / runs as f64,
         written / runs as f64,
+        writer * 1e6 / runs as f64,
         elapsed.as_secs_f64(),
         processor,
         memory * 1024.0 / runs as f64,
@@ -79,8 +80,9 @@ fn open(path: &Path) -> SqliteStore {
     SqliteStore::open(path, options, || ()).expect("the file is ours")
 }
 
-/// Passes all runs through, some at once; each round is a commit in which each of these takes one step.
-fn write(path: &Path, kind: Kind, runs: u64) {
+/// Passes all runs through, some at once; each round is a commit in which each of these takes one step. Gives the
+/// writer's processor time in seconds.
+fn write(path: &Path, kind: Kind, runs: u64) -> f64 {
     let mut store = open(path);
     let mut number = BatchNo(0);
     let definition = DefinitionRecord {
@@ -102,6 +104,7 @@ fn write(path: &Path, kind: Kind, runs: u64) {
             assert!(matches!(done[..], [Completion::Durable(_)]), "{done:?}");
         }
     }
+    writer_cpu()
 }
 
 /// The changes of one run: it starts, its tasks are ready, handed out and done in turn, it ends.

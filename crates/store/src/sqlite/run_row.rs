@@ -7,7 +7,7 @@ use partitur_model::record::{
     Idempotency, Parent, RunOptions, RunOutcome, RunRecord, RunState, ServerOptions,
 };
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
-use rusqlite::{Connection, Row};
+use rusqlite::{Connection, Row, Statement};
 
 use super::columns::{Binder, Columns, needed, run_id, unknown};
 use super::fault::Unreadable;
@@ -15,19 +15,43 @@ use super::payload::{Cell, PayloadReader, PayloadWriter};
 use super::task_row::read_error;
 use crate::tables::RunKey;
 
-const UPSERT: &str = "INSERT OR REPLACE INTO runs (key, random, definition, flow, name, \
-     parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
-     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended, \
-     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event, version) \
-     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
-     ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34)";
+macro_rules! columns {
+    () => {
+        "key, random, definition, flow, name, \
+         parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
+         error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, \
+         created, begun, ended, failure_run, \
+         priority, correlation, domains, idempotency_key, idempotency, creator, event, version"
+    };
+}
+
+macro_rules! values {
+    () => {
+        "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
+         ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34"
+    };
+}
+
+/// Writes the row, in its place if there is one that the indexes find by the same values: then only that of the runs
+/// that have not ended is touched. Nearly always it is so.
+const UPSERT: &str = concat!(
+    "INSERT INTO runs (",
+    columns!(),
+    ") VALUES (",
+    values!(),
+    ") ON CONFLICT (key) DO UPDATE SET random = ?2, definition = ?3, flow = ?4, \
+     parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
+     input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
+     on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, created = ?23, begun = ?24, ended = ?25, \
+     failure_run = ?26, priority = ?27, domains = ?29, idempotency = ?31, creator = ?32, event = ?33, version = ?34 \
+     WHERE name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND correlation IS ?28 AND idempotency_key IS ?30"
+);
+
+/// Writes the row whatever was there.
+const REPLACE: &str = concat!("INSERT OR REPLACE INTO runs (", columns!(), ") VALUES (", values!(), ")");
 
 /// One run, as [`read`] reads it.
-pub(super) const SELECT: &str = "SELECT key, random, definition, flow, name, \
-     parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
-     error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, created, begun, ended, \
-     failure_run, priority, correlation, domains, idempotency_key, idempotency, creator, event, version \
-     FROM runs WHERE key = ?1";
+pub(super) const SELECT: &str = concat!("SELECT ", columns!(), " FROM runs WHERE key = ?1");
 
 const ENDING: i64 = 10;
 const ROLLING_BACK: i64 = 20;
@@ -39,35 +63,57 @@ pub(super) fn write(
     payloads: &mut PayloadWriter<'_>,
     run: &RunRecord,
 ) -> rusqlite::Result<()> {
-    let key = RunKey::from(run.id);
-    let input = payloads.payload(key, Some(&run.input))?;
-    let variables = payloads.rare_payload(key, &run.variables)?;
-    let output = payloads.payload(key, run.output.as_ref())?;
-    let error = match &run.error {
-        Some(error) => payloads.text(key, error.message.as_str().into())?,
-        None => Cell::Absent,
-    };
+    let cells = Cells::of(payloads, run)?;
+    if put(&mut *conn.prepare_cached(UPSERT)?, run, &cells)? == 0 {
+        put(&mut *conn.prepare_cached(REPLACE)?, run, &cells)?;
+    }
+    Ok(())
+}
+
+/// The texts of a run that may stand apart.
+struct Cells<'r> {
+    input: Cell<'r>,
+    variables: Cell<'r>,
+    output: Cell<'r>,
+    error: Cell<'r>,
+}
+
+impl<'r> Cells<'r> {
+    fn of(payloads: &mut PayloadWriter<'_>, run: &'r RunRecord) -> rusqlite::Result<Cells<'r>> {
+        let key = RunKey::from(run.id);
+        Ok(Cells {
+            input: payloads.payload(key, Some(&run.input))?,
+            variables: payloads.rare_payload(key, &run.variables)?,
+            output: payloads.payload(key, run.output.as_ref())?,
+            error: match &run.error {
+                Some(error) => payloads.text(key, error.message.as_str().into())?,
+                None => Cell::Absent,
+            },
+        })
+    }
+}
+
+/// Binds everything and executes; says how many rows were written.
+fn put(statement: &mut Statement<'_>, run: &RunRecord, cells: &Cells<'_>) -> rusqlite::Result<usize> {
     let options = &run.options;
-    let mut upsert = conn.prepare_cached(UPSERT)?;
-    let mut row = Binder::new(&mut upsert);
-    row.put(key.0)?.put_u64(run.id.random())?.put(run.definition.0.to_be_bytes())?;
+    let mut row = Binder::new(statement);
+    row.put(RunKey::from(run.id).0)?.put_u64(run.id.random())?.put(run.definition.0.to_be_bytes())?;
     row.put(&run.flow)?.put(&run.name)?;
     row.put(run.parent.map(|parent| RunKey::from(parent.run).0))?;
     row.put(run.parent.map(|parent| parent.run.random() as i64))?;
     row.put(run.parent.map(|parent| parent.task.0))?.put(run.parent.map(|parent| parent.generation))?;
-    row.put(state_code(run.state))?.put(run.generation)?.put(input)?.put(variables)?.put(output)?;
+    row.put(state_code(run.state))?.put(run.generation)?;
+    row.put(&cells.input)?.put(&cells.variables)?.put(&cells.output)?;
     row.put(run.error.as_ref().map(|error| &error.code))?;
-    row.put(run.error.as_ref().map(|error| error.retriable))?.put(error)?;
+    row.put(run.error.as_ref().map(|error| error.retriable))?.put(&cells.error)?;
     row.put(options.on_failure.map(on_failure_code))?.put(options.concurrency)?;
-    row.put(texts(options.targets.iter()))?.put(&options.dedup_key)?;
-    row.put(pairs(&options.labels))?;
+    row.put(texts(options.targets.iter()))?.put(&options.dedup_key)?.put(pairs(&options.labels))?;
     row.put_time(Some(run.created))?
         .put_since(run.created, Some(run.begun))?
         .put_since(run.begun, run.ended)?;
     row.put(run.failure_run.map(|id| id.bits().to_be_bytes()))?;
     put_server(&mut row, options.server.as_deref())?;
-    row.execute()?;
-    Ok(())
+    row.execute()
 }
 
 fn put_server(row: &mut Binder<'_, '_>, server: Option<&ServerOptions>) -> rusqlite::Result<()> {
