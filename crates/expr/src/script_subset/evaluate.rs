@@ -77,6 +77,17 @@ impl Evaluator<'_> {
             Expr::Path(steps) => self.path(steps),
             Expr::Variable(slot) => Some(variables[*slot].clone()),
             Expr::Property(of, step) => self.value(of, variables)?.property(step),
+            Expr::List(parts) => {
+                let parts: Option<Vec<Js>> = parts.iter().map(|part| self.value(part, variables)).collect();
+                Js::list(parts?)
+            }
+            Expr::Object(members) => {
+                let mut values = Vec::with_capacity(members.len());
+                for (key, expr) in members {
+                    values.push((&**key, self.value(expr, variables)?));
+                }
+                Js::object(values)
+            }
             Expr::Unary(operator, operand) => unary(*operator, &self.value(operand, variables)?),
             Expr::Binary(operator, sides) => {
                 let left = self.value(&sides[0], variables)?;

@@ -41,6 +41,8 @@ pub(super) enum Expr {
     Variable(usize),
     /// A property of what is no path.
     Property(Box<Expr>, Step),
+    List(Box<[Expr]>),
+    Object(Box<[(Box<str>, Expr)]>),
     Unary(Unary, Box<Expr>),
     Binary(Binary, Box<[Expr; 2]>),
     And(Box<[Expr; 2]>),

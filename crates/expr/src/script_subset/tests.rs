@@ -66,6 +66,28 @@ fn the_last_statement_with_a_value_gives_it() {
 }
 
 #[test]
+fn lists_and_objects_can_be_results() {
+    check(&[
+        (
+            "function e() { if ($.value > 1) { return {\"result\": true} } else { return {\"result\": false} } } e();",
+            r#"{"result":true}"#,
+        ),
+        (
+            "(() => ({a: $.missing, b: [1, undefined, 0 / 0, {}], 'c d': $.name,}))()",
+            r#"{"b":[1,null,null,{}],"c d":"order-17"}"#,
+        ),
+        ("var a = 1; ({a})", r#"{"a":1}"#),
+        ("[1, 2,]", "[1,2]"),
+        ("[] ? typeof {} : 1", "\"object\""),
+        ("({}) == null || !({})", "false"),
+        ("({list: $.list})", "in doubt"),
+        ("({a: 1}).a", "in doubt"),
+        ("[1] + ''", "in doubt"),
+        ("({a: 1}) == ({a: 1})", "in doubt"),
+    ]);
+}
+
+#[test]
 fn conversions_are_those_of_the_language() {
     check(&[
         ("'5' == 5 && '5' !== 5 && null == undefined && null !== undefined", "true"),
@@ -119,8 +141,14 @@ fn what_would_be_in_doubt_is_left_to_others() {
         "$",
         "$.a.toString()",
         "$.name.trim()",
-        "[1]",
-        "({})",
+        "[1,,2]",
+        "({1: 2})",
+        "({a: 1, a: 2})",
+        "({a() {}})",
+        "({get a() {}})",
+        "({...$})",
+        "({['a']: 1})",
+        "({__proto__: 1})",
         "new Date()",
         "`a`",
         "/a/",
@@ -197,6 +225,10 @@ fn what_nests_or_grows_without_end_is_left_to_others() {
     }
     let doubling = format!("var a = 'x'; {} a", "a = a + a;".repeat(40));
     assert_eq!(value(&doubling), "in doubt");
+    let doubling = format!("var a = []; {} a", "a = [a, a];".repeat(40));
+    assert_eq!(value(&doubling), "in doubt");
+    let deep = format!("var a = []; {} a", "a = [a];".repeat(200));
+    assert_eq!(value(&deep), "in doubt");
     let mut calls = String::from("function f0() { return 1 }");
     for at in 1..40 {
         calls += &format!("function f{at}() {{ return f{}() + f{}() }}", at - 1, at - 1);

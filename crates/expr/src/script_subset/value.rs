@@ -20,9 +20,23 @@ pub(super) enum Js {
     Truth(bool),
     Number(f64),
     Text(Arc<str>),
-    /// A list or an object.
+    /// A list or an object of the input.
     Object(Payload),
+    /// A list or an object that the script has made. It can be the result, and not much else.
+    Made(Made),
 }
+
+/// A list or an object as JavaScript writes it.
+#[derive(Clone, Debug)]
+pub(super) struct Made {
+    payload: Payload,
+    /// About how many bytes it will be when it is written: parts are shared, and may stand in it many times.
+    bytes: usize,
+    depth: u32,
+}
+
+/// Nothing that is made here nests deeper.
+const DEPTH_MAX: u32 = 50;
 
 /// White space and ends of lines, as the language has them.
 pub(super) fn is_space(c: char) -> bool {
@@ -56,8 +70,26 @@ impl Js {
             Js::Number(number) if number.is_finite() => RawJson::trusted(number::to_text(number)).into(),
             Js::Number(_) => Payload::Null,
             Js::Text(text) => Payload::string(&text),
+            Js::Made(made) => made.payload,
             Js::Object(_) => return None,
         })
+    }
+
+    /// A list of values: what is undefined becomes null.
+    pub(super) fn list(parts: Vec<Js>) -> Option<Js> {
+        let (bytes, depth) = measure(&parts)?;
+        let parts: Option<Vec<Payload>> = parts.into_iter().map(Js::into_payload).collect();
+        Some(Js::Made(Made { payload: Payload::list(parts?), bytes, depth }))
+    }
+
+    /// An object of values: what is undefined is left out.
+    pub(super) fn object(members: Vec<(&str, Js)>) -> Option<Js> {
+        let (bytes, depth) = measure(members.iter().map(|(_, value)| value))?;
+        let bytes = bytes + members.iter().map(|(key, _)| key.len() + 4).sum::<usize>();
+        let written = members.into_iter().filter(|(_, value)| !matches!(value, Js::Undefined));
+        let members: Option<Vec<(&str, Payload)>> =
+            written.map(|(key, value)| Some((key, value.into_payload()?))).collect();
+        Some(Js::Made(Made { payload: Payload::object(members?), bytes, depth }))
     }
 
     pub(super) fn truth(&self) -> bool {
@@ -66,7 +98,7 @@ impl Js {
             Js::Truth(truth) => *truth,
             Js::Number(number) => *number != 0.0 && !number.is_nan(),
             Js::Text(text) => !text.is_empty(),
-            Js::Object(_) => true,
+            Js::Object(_) | Js::Made(_) => true,
         }
     }
 
@@ -81,7 +113,7 @@ impl Js {
                 Some(Js::Number(text.encode_utf16().count() as f64))
             }
             (Js::Object(payload), step) => property_of_object(Node::Whole(payload), step),
-            (Js::Undefined | Js::Null | Js::Truth(_) | Js::Number(_) | Js::Text(_), _) => None,
+            (Js::Undefined | Js::Null | Js::Truth(_) | Js::Number(_) | Js::Text(_) | Js::Made(_), _) => None,
         }
     }
 
@@ -92,7 +124,7 @@ impl Js {
             Js::Truth(truth) => Some(f64::from(u8::from(*truth))),
             Js::Number(number) => Some(*number),
             Js::Text(text) => number::of_text(text),
-            Js::Object(_) => None,
+            Js::Object(_) | Js::Made(_) => None,
         }
     }
 
@@ -104,19 +136,35 @@ impl Js {
             Js::Truth(false) => "false".into(),
             Js::Number(number) => number::to_text(*number).into(),
             Js::Text(text) => text.clone(),
-            Js::Object(_) => return None,
+            Js::Object(_) | Js::Made(_) => return None,
         })
     }
 
     fn type_name(&self) -> &'static str {
         match self {
             Js::Undefined => "undefined",
-            Js::Null | Js::Object(_) => "object",
+            Js::Null | Js::Object(_) | Js::Made(_) => "object",
             Js::Truth(_) => "boolean",
             Js::Number(_) => "number",
             Js::Text(_) => "string",
         }
     }
+}
+
+/// How large and deep something of these parts is; `None` if too much.
+fn measure<'a>(parts: impl IntoIterator<Item = &'a Js>) -> Option<(usize, u32)> {
+    let (mut bytes, mut depth) = (2, 0);
+    for part in parts {
+        bytes += match part {
+            Js::Text(text) => text.len() + 3,
+            Js::Made(made) => made.bytes + 1,
+            Js::Undefined | Js::Null | Js::Truth(_) | Js::Number(_) | Js::Object(_) => 8,
+        };
+        if let Js::Made(made) = part {
+            depth = depth.max(made.depth);
+        }
+    }
+    (bytes <= TEXT_MAX && depth < DEPTH_MAX).then_some((bytes, depth + 1))
 }
 
 fn property_of_object(node: Node<'_>, step: &Step) -> Option<Js> {
@@ -190,11 +238,9 @@ fn same(left: &Js, right: &Js) -> Option<bool> {
         (Js::Truth(a), Js::Truth(b)) => a == b,
         (Js::Number(a), Js::Number(b)) => a == b,
         (Js::Text(a), Js::Text(b)) => a == b,
-        (Js::Object(_), Js::Object(_)) => return None,
-        (
-            Js::Undefined | Js::Null | Js::Truth(_) | Js::Number(_) | Js::Text(_) | Js::Object(_),
-            Js::Undefined | Js::Null | Js::Truth(_) | Js::Number(_) | Js::Text(_) | Js::Object(_),
-        ) => false,
+        (Js::Object(_) | Js::Made(_), Js::Object(_) | Js::Made(_)) => return None,
+        (Js::Undefined, _) | (Js::Null, _) | (Js::Truth(_), _) | (Js::Number(_), _) => false,
+        (Js::Text(_), _) | (Js::Object(_), _) | (Js::Made(_), _) => false,
     })
 }
 

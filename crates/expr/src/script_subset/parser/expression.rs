@@ -193,6 +193,8 @@ impl Parser {
             TokenKind::Number(number) => Js::Number(*number),
             TokenKind::Text(text) => Js::text(text),
             TokenKind::Sign("(") => return self.deeper(Parser::parenthesised),
+            TokenKind::Sign("[") => return self.deeper(Parser::list),
+            TokenKind::Sign("{") => return self.deeper(Parser::object),
             TokenKind::Sign(_) => return None,
             TokenKind::Word(word) => match &**word {
                 "true" => Js::Truth(true),
@@ -206,6 +208,58 @@ impl Parser {
         };
         self.at += 1;
         Some(Expr::Literal(value))
+    }
+
+    /// `[a, b]`.
+    pub(super) fn list(&mut self) -> Option<Expr> {
+        self.at += 1;
+        let mut parts = Vec::new();
+        while !self.eat("]") {
+            parts.push(self.expression()?);
+            if !self.sees("]") {
+                self.expect(",")?;
+            }
+        }
+        Some(Expr::List(parts.into()))
+    }
+
+    /// `{a: 1, 'b': 2, c}`.
+    pub(super) fn object(&mut self) -> Option<Expr> {
+        self.at += 1;
+        let mut members: Vec<(Box<str>, Expr)> = Vec::new();
+        while !self.eat("}") {
+            let member = self.member()?;
+            // Of two of one name the last value counts, at the first place.
+            if members.iter().any(|(known, _)| *known == member.0) {
+                return None;
+            }
+            members.push(member);
+            if !self.sees("}") {
+                self.expect(",")?;
+            }
+        }
+        Some(Expr::Object(members.into()))
+    }
+
+    /// `a: 1`, or `a`, which is the variable.
+    pub(super) fn member(&mut self) -> Option<(Box<str>, Expr)> {
+        let (start, key) = (self.at, self.key()?);
+        if self.eat(":") {
+            return Some((key, self.expression()?));
+        }
+        self.at = start;
+        let name = self.name()?;
+        Some((key, Expr::Variable(self.scope.find(&name)?)))
+    }
+
+    /// The key of a member. What looks like an index would be written before the others.
+    pub(super) fn key(&mut self) -> Option<Box<str>> {
+        let key: Box<str> = match &self.tokens.get(self.at)?.kind {
+            TokenKind::Word(key) | TokenKind::Text(key) => key.clone(),
+            TokenKind::Number(_) | TokenKind::Sign(_) => return None,
+        };
+        self.at += 1;
+        matches!(property(&key)?, Step::Key(_)).then_some(key)
     }
 
     /// A variable, or a call of a declared function.
