@@ -12,6 +12,7 @@ pub mod check;
 mod freeze;
 mod json;
 mod lower;
+pub mod query;
 mod record;
 pub mod render;
 mod task_type;

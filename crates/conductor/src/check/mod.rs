@@ -52,3 +52,6 @@ fn walk<'a>(tasks: &'a [WorkflowTask], path: &str, visit: &mut impl FnMut(&'a Wo
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

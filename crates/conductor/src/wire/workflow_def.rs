@@ -1,5 +1,6 @@
 //! Workflow definitions.
 
+use partitur_model::Payload;
 use serde::{Deserialize, Serialize};
 
 use super::raw::{Json, Object};
@@ -132,6 +133,22 @@ impl Default for WorkflowDef {
     }
 }
 
+impl WorkflowDef {
+    /// What a run is given: `input`, and what the template has for keys that it lacks. As in Conductor, an empty input stays
+    /// empty.
+    pub fn filled_input(&self, input: &Payload) -> Payload {
+        let template = self.input_template.0.entries().unwrap_or_default();
+        let mut entries = input.entries().unwrap_or_default();
+        if template.is_empty() || entries.is_empty() {
+            return input.clone();
+        }
+        let missing: Vec<_> =
+            template.into_iter().filter(|(key, _)| !entries.iter().any(|(known, _)| known == key)).collect();
+        entries.extend(missing);
+        Payload::Object(entries.into())
+    }
+}
+
 /// What follows when a run takes too long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -198,4 +215,17 @@ pub struct Tag {
     /// Its value.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub value: Option<Json>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_template_fills_an_input_that_is_not_empty() {
+        let def: WorkflowDef = crate::wire::read(br#"{"inputTemplate":{"x":9,"y":8}}"#).unwrap();
+        let filled = |input: &str| def.filled_input(&Payload::parse(input).unwrap()).render();
+        assert_eq!(filled(r#"{"y":null}"#), r#"{"y":null,"x":9}"#);
+        assert_eq!(filled("{}"), "{}");
+    }
 }
