@@ -3,6 +3,7 @@
 use std::cell::Cell;
 
 use super::INPUT;
+use super::method;
 use super::syntax::{Expr, Function, Program, Statement};
 use super::value::{Js, binary, unary};
 use crate::Lookup;
@@ -77,6 +78,14 @@ impl Evaluator<'_> {
             Expr::Path(steps) => self.path(steps),
             Expr::Variable(slot) => Some(variables[*slot].clone()),
             Expr::Property(of, step) => self.value(of, variables)?.property(step),
+            Expr::Method(of, method, argument) => {
+                let of = self.value(of, variables)?;
+                let argument = match argument {
+                    Some(argument) => Some(self.value(argument, variables)?),
+                    None => None,
+                };
+                method::call(*method, &of, argument.as_ref())
+            }
             Expr::List(parts) => {
                 let parts: Option<Vec<Js>> = parts.iter().map(|part| self.value(part, variables)).collect();
                 Js::list(parts?)

@@ -1,7 +1,7 @@
 //! The part of JavaScript that conditions use, without JavaScript.
 //!
 //! Paths on `$`, literals, comparison, arithmetic, `&& || ?? ! ?:`, `typeof`, `if … else` with completion values,
-//! variables, functions called at once. A [`Script`] means exactly what JavaScript says it means, or it is none: what
+//! variables, functions called at once, a few methods of strings and lists, lists and objects as results. A [`Script`] means exactly what JavaScript says it means, or it is none: what
 //! is not understood is not parsed, and what would be in doubt, or fail, is not evaluated. Both are for the
 //! evaluator of the whole language, whose error is the right one.
 //!
@@ -9,6 +9,7 @@
 
 mod evaluate;
 mod lexer;
+mod method;
 mod number;
 mod parser;
 mod scope;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::method::Method;
 use super::value::Js;
 use crate::path::Step;
 
@@ -41,6 +42,7 @@ pub(super) enum Expr {
     Variable(usize),
     /// A property of what is no path.
     Property(Box<Expr>, Step),
+    Method(Box<Expr>, Method, Option<Box<Expr>>),
     List(Box<[Expr]>),
     Object(Box<[(Box<str>, Expr)]>),
     Unary(Unary, Box<Expr>),

@@ -88,6 +88,24 @@ fn lists_and_objects_can_be_results() {
 }
 
 #[test]
+fn some_methods_are_known() {
+    check(&[
+        ("$.name.startsWith('order-') && $.name.endsWith('17') && !$.name.includes('x')", "true"),
+        ("$.name.toUpperCase() + ' a '.trim().length", "\"ORDER-171\""),
+        ("'a𝄞b'.indexOf('b') + 'a'.indexOf('b')", "2"),
+        ("$.list.includes('zwei') ? $.list.indexOf(null) : 0", "2"),
+        ("$.list.indexOf('1')", "-1"),
+        ("$.value.toString() + true.toString() + (1 / 3).toString()", "\"5true0.3333333333333333\""),
+        ("'ä'.toUpperCase()", "in doubt"),
+        ("$.name.includes(1)", "in doubt"),
+        ("$.value.trim()", "in doubt"),
+        ("$.missing.trim()", "in doubt"),
+        ("$.object.includes('a')", "in doubt"),
+        ("$.list.toString()", "in doubt"),
+    ]);
+}
+
+#[test]
 fn conversions_are_those_of_the_language() {
     check(&[
         ("'5' == 5 && '5' !== 5 && null == undefined && null !== undefined", "true"),
@@ -139,8 +157,9 @@ fn what_would_be_in_doubt_is_left_to_others() {
     for source in [
         "return 1",
         "$",
-        "$.a.toString()",
-        "$.name.trim()",
+        "$.name.trim(1)",
+        "$.name.includes()",
+        "$.name.replace('a', 'b')",
         "[1,,2]",
         "({1: 2})",
         "({a: 1, a: 2})",

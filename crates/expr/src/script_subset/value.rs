@@ -52,7 +52,7 @@ impl Js {
         Js::of_node(Node::Whole(&payload))
     }
 
-    fn of_node(node: Node<'_>) -> Option<Js> {
+    pub(super) fn of_node(node: Node<'_>) -> Option<Js> {
         Some(match node.kind() {
             Kind::Null => Js::Null,
             Kind::Truth => Js::Truth(node.source() == "true"),
@@ -128,7 +128,7 @@ impl Js {
         }
     }
 
-    fn written(&self) -> Option<Arc<str>> {
+    pub(super) fn written(&self) -> Option<Arc<str>> {
         Some(match self {
             Js::Undefined => "undefined".into(),
             Js::Null => "null".into(),
@@ -232,7 +232,7 @@ fn ordered(
 }
 
 /// `===`. Whether two objects are one and the same is not known here.
-fn same(left: &Js, right: &Js) -> Option<bool> {
+pub(super) fn same(left: &Js, right: &Js) -> Option<bool> {
     Some(match (left, right) {
         (Js::Undefined, Js::Undefined) | (Js::Null, Js::Null) => true,
         (Js::Truth(a), Js::Truth(b)) => a == b,

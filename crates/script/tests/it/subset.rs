@@ -171,6 +171,12 @@ fn expression() -> impl Strategy<Value = String> {
             1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("(function (p) {{ if (p) return {a}; }})({b})")),
             1 => inner.clone().prop_map(|a| format!("({a}).length")),
             1 => (inner.clone(), inner.clone()).prop_map(|(a, b)| format!("[{a}, {b}]")),
+            1 => (inner.clone(), select(vec!["includes", "indexOf", "startsWith", "endsWith"]), inner.clone())
+                .prop_map(|(a, method, b)| format!("({a}).{method}({b})")),
+            1 => (inner.clone(), select(vec!["trim", "toLowerCase", "toUpperCase", "toString"]))
+                .prop_map(|(a, method)| format!("({a}).{method}()")),
+            1 => (select(vec!["$.a", "$.list", "$.b"]), select(vec!["includes", "indexOf"]), inner.clone())
+                .prop_map(|(a, method, b)| format!("{a}.{method}({b})")),
             1 => (inner.clone(), inner.clone(), select(vec!["b: ", "'b': ", "x, ", "a: ", ""]))
                 .prop_map(|(a, b, key)| format!("({{a: {a}, {key}{b}}})")),
         ]
@@ -281,6 +287,9 @@ fn soup() -> impl Strategy<Value = String> {
         "({",
         "})",
         "{a: 1}",
+        ".trim()",
+        ".includes(",
+        "['trim']",
         "[1, 2]",
         "\u{2028}",
         "\u{85}",
@@ -318,7 +327,7 @@ fn expressions_mean_what_javascript_says() {
     proptest!(cases(3000), |(source in expression(), input in input())| {
         share.count(agrees(&format!("var x = 3, y = '4';\n{source}"), &input, false));
     });
-    assert!(share.of_all() >= 40, "{}", share.of_all());
+    assert!(share.of_all() >= 30, "{}", share.of_all());
 }
 
 #[test]
@@ -327,14 +336,17 @@ fn programs_mean_what_javascript_says() {
     proptest!(cases(3000), |(source in program(), input in input())| {
         share.count(agrees(&source, &input, false));
     });
-    assert!(share.of_all() >= 5, "{}", share.of_all());
+    assert!(share.of_all() >= 2, "{}", share.of_all());
 }
 
 #[test]
 fn bodies_mean_what_javascript_says() {
     let share = Share::default();
-    proptest!(cases(1500), |(start in program(), value in expression(), input in input())| {
-        share.count(agrees(&format!("{start}\nreturn {value}"), &input, true));
+    let body = (expression(), expression(), statement(), expression()).prop_map(|(a, b, other, c)| {
+        format!("let x = $.a, y = $.b\nif ({a}) {{ return {b} }} else if (x) {{ {other} }}\nreturn {c}")
+    });
+    proptest!(cases(1500), |(source in body, input in input())| {
+        share.count(agrees(&source, &input, true));
     });
     assert!(share.of_all() >= 3, "{}", share.of_all());
 }

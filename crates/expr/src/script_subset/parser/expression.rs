@@ -3,6 +3,7 @@
 use super::{DEPTH_MAX, LINKS_MAX, Parser};
 use crate::path::Step;
 use crate::script_subset::lexer::TokenKind;
+use crate::script_subset::method::Method;
 use crate::script_subset::number;
 use crate::script_subset::syntax::{Binary, Expr, Unary};
 use crate::script_subset::value::Js;
@@ -148,24 +149,47 @@ impl Parser {
         self.deeper(|parser| parser.unary().map(|operand| Expr::Unary(operator, operand.into())))
     }
 
-    /// A value, and the properties that are asked of it.
+    /// A value, and the properties and methods that are asked of it.
     pub(super) fn postfix(&mut self) -> Option<Expr> {
-        if self.word() == Some("$") {
-            self.at += 1;
-            let mut steps = Vec::new();
-            while let Some(step) = self.step()? {
-                steps.push(step);
+        let mut value = if self.word() == Some("$") { self.path()? } else { self.primary()? };
+        loop {
+            if let Some(method) = self.next_method() {
+                self.link()?;
+                self.at += 3;
+                let argument = if method.has_argument() { Some(Box::new(self.expression()?)) } else { None };
+                self.expect(")")?;
+                value = Expr::Method(value.into(), method, argument);
+            } else if let Some(step) = self.step()? {
+                self.link()?;
+                value = Expr::Property(value.into(), step);
+            } else {
+                return (!self.sees("(")).then_some(value);
             }
-            // All of the input is more than a condition wants.
-            let is_path = matches!(steps.first(), Some(Step::Key(_))) && steps.len() <= DEPTH_MAX as usize;
-            return (is_path && !self.sees("(")).then(|| Expr::Path(steps.into()));
         }
-        let mut value = self.primary()?;
-        while let Some(step) = self.step()? {
-            self.link()?;
-            value = Expr::Property(value.into(), step);
+    }
+
+    /// `$` and the steps after it.
+    pub(super) fn path(&mut self) -> Option<Expr> {
+        self.at += 1;
+        let mut steps = Vec::new();
+        while self.next_method().is_none()
+            && let Some(step) = self.step()?
+        {
+            steps.push(step);
         }
-        (!self.sees("(")).then_some(value)
+        // All of the input is more than a condition wants.
+        let is_path = matches!(steps.first(), Some(Step::Key(_))) && steps.len() <= DEPTH_MAX as usize;
+        is_path.then(|| Expr::Path(steps.into()))
+    }
+
+    /// The method that is called next, as `.trim(`.
+    pub(super) fn next_method(&self) -> Option<Method> {
+        let [dot, name, open] = self.tokens.get(self.at..self.at + 3)? else { return None };
+        let is_call = dot.kind == TokenKind::Sign(".") && open.kind == TokenKind::Sign("(");
+        match &name.kind {
+            TokenKind::Word(name) if is_call => Method::named(name),
+            TokenKind::Word(_) | TokenKind::Number(_) | TokenKind::Text(_) | TokenKind::Sign(_) => None,
+        }
     }
 
     /// `.name` or `['name']` or `[0]`, if one comes next.
