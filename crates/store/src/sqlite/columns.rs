@@ -95,9 +95,9 @@ pub(super) fn run_id(key: RunKey, random: i64) -> RunId {
     RunId::new((key.0 >> 48) as u16, key.0 as u64 & RunId::NUMBER_MAX, random as u64)
 }
 
-/// The value that a state needs.
+/// The value that the others in the row need.
 pub(super) fn needed<T>(value: Option<T>, name: &str) -> Result<T, Unreadable> {
-    value.ok_or_else(|| Unreadable::Row(format!("the state needs `{name}`, which is absent")))
+    value.ok_or_else(|| Unreadable::Row(format!("`{name}` is needed and absent")))
 }
 
 /// A code that no version has written.

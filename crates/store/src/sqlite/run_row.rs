@@ -282,7 +282,7 @@ fn read_texts(list: Option<String>) -> Result<Vec<String>, Unreadable> {
         Payload::parse(&list).map_err(|error| Unreadable::Row(format!("a list is no JSON: {error}")))?;
     let parts = parsed.elements().unwrap_or_default();
     let text = |part: Payload| part.to_value().as_str().map(str::to_owned);
-    parts.into_iter().map(|part| needed(text(part), "a list of texts")).collect()
+    parts.into_iter().map(|part| needed(text(part), "a text in a list")).collect()
 }
 
 /// Names and values in turn.
@@ -294,7 +294,7 @@ fn read_pairs(list: Option<String>) -> Result<Vec<(String, String)>, Unreadable>
     let mut texts = read_texts(list)?.into_iter();
     let mut pairs = Vec::new();
     while let Some(name) = texts.next() {
-        pairs.push((name, needed(texts.next(), "a list of pairs")?));
+        pairs.push((name, needed(texts.next(), "the second of a pair")?));
     }
     Ok(pairs)
 }

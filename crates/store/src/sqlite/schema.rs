@@ -266,6 +266,7 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Sto
         OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX | OpenFlags::SQLITE_OPEN_EXRESCODE;
     let conn = Connection::open_with_flags(path, flags).map_err(|error| open_error(error, path))?;
     conn.busy_timeout(busy).map_err(store_error)?;
+    conn.set_prepared_statement_cache_capacity(64);
     steady_plans(&conn)?;
     if is_half_made(&conn) {
         return Err(StoreError::Absent(path.to_owned()));

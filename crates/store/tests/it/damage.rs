@@ -1,11 +1,15 @@
 //! Rows that somebody or something has damaged, and files that are not ours.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use partitur_model::Payload;
 use partitur_model::catalogue::EntryKind;
 use partitur_model::change::{BatchNo, Change};
-use partitur_model::record::{BreakerRecord, BreakerState, TaskError};
+use partitur_model::record::{
+    BreakerRecord, BreakerState, Idempotency, RunOptions, RunRecord, Served, ServerOptions, TaskError,
+    TaskRecord,
+};
 use partitur_store::{Completion, Options, Reader, RunFilter, SqliteStore, Store, StoreError};
 use rusqlite::Connection;
 use tempfile::TempDir;
@@ -74,13 +78,54 @@ fn damaged_rows_are_reported_and_all_other_runs_go_on() {
      4 task 2: a payload is missing
      5 task 1: a payload is no JSON: EOF while parsing a value at line 1 column 8
      6 task 2: a text is not UTF-8
-     7 task 2: the state needs `token`, which is absent
+     7 task 2: `token` is needed and absent
      8 Conversion error from type Blob at index: 2, Cannot read 16 byte value out of 1 byte blob
      9 task 2: a payload has an impossible length
     ");
     let error = store.load_run(run_id(1)).unwrap_err();
     assert_eq!(error, StoreError::Damaged("task 1: state 99 is unknown".into()));
     commit(&mut store, 1, vec![add_task(succeeded(10, 3, 1))]);
+}
+
+#[test]
+fn damaged_rows_of_a_server_are_reported_as_well() {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("partitur.db");
+    let server = ServerOptions {
+        idempotency: Some(("key".into(), Idempotency::Fail)),
+        domains: vec![("*".into(), "eu".into())],
+        ..ServerOptions::default()
+    };
+    let options = RunOptions { server: Some(Arc::new(server)), ..RunOptions::default() };
+    let mut changes = vec![add_definition()];
+    for number in 1..=9 {
+        let served = Some(Box::new(Served::default()));
+        changes.push(add_run(RunRecord { options: options.clone(), ..run(number) }));
+        changes.push(add_task(TaskRecord { served, ..task(number, 1) }));
+    }
+    commit(&mut sqlite(&path), 1, changes);
+    let damage = "UPDATE tasks SET served = 4 WHERE run = 1;
+                  UPDATE tasks SET updated = NULL WHERE run = 2;
+                  UPDATE tasks SET polls = -1 WHERE run = 3;
+                  UPDATE tasks SET worker = CAST(x'ff' AS TEXT) WHERE run = 4;
+                  UPDATE runs SET idempotency = 9 WHERE key = 5;
+                  UPDATE runs SET version = NULL WHERE key = 6;
+                  UPDATE runs SET domains = '[\"*\"]' WHERE key = 7;
+                  UPDATE runs SET failure_run = x'00' WHERE key = 8;";
+    Connection::open(&path).unwrap().execute_batch(damage).unwrap();
+    let recovered = sqlite(&path).recover().unwrap();
+    assert_eq!(recovered.runs.len(), 1);
+    let report: Vec<&str> = recovered.quarantined.iter().map(|bad| bad.reason.as_str()).collect();
+    insta::assert_snapshot!(report.join("\n"), @r"
+    task 1: served 4 is unknown
+    task 1: `updated` is needed and absent
+    task 1: Integer -1 out of range at index 36
+    task 1: a text is not UTF-8
+    idempotency 9 is unknown
+    `version` is needed and absent
+    `the second of a pair` is needed and absent
+    Conversion error from type Blob at index: 25, Cannot read 16 byte value out of 1 byte blob
+    ");
 }
 
 #[test]

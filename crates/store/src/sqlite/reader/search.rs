@@ -199,7 +199,8 @@ impl Reader {
     /// The first and last key that runs accepted within these times can have: numbers rise with time, so that a few
     /// looks find them. Runs of several shards are not told apart.
     fn keys_created(&self, created: &RangeInclusive<Timestamp>) -> rusqlite::Result<(i64, i64)> {
-        let mut ends = self.conn.prepare_cached("SELECT min(key), max(key) FROM runs")?;
+        let mut ends =
+            self.conn.prepare_cached("SELECT (SELECT min(key) FROM runs), (SELECT max(key) FROM runs)")?;
         let ends: (Option<i64>, Option<i64>) = ends.query_row([], |row| Ok((row.get(0)?, row.get(1)?)))?;
         let (Some(first), Some(last)) = ends else { return Ok((0, 0)) };
         if first >> 48 != last >> 48 {
