@@ -5,7 +5,8 @@ use std::sync::Arc;
 use criterion::{Criterion, criterion_group, criterion_main};
 use partitur_conductor::render::Renderer;
 use partitur_conductor::wire::{self, TaskResult, WorkflowDef};
-use partitur_conductor::{NoTaskDefs, freeze};
+use partitur_conductor::{NoTaskDefs, freeze, lower};
+use partitur_model::definition::Kind;
 use partitur_model::record::{Served, ServerOptions, TaskRecord, TaskState, UndoState, Usage};
 use partitur_model::{FencingToken, Payload, RunId, TaskSeq, Timestamp};
 use std::hint::black_box;
@@ -70,5 +71,19 @@ fn result(c: &mut Criterion) {
     c.bench_function("read a task result", |b| b.iter(|| wire::read::<TaskResult>(black_box(text))));
 }
 
-criterion_group!(benches, polled, result);
+/// A dynamic fork of many branches: making them, and writing the run once they have ended.
+fn fork(c: &mut Criterion) {
+    let text = r#"{"name":"wide","tasks":[
+        {"name":"f","taskReferenceName":"f","type":"FORK_JOIN_DYNAMIC"},
+        {"name":"j","taskReferenceName":"j","type":"JOIN"}]}"#;
+    let def = freeze(&wire::read(text.as_bytes()).expect("it is a definition"), &NoTaskDefs);
+    let definition = lower(&def).expect("it is in order");
+    let Kind::Expand(expand) = &definition.root.nodes[0].kind else { unreachable!("it is a dynamic fork") };
+    let inputs: Vec<String> = (0..1_000).map(|number| format!(r#"{{"number":{number}}}"#)).collect();
+    let input = format!(r#"{{"forkTaskName":"work","forkTaskInputs":[{}]}}"#, inputs.join(","));
+    let input = Payload::parse(&input).expect("it is JSON");
+    c.bench_function("expand 1,000 branches", |b| b.iter(|| expand.expander.0.branches(black_box(&input))));
+}
+
+criterion_group!(benches, polled, result, fork);
 criterion_main!(benches);

@@ -1,7 +1,7 @@
 //! FORK_JOIN, JOIN and EXCLUSIVE_JOIN.
 
 use partitur_model::Payload;
-use partitur_model::definition::{Guard, Join, Kind, Node, Trigger};
+use partitur_model::definition::{Evaluate, Guard, Join, Kind, TemplateTree, Trigger};
 
 use super::sequence::{Exit, Graph};
 use super::{Lowering, input, node};
@@ -49,22 +49,34 @@ pub fn lone_join(graph: &mut Graph, task: &WorkflowTask, entries: Vec<Exit>, pla
     join(graph, task, gate, place)
 }
 
-/// Adds an EXCLUSIVE_JOIN: it yields what the first of the tasks that it names has, and otherwise what led to it.
+/// Adds an EXCLUSIVE_JOIN: it yields what the first of the tasks that it names has, and otherwise what its default has.
 pub fn exclusive_join(graph: &mut Graph, task: &WorkflowTask, entries: Vec<Exit>, place: &str) -> Vec<Exit> {
-    let join = Join { exclusive: true, ..Join::default() };
-    let join = node(task, Kind::Join(join), join_input(task), place);
-    let join = graph.add(Node { trigger: Trigger::Any, ..join });
-    let sources = joined(graph, task);
-    let place = graph.scope.nodes[join as usize].place.clone();
-    for &node in &sources {
-        graph.edge(node, join, Guard::Continue, &place);
-    }
-    for (node, guard) in entries {
-        if !sources.contains(&node) {
-            graph.edge(node, join, guard, &place);
+    let named = joined(graph, task);
+    let (direct, others): (Vec<Exit>, Vec<Exit>) =
+        entries.into_iter().partition(|(node, _)| named.contains(node));
+    let mut sources: Vec<Exit> = named.into_iter().map(|node| (node, Guard::Continue)).collect();
+    for exit in direct {
+        if !sources.contains(&exit) {
+            sources.push(exit);
         }
     }
+    if !others.is_empty() {
+        sources.push((default_of(graph, task, others, place), Guard::Continue));
+    }
+    let join = Join { exclusive: true, ..Join::default() };
+    let join = graph.follow(node(task, Kind::Join(join), join_input(task), place), sources);
+    graph.scope.nodes[join as usize].trigger = Trigger::Any;
     vec![(join, Guard::Continue)]
+}
+
+/// Adds the point that is reached when nothing was executed that the join names: it yields what its default has.
+fn default_of(graph: &mut Graph, task: &WorkflowTask, entries: Vec<Exit>, place: &str) -> u32 {
+    let gate = graph.gate(&task.task_reference_name, entries, place);
+    if let Some(name) = task.default_exclusive_join_task.first() {
+        let output = Payload::string(&format!("${{{name}.output}}"));
+        graph.scope.nodes[gate as usize].kind = Kind::Evaluate(Evaluate::Tree(TemplateTree(output)));
+    }
+    gate
 }
 
 /// The nodes that a JOIN names, each once. The checks see to it that they are there.

@@ -4,6 +4,7 @@ use partitur_model::definition::{Kind, Node, Remote, TemplateTree};
 
 use super::{input, node, policy};
 use crate::freeze::task_def_of;
+use crate::json;
 use crate::wire::WorkflowTask;
 
 /// Work for the workers of a queue.
@@ -27,7 +28,7 @@ pub fn set_variable(task: &WorkflowTask, place: &str) -> Node {
     node(task, Kind::SetVariables(TemplateTree(input.clone())), input, place)
 }
 
-/// NOOP.
+/// NOOP: nobody is shown what it is given.
 pub fn noop(task: &WorkflowTask, place: &str) -> Node {
-    node(task, Kind::Noop, input(task), place)
+    node(task, Kind::Noop, json::empty_object(), place)
 }

@@ -243,10 +243,12 @@ fn an_exclusive_join_follows_the_first_that_comes() {
       <- s if x
     d1: d1 {}
       <- s otherwise
+    j$gate: "${s.output}"
+      <- s if y
     j (any): join exclusive, opened by None
       <- x1 and on
       <- d1 and on
-      <- s if y
+      <- j$gate and on
     "#);
 }
 

@@ -57,9 +57,12 @@ pub fn condition(text: &str) -> Result<Condition, BadQuery> {
     Ok(Condition { field: Field::parse(field), test })
 }
 
+/// Reads what follows an operator.
+type ReadTest = fn(&str) -> Result<Test, String>;
+
 /// What follows the field; nothing if that begins with no operator.
 fn test(text: &str) -> Option<Result<Test, String>> {
-    let symbols: [(&str, fn(&str) -> Result<Test, String>); 6] = [
+    let symbols: [(&str, ReadTest); 6] = [
         ("!=", |rest| one(rest).map(|value| Test::NotIn(vec![value]))),
         (">=", |rest| whole(rest).map(|from| Test::Range(Some(from), None))),
         ("<=", |rest| whole(rest).map(|to| Test::Range(None, Some(to)))),
@@ -70,7 +73,7 @@ fn test(text: &str) -> Option<Result<Test, String>> {
     if let Some((symbol, read)) = symbols.iter().find(|(symbol, _)| text.starts_with(symbol)) {
         return Some(read(text[symbol.len()..].trim()));
     }
-    let words: [(&str, fn(&str) -> Result<Test, String>); 5] = [
+    let words: [(&str, ReadTest); 5] = [
         ("NOT IN", |rest| list(rest).map(Test::NotIn)),
         ("IN", |rest| list(rest).map(Test::In)),
         ("BETWEEN", between),

@@ -27,11 +27,11 @@ impl Answer<'_> {
     pub fn write_run(&self, shown: &RunView<'_>, out: &mut String) {
         let run = shown.run;
         let mut object = self.begin(shown, out);
-        object.object("input", Some(&run.input));
-        object.object("output", Some(&shown.run_output()));
+        object.object("input", Some(&shown.masked(&run.input)));
+        object.object("output", Some(&shown.masked(&shown.run_output())));
         object.truth("signalTimeout", self.timed_out);
         object.number("priority", options(run).map_or(0, |options| u64::from(options.priority)));
-        object.object("variables", Some(&run.variables));
+        object.object("variables", Some(&shown.masked(&run.variables)));
         shown.write_tasks(object.key("tasks"));
         object.some_text("createdBy", shown.creator());
         object.time("createTime", Some(run.created));
@@ -46,8 +46,9 @@ impl Answer<'_> {
         let Some(task) = shown.task(task.seq) else { return };
         let served = task.served.as_deref();
         let mut object = self.begin(shown, out);
-        object.object("input", Some(&shown.input(task, template)));
-        object.object("output", shown.output(task, template).as_deref());
+        object.object("input", Some(&shown.masked(&shown.input(task, template))));
+        let output = shown.output(task, template);
+        object.object("output", output.as_ref().map(|output| shown.masked(output)).as_deref());
         object.truth("signalTimeout", self.timed_out);
         object.text("taskType", &template.task_type);
         object.plain("taskId", TaskId::new(task.run, task.seq));

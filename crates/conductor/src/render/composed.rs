@@ -159,8 +159,7 @@ impl<'a> RunView<'a> {
     /// The outputs of all tasks of an iteration that are tasks of the loop's body, by their names without suffix.
     fn iteration_output(&self, container: &TaskRecord, iteration: u32) -> Payload {
         let mut outputs: Vec<(Arc<str>, Payload)> = Vec::new();
-        let rows = self.members(container.seq).filter(|(index, _)| *index == iteration);
-        for row in rows.flat_map(|(_, rows)| rows.iter().copied()) {
+        for &row in self.part(container.seq, iteration) {
             let Some(template) = self.template(row) else { continue };
             if row.state == TaskState::Ended(TaskOutcome::Skipped) {
                 continue;
@@ -168,8 +167,11 @@ impl<'a> RunView<'a> {
             let stands_for = self.stands_for(row);
             let template = self.template(stands_for).unwrap_or(template);
             let output = self.output(stands_for, template).map_or_else(json::empty_object, Cow::into_owned);
-            outputs.retain(|(name, _)| *name != row.node);
-            outputs.push((row.node.clone(), output));
+            match outputs.iter_mut().find(|(name, _)| *name == row.node) {
+                // A later attempt at the same task.
+                Some(entry) => entry.1 = output,
+                None => outputs.push((row.node.clone(), output)),
+            }
         }
         Payload::Object(outputs.into())
     }

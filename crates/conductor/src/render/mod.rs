@@ -7,6 +7,7 @@
 
 mod answer;
 mod composed;
+mod masked;
 mod object;
 mod status;
 mod summary;

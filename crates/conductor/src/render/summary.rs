@@ -3,28 +3,25 @@
 use partitur_model::record::{RunRecord, TaskRecord};
 use partitur_model::{Payload, TaskId, Timestamp, unit};
 
+use super::masked::masked;
 use super::object::Object;
 use super::status::workflow_status;
 use super::task::{iteration_of, options};
 use super::view::RunView;
 
 /// Appends what a search shows of a run whose tasks nobody has read: as [`RunView::write_summary`] without what they say.
-pub fn summary(run: &RunRecord, out: &mut String) {
-    write(
-        run,
-        options(run).map_or(1, |options| options.version),
-        run.ended.unwrap_or(run.begun),
-        &[],
-        &[],
-        out,
-    );
+/// The values of the fields in `hidden` are not shown.
+pub fn summary(run: &RunRecord, hidden: &[String], out: &mut String) {
+    let version = options(run).map_or(1, |options| options.version);
+    write(run, version, run.ended.unwrap_or(run.begun), [&[], &[]], hidden, out);
 }
 
 impl RunView<'_> {
     /// Appends what a search shows of the run.
     pub fn write_summary(&self, out: &mut String) {
         let (references, names) = (self.failed_references(), self.failed_task_names());
-        write(self.run, self.version(), self.updated(), &references, &names, out);
+        let masked = &self.renderer.def.masked_fields;
+        write(self.run, self.version(), self.updated(), [&references, &names], masked, out);
     }
 
     /// Appends what a search shows of a task.
@@ -54,8 +51,14 @@ impl RunView<'_> {
         );
         object.text("taskDefName", &template.def_name);
         object.text("taskType", &template.task_type);
-        object.text("input", &served.map_or_else(|| "{}".to_owned(), |served| like_a_map(&served.input)));
-        object.text("output", &task.output.as_ref().map_or_else(|| "{}".to_owned(), like_a_map));
+        object.text(
+            "input",
+            &served.map_or_else(|| "{}".to_owned(), |served| like_a_map(&self.masked(&served.input))),
+        );
+        object.text(
+            "output",
+            &task.output.as_ref().map_or_else(|| "{}".to_owned(), |output| like_a_map(&self.masked(output))),
+        );
         object.plain("taskId", TaskId::new(task.run, task.seq));
         match iteration_of(task) {
             Some(iteration) => object.text("taskReferenceName", &format!("{}__{iteration}", task.node)),
@@ -71,12 +74,13 @@ fn write(
     run: &RunRecord,
     version: u32,
     updated: Timestamp,
-    failed: &[String],
-    names: &[String],
+    [failed, names]: [&[String]; 2],
+    hidden: &[String],
     out: &mut String,
 ) {
     let options = options(run);
-    let (input, output) = (like_a_map(&run.input), like_a_map(run.output.as_ref().unwrap_or(&Payload::Null)));
+    let shown = |payload: &Payload| like_a_map(&masked(payload, hidden));
+    let (input, output) = (shown(&run.input), shown(run.output.as_ref().unwrap_or(&Payload::Null)));
     let mut object = Object::begin(out);
     object.text("workflowType", &run.name);
     object.number("version", u64::from(version));

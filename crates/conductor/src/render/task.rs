@@ -99,8 +99,9 @@ fn times(
 ) {
     object.time("scheduledTime", Some(task.ready));
     object.time("startTime", task.started);
-    // The branches of a dynamic fork may live; the fork itself has ended when it began.
-    object.time("endTime", task.ended.or(task.started).filter(|_| status.is_terminal()));
+    // A dynamic fork has ended when its branches are there, however long they live.
+    let ended = if template.kind == TaskType::ForkJoinDynamic { task.started } else { task.ended };
+    object.time("endTime", ended.filter(|_| status.is_terminal()));
     // Conductor's is 0 until somebody has had the task.
     object
         .time("updateTime", Some(served.updated).filter(|_| task.started.is_some() || status.is_terminal()));

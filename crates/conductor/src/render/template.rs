@@ -35,6 +35,13 @@ impl TaskTemplate {
         TaskTemplate { constant, kind, task_type, def_name, task: task.clone(), before, def }
     }
 
+    /// The constant part of a task that is shown with another definition than it follows.
+    pub fn shown_as(task: &WorkflowTask, shown: &WorkflowTask, workflow: &str) -> String {
+        let kind = task.task_type();
+        let (task_type, def_name) = names(task, &kind);
+        constant(shown, &task_def_of(task), &kind, [&task_type, &def_name, workflow])
+    }
+
     /// The pause in front of the n-th attempt, in seconds: what Conductor shows of it, without what chance adds.
     pub fn start_delay(&self, retries: u32) -> u64 {
         let Some(failures) = retries.checked_sub(1) else { return positive(self.task.start_delay) };

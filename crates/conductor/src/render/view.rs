@@ -8,6 +8,7 @@ use partitur_model::record::{RunRecord, ScopeRef, TaskOutcome, TaskRecord, TaskS
 use partitur_model::{Payload, TaskSeq};
 
 use super::Renderer;
+use super::masked::masked;
 use super::status::task_status;
 use super::task::{self, Shown};
 use super::template::TaskTemplate;
@@ -30,12 +31,11 @@ pub struct RunView<'a> {
 }
 
 /// What a container came to.
-#[derive(Default)]
 pub(super) struct Expansion {
     /// The branches, in order.
     pub tasks: Vec<WorkflowTask>,
-    /// By reference name, with all tasks in them.
-    templates: HashMap<String, TaskTemplate>,
+    /// Of each branch, with all tasks in it, by reference name; made once somebody asks for one of its tasks.
+    templates: Vec<OnceCell<HashMap<String, TaskTemplate>>>,
 }
 
 impl<'a> RunView<'a> {
@@ -93,13 +93,19 @@ impl<'a> RunView<'a> {
     /// Appends a task; nothing if it is not seen.
     pub fn write_task(&self, task: &'a TaskRecord, out: &mut String) {
         let Some(template) = self.template(task) else { return };
+        let (input, output) = (self.input(task, template), self.output(task, template));
         let shown = Shown {
-            input: self.input(task, template),
-            output: self.output(task, template),
+            input: self.masked(&input),
+            output: output.as_ref().map(|output| self.masked(output)),
             status: self.status(task, template),
             reason: self.reason(task, template),
         };
         task::write(task, template, &shown, task::options(self.run), out);
+    }
+
+    /// A value without what nobody is shown.
+    pub(super) fn masked<'p>(&self, payload: &'p Payload) -> Cow<'p, Payload> {
+        masked(payload, &self.renderer.def.masked_fields)
     }
 
     /// Rows of containers that stand for their only branch, of what was never executed, and of points where edges meet
@@ -114,12 +120,11 @@ impl<'a> RunView<'a> {
     /// What is known of the node of a row; nothing if it is no task of the definition.
     pub(super) fn template(&self, task: &TaskRecord) -> Option<&TaskTemplate> {
         let mut scope = task.scope;
-        while let Some(ScopeRef { container, .. }) = scope {
+        while let Some(ScopeRef { container, index }) = scope {
             let container = self.by_seq.get(&container)?;
-            if let Some(template) =
-                self.expansion(container).and_then(|branches| branches.templates.get(&*task.node))
-            {
-                return Some(template);
+            let template = self.branch_templates(container, index).and_then(|branch| branch.get(&*task.node));
+            if template.is_some() {
+                return template;
             }
             scope = container.scope;
         }
@@ -143,13 +148,24 @@ impl<'a> RunView<'a> {
         let renderer = self.renderer;
         let is_first = renderer.first_dynamic.as_deref() == Some(&*container.node);
         let input = container.items.clone().unwrap_or_default();
-        let mut tasks = expanded(&template.task, is_first, &input, &*renderer.defs).unwrap_or_default();
-        let mut templates = HashMap::new();
-        super::add_templates(&tasks, &renderer.def.name, &mut templates);
-        if template.kind == TaskType::Dynamic {
-            show_as_dynamic(&mut tasks, &renderer.def.name, &mut templates);
-        }
+        let tasks = expanded(&template.task, is_first, &input, &*renderer.defs).unwrap_or_default();
+        let templates = tasks.iter().map(|_| OnceCell::new()).collect();
         Expansion { tasks, templates }
+    }
+
+    /// The templates of one branch of a container, if it is one that came to its branches by a value.
+    fn branch_templates(&self, container: &TaskRecord, index: u32) -> Option<&HashMap<String, TaskTemplate>> {
+        let expansion = self.expansion(container)?;
+        let (task, cell) = (expansion.tasks.get(index as usize)?, expansion.templates.get(index as usize)?);
+        Some(cell.get_or_init(|| {
+            let mut templates = HashMap::new();
+            let workflow = &self.renderer.def.name;
+            super::add_templates(std::slice::from_ref(task), workflow, &mut templates);
+            if *container.node == *task.task_reference_name {
+                show_as_dynamic(task, workflow, &mut templates);
+            }
+            templates
+        }))
     }
 
     pub(super) fn status(&self, task: &TaskRecord, template: &TaskTemplate) -> TaskStatus {
@@ -173,6 +189,11 @@ impl<'a> RunView<'a> {
         parts.map(|(&index, rows)| (index, rows.as_slice()))
     }
 
+    /// The rows of one branch or iteration of a container.
+    pub(super) fn part(&self, container: TaskSeq, index: u32) -> &[&'a TaskRecord] {
+        self.members.get(&container).and_then(|parts| parts.get(&index)).map_or(&[], Vec::as_slice)
+    }
+
     /// The input as it is kept.
     pub(super) fn given(&self, task: &'a TaskRecord) -> Cow<'a, Payload> {
         match &task.served {
@@ -182,21 +203,9 @@ impl<'a> RunView<'a> {
     }
 }
 
-/// The task that a DYNAMIC came to is shown under the type of its definition, and has that of what it came to.
-fn show_as_dynamic(
-    tasks: &mut [WorkflowTask],
-    workflow: &str,
-    templates: &mut HashMap<String, TaskTemplate>,
-) {
-    for task in tasks {
-        let mut shown = task.clone();
-        shown.kind = Some("DYNAMIC".to_owned());
-        if let Some(template) = templates.get_mut(&task.task_reference_name) {
-            let real = TaskTemplate::new(task, workflow, None);
-            let text = serde_json::to_string(task).expect("a task is made of text and numbers");
-            let dynamic = serde_json::to_string(&shown).expect("a task is made of text and numbers");
-            template.constant =
-                real.constant.replace(&crate::json::compact(&text), &crate::json::compact(&dynamic));
-        }
-    }
+/// The task that a DYNAMIC came to is shown with the type that its definition has.
+fn show_as_dynamic(task: &WorkflowTask, workflow: &str, templates: &mut HashMap<String, TaskTemplate>) {
+    let Some(template) = templates.get_mut(&task.task_reference_name) else { return };
+    let shown = WorkflowTask { kind: Some("DYNAMIC".to_owned()), ..task.clone() };
+    template.constant = TaskTemplate::shown_as(task, &shown, workflow);
 }

@@ -35,8 +35,8 @@ impl RunView<'_> {
         } else {
             tasks.push_str("[]")
         }
-        object.object("input", Some(&run.input));
-        object.object("output", Some(&self.run_output()));
+        object.object("input", Some(&self.masked(&run.input)));
+        object.object("output", Some(&self.masked(&self.run_output())));
         object.some_text("correlationId", options.and_then(|options| options.correlation.as_deref()));
         object.some_text("reasonForIncompletion", run.error.as_ref().map(|error| error.message.as_str()));
         object.some_text("event", options.and_then(|options| options.event.as_deref()));
@@ -46,7 +46,7 @@ impl RunView<'_> {
         object.texts("failedReferenceTaskNames", self.failed(|view, task| view.reference(task).into_owned()));
         object.key("workflowDefinition").push_str(&self.renderer.text);
         object.number("priority", options.map_or(0, |options| u64::from(options.priority)));
-        object.object("variables", Some(&run.variables));
+        object.object("variables", Some(&self.masked(&run.variables)));
         object.time("lastRetriedTime", Some(run.begun).filter(|&begun| begun > run.created));
         object.texts("failedTaskNames", self.failed_task_names());
         object.key("history").push_str("[]");
@@ -80,10 +80,10 @@ impl RunView<'_> {
         object
             .some_text("correlationId", options(self.run).and_then(|options| options.correlation.as_deref()));
         if include_output {
-            object.object("output", Some(&self.run_output()));
+            object.object("output", Some(&self.masked(&self.run_output())));
         }
         if include_variables {
-            object.object("variables", Some(&self.run.variables));
+            object.object("variables", Some(&self.masked(&self.run.variables)));
         }
         object.text("status", workflow_status(self.run.state).as_str());
         object.end();
