@@ -68,6 +68,7 @@ fn read_frame(line: &mut UnixStream, frame: &mut Vec<u8>) -> Option<()> {
     let mut length = [0; PREFIX];
     line.read_exact(&mut length).ok()?;
     // What one large request took is given back with the next small one.
+    frame.clear();
     frame.shrink_to(64 * 1024);
     frame.resize(u32::from_le_bytes(length) as usize, 0);
     line.read_exact(frame).ok()

@@ -58,6 +58,29 @@ pub(crate) fn kill(child: &mut Child) -> Option<ExitStatus> {
     child.wait().ok()
 }
 
+/// How long a child has computed, in its whole life.
+pub(crate) fn computed(child: &Child) -> Duration {
+    let mut clock: libc::clockid_t = 0;
+    // SAFETY: writes a number of our own.
+    let error = unsafe { libc::clock_getcpuclockid(child.id() as libc::pid_t, &raw mut clock) };
+    // A child that is gone computes nothing; its line says so soon.
+    if error == 0 { read_clock(clock) } else { Duration::ZERO }
+}
+
+/// How long this process has computed.
+pub(crate) fn computed_here() -> Duration {
+    read_clock(libc::CLOCK_PROCESS_CPUTIME_ID)
+}
+
+fn read_clock(clock: libc::clockid_t) -> Duration {
+    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    // SAFETY: writes a structure of our own.
+    match unsafe { libc::clock_gettime(clock, &raw mut time) } {
+        0 => Duration::new(time.tv_sec as u64, time.tv_nsec as u32),
+        _ => Duration::ZERO,
+    }
+}
+
 /// How much less than others a slow helper gets: a third. With much less, a busy machine would make a script that
 /// takes long into one that takes too long.
 const SLOW_NICE: i32 = 5;
@@ -104,14 +127,10 @@ pub(crate) fn confine(parent: i32, memory: u64) -> Option<()> {
 /// From now on this process may compute for so long. The pool ends whatever takes too long; this is for the case that
 /// the pool itself stands still.
 pub(crate) fn allow_cpu(time: Duration) {
-    let mut used: libc::timespec = libc::timespec { tv_sec: 0, tv_nsec: 0 };
-    // SAFETY: both write and read structures of our own.
-    unsafe {
-        libc::clock_gettime(libc::CLOCK_PROCESS_CPUTIME_ID, &raw mut used);
-        let soft = used.tv_sec as u64 + time.as_secs() + 2;
-        let limit = libc::rlimit { rlim_cur: soft, rlim_max: libc::RLIM_INFINITY };
-        libc::setrlimit(libc::RLIMIT_CPU, &raw const limit);
-    }
+    let soft = computed_here().as_secs() + time.as_secs() + 2;
+    let limit = libc::rlimit { rlim_cur: soft, rlim_max: libc::RLIM_INFINITY };
+    // SAFETY: reads a structure of our own.
+    unsafe { libc::setrlimit(libc::RLIMIT_CPU, &raw const limit) };
 }
 
 /// How much address space this process has already, in bytes.

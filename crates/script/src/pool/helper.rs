@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::process::{Child, ExitStatus};
 use std::time::Instant;
 
+use super::pace::{Pace, Work};
 use super::{Job, Settings};
 use crate::frame::{ANSWER_HEAD, PREFIX, Said, first_frame, read_answer, write_request};
 use crate::platform;
@@ -18,7 +19,7 @@ const IN_FLIGHT_MAX: usize = 8;
 const UNSENT_MAX: usize = 64 * 1024;
 
 /// How much is read at once.
-const READ_BYTES: usize = 64 * 1024;
+const READ_BYTES: usize = 16 * 1024;
 
 /// Where a helper stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,8 +40,8 @@ pub(super) struct Helper {
     pub in_flight: VecDeque<Job>,
     pub lane: Lane,
     pub is_ready: bool,
-    /// Since when it works on the first in flight, or has nothing to do, or is started.
-    pub since: Instant,
+    /// What it does about the first in flight; or that it has nothing to do, or is being started.
+    pub work: Work,
 }
 
 /// A line is broken, or what came over it makes no sense.
@@ -57,7 +58,7 @@ impl Helper {
             in_flight: VecDeque::new(),
             lane: Lane::Fast,
             is_ready: false,
-            since: now,
+            work: Work::begin(now),
         })
     }
 
@@ -70,6 +71,12 @@ impl Helper {
             && self.unsent.len() < UNSENT_MAX
     }
 
+    /// How the first in flight is getting on, if there is one.
+    pub fn pace(&mut self, now: Instant) -> Option<Pace> {
+        let timeout = self.in_flight.front().filter(|_| self.is_ready)?.request.timeout;
+        Some(self.work.judge(now, timeout, || platform::computed(&self.child)))
+    }
+
     /// Whether it has something to do for an owner.
     pub fn has_asked(&self, owner: u64) -> bool {
         self.in_flight.iter().any(|job| job.request.owner == owner)
@@ -78,7 +85,7 @@ impl Helper {
     /// Asks for one more; `input` is that of the job, as JSON.
     pub fn ask(&mut self, job: Job, input: &str, now: Instant) -> Result<(), Broken> {
         if self.in_flight.is_empty() && self.is_ready {
-            self.since = now;
+            self.work = Work::begin(now);
         }
         let mut frame = Vec::with_capacity(PREFIX + 16 + job.request.source.len() + input.len());
         write_request(&job.request, input, &mut frame);

@@ -1,6 +1,7 @@
 //! Our side: helpers are started when there is something to do, asked in turns, and killed when they take too long.
 
 mod helper;
+mod pace;
 mod queue;
 mod turn;
 

@@ -14,16 +14,11 @@ use partitur_model::Payload;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use super::helper::{Broken, Helper, Lane};
+use super::pace::{Pace, Work};
 use super::queue::FairQueue;
 use super::{Job, Shared, closed};
 use crate::error::{ScriptError, Subject};
 use crate::frame::Said;
-
-/// What takes longer makes nobody wait behind it.
-const SLOW_AFTER: Duration = Duration::from_millis(20);
-
-/// A helper notices itself when JavaScript takes too long; only if it does not in this time it is killed.
-const GRACE: Duration = Duration::from_millis(25);
 
 /// A helper that does not listen by then never will.
 const START_MAX: Duration = Duration::from_secs(10);
@@ -77,20 +72,16 @@ impl Dispatcher {
     /// Ends what takes too long, and moves aside what takes long.
     fn look_at_clock(&mut self, now: Instant) {
         for at in (0..self.helpers.len()).rev() {
-            let helper = &self.helpers[at];
-            let since = now.duration_since(helper.since);
-            if !helper.is_ready {
-                if since >= START_MAX {
-                    self.bury(at);
+            let helper = &mut self.helpers[at];
+            let since = now.duration_since(helper.work.since);
+            match helper.pace(now) {
+                None if !helper.is_ready && since >= START_MAX => self.bury(at),
+                None if helper.is_ready && since >= IDLE_MAX && self.helpers.len() > 1 => {
+                    self.helpers.swap_remove(at);
                 }
-                continue;
-            }
-            match helper.in_flight.front() {
-                Some(job) if since >= job.request.timeout + GRACE => self.end_endless(at),
-                Some(_) if helper.lane == Lane::Fast && since >= SLOW_AFTER => self.move_aside(at),
-                Some(_) => {}
-                None if since >= IDLE_MAX && self.helpers.len() > 1 => drop(self.helpers.swap_remove(at)),
-                None => {}
+                Some(Pace::Endless) => self.end_endless(at),
+                Some(Pace::Slow) if self.helpers[at].lane == Lane::Fast => self.move_aside(at),
+                None | Some(Pace::Slow | Pace::Fine) => {}
             }
         }
     }
@@ -220,14 +211,13 @@ impl Dispatcher {
     fn next_time(&self, now: Instant) -> Option<Duration> {
         let is_shared = self.helpers.len() > 1;
         let due = self.helpers.iter().filter_map(|helper| {
-            let after = match helper.in_flight.front() {
-                _ if !helper.is_ready => START_MAX,
-                Some(job) if helper.lane == Lane::Fast => SLOW_AFTER.min(job.request.timeout + GRACE),
-                Some(job) => job.request.timeout + GRACE,
-                None if is_shared => IDLE_MAX,
+            let at = match helper.in_flight.front() {
+                _ if !helper.is_ready => helper.work.since + START_MAX,
+                Some(job) => helper.work.next_look(now, job.request.timeout, helper.lane != Lane::Fast),
+                None if is_shared => helper.work.since + IDLE_MAX,
                 None => return None,
             };
-            Some((helper.since + after).saturating_duration_since(now))
+            Some(at.saturating_duration_since(now))
         });
         due.min()
     }
@@ -261,13 +251,13 @@ impl Dispatcher {
                 None => return Ok(true),
                 Some(Said::Ready) if !helper.is_ready => {
                     helper.is_ready = true;
-                    helper.since = Instant::now();
+                    helper.work = Work::begin(Instant::now());
                     self.start_failures = 0;
                 }
                 Some(Said::Ready) => return Err(Broken),
                 Some(Said::Answer { outcome, last }) => {
                     let job = helper.in_flight.pop_front().ok_or(Broken)?;
-                    helper.since = Instant::now();
+                    helper.work = Work::begin(Instant::now());
                     let is_used_up = last || helper.lane != Lane::Fast;
                     self.answer(job, outcome);
                     if is_used_up {
