@@ -34,7 +34,8 @@ pub fn join(graph: &mut Graph, task: &WorkflowTask, fork: u32, place: &str) -> V
     let join = Join { permissive, opened_by: Some(fork), exclusive: false };
     let join = graph.add(node(task, Kind::Join(join), join_input(task), place));
     let place = graph.scope.nodes[join as usize].place.clone();
-    graph.edge(fork, join, Guard::Any, &place);
+    // Where the fork is not reached, the join is not either.
+    graph.edge(fork, join, Guard::Continue, &place);
     for node in joined {
         if node != fork {
             graph.edge(node, join, Guard::Any, &place);

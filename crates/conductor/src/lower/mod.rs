@@ -121,4 +121,6 @@ fn shielded(payload: &Payload) -> Payload {
 }
 
 #[cfg(test)]
+mod properties;
+#[cfg(test)]
 mod tests;

@@ -142,7 +142,7 @@ fn a_fork_opens_its_join_after_its_branches() {
     b1: b1 {}
       <- f and on
     j: join, opened by Some(0)
-      <- f in any case
+      <- f and on
       <- a2 in any case
       <- b1 in any case
     after: after {}
@@ -167,7 +167,7 @@ fn a_join_without_a_fork_begins_when_what_stands_before_it_has_ended() {
     j$gate: noop
       <- b and on
     j: join, opened by Some(2)
-      <- j$gate in any case
+      <- j$gate and on
       <- a in any case
       <- b in any case
     ");
@@ -345,7 +345,7 @@ fn dynamic_tasks_are_expanded_when_they_begin() {
     ])), @r"
     f: expand, stands for branch: false
     j: join, opened by Some(0)
-      <- f in any case
+      <- f and on
     d: expand, stands for branch: true
       <- j and on
     ");
