@@ -18,6 +18,9 @@ const REQUEST_HEAD: usize = 1 + 1 + 4 + 4;
 /// Kind, whether it is the last, two numbers.
 pub(crate) const ANSWER_HEAD: usize = 1 + 1 + 8 + 8;
 
+/// No message is longer, in bytes.
+pub(crate) const MESSAGE_MAX: usize = 8 * 1024;
+
 /// A request as the helper reads it.
 pub(crate) struct Asked<'a> {
     pub language: Language,
@@ -95,8 +98,13 @@ pub(crate) fn write_answer(outcome: &Result<String, ScriptError>, last: bool, ou
             }
         };
         write_answer_head(out, kind, last, numbers);
-        out.extend(text.as_bytes());
+        out.extend(if kind == VALUE { text.as_bytes() } else { shortened(text).as_bytes() });
     });
+}
+
+/// Scripts may throw whole books.
+fn shortened(message: &str) -> &str {
+    &message[..message.floor_char_boundary(MESSAGE_MAX)]
 }
 
 /// Reads what a helper said; nothing if it is none of what helpers say. `timeout` is that of the oldest request.

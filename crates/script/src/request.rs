@@ -18,7 +18,7 @@ pub struct Request {
     pub source: Arc<str>,
     /// What the source sees.
     pub input: Payload,
-    /// How long it may take.
+    /// How long it may take. Time in which the machine had no processor for it does not count, up to five times this.
     pub timeout: Duration,
     /// What is asked.
     pub wanted: Wanted,

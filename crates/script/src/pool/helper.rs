@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::pace::{Pace, Work};
 use super::{Job, Settings};
-use crate::frame::{ANSWER_HEAD, PREFIX, Said, first_frame, read_answer, write_request};
+use crate::frame::{ANSWER_HEAD, MESSAGE_MAX, PREFIX, Said, first_frame, read_answer, write_request};
 use crate::platform;
 
 /// So many requests are on their way to a helper, so that it never waits for the next one.
@@ -157,9 +157,6 @@ impl Helper {
         platform::kill(&mut self.child)
     }
 }
-
-/// Messages are short, but what a script throws may be long.
-const MESSAGE_MAX: usize = 64 * 1024;
 
 impl Drop for Helper {
     fn drop(&mut self) {

@@ -107,6 +107,17 @@ fn results_without_end_are_refused() {
 }
 
 #[test]
+fn a_message_without_end_is_cut() {
+    let pool = pool();
+    for source in ["throw 'ä'.repeat(1e6)", "throw new Error('ä'.repeat(1e6))"] {
+        let ScriptError::Runtime { message, .. } = ended(&pool, JavaScript, source, r#"{"a":1}"#) else {
+            panic!("{source}")
+        };
+        assert!(message.contains("ää") && message.len() <= 8192, "{}", message.len());
+    }
+}
+
+#[test]
 fn what_is_too_large_to_begin_with_is_refused() {
     let pool = Pool::new(Settings { input_max: 1000, ..Settings::default() }).unwrap();
     let source = "1;".repeat(200_000);
