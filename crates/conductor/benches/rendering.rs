@@ -71,10 +71,10 @@ fn result(c: &mut Criterion) {
     c.bench_function("read a task result", |b| b.iter(|| wire::read::<TaskResult>(black_box(text))));
 }
 
-/// A dynamic fork of many branches: making them, and writing the run once they have ended.
+/// Making the branches of a dynamic fork.
 fn fork(c: &mut Criterion) {
     let text = r#"{"name":"wide","tasks":[
-        {"name":"f","taskReferenceName":"f","type":"FORK_JOIN_DYNAMIC"},
+        {"name":"f","taskReferenceName":"f","type":"FORK_JOIN_DYNAMIC","inputParameters":{"forkTaskInputs":"${workflow.input.all}"}},
         {"name":"j","taskReferenceName":"j","type":"JOIN"}]}"#;
     let def = freeze(&wire::read(text.as_bytes()).expect("it is a definition"), &NoTaskDefs);
     let definition = lower(&def).expect("it is in order");

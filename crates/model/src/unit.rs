@@ -108,8 +108,8 @@ pub fn format_timestamp(time: Timestamp) -> String {
     humantime::format_rfc3339_millis(std::time::UNIX_EPOCH + since).to_string()
 }
 
-/// Reads a span as Conductor's WAIT spells it: `1 days 2 hours 30 minutes 5 seconds`, with `d`, `h`, `m`, `s` for short, in this
-/// order, each at most once, in whatever case.
+/// Reads a span as Conductor's WAIT spells it: `1 days 2 hours 30 minutes 5 seconds`, with `d`, `h`, `m`, `s` for
+/// short, in this order, each at most once, in whatever case.
 ///
 /// # Errors
 /// What is wrong with the text.
@@ -135,8 +135,8 @@ pub fn parse_wait_duration(text: &str) -> Result<Duration, BadTime> {
     Ok(Duration::from_secs(seconds))
 }
 
-/// Reads a point in time as Conductor's WAIT spells it: `2026-11-21`, `2026-11-21 10:20`, `2026-11-21 10:20 CET`; also in the
-/// form of RFC 3339. Without a zone it is UTC.
+/// Reads a point in time as Conductor's WAIT spells it: `2026-11-21`, `2026-11-21 10:20`, `2026-11-21 10:20 CET`;
+/// also in the form of RFC 3339. Without a zone it is UTC.
 ///
 /// # Errors
 /// What is wrong with the text.
