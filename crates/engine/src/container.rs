@@ -394,6 +394,7 @@ impl Run {
 
     fn cancel_inside(&mut self, cx: &mut Cx<'_>, key: Key) {
         match self.state(key) {
+            None if self.serves() => self.note_not_reached(cx, key),
             None | Some(TaskState::Blocked) if !self.instance(key).excluded => {
                 let record = self.record(key);
                 self.cancelled(cx, key, record);

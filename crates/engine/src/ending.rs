@@ -88,8 +88,24 @@ impl Run {
             if self.begins_anew(key) {
                 self.reset_after_close(cx, key);
             } else if self.state(key) != Some(TaskState::Blocked) {
+                self.sweep_inside(cx, key);
                 let record = self.record(key);
                 self.cancelled(cx, key, record);
+            }
+        }
+    }
+
+    /// In a container of a server's run that ends with its run, whatever has no row was not reached.
+    fn sweep_inside(&mut self, cx: &mut Cx<'_>, container: Key) {
+        if !self.serves() {
+            return;
+        }
+        for scope in self.branches(container).collect::<Vec<u32>>() {
+            for node in 0..self.scope(scope).instances.len() as u32 {
+                let key = Key { scope, node };
+                if self.task(key).is_none() {
+                    self.note_not_reached(cx, key);
+                }
             }
         }
     }

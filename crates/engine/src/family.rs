@@ -213,6 +213,7 @@ impl Run {
         self.rec.error = None;
         self.rec.output = None;
         self.undoing = None;
+        self.forget_not_reached(cx);
         self.write(cx);
         self.limit_slots(cx);
         self.set_run_deadline(cx);

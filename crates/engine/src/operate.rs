@@ -2,7 +2,7 @@
 
 use partitur_model::Payload;
 use partitur_model::TaskSeq;
-use partitur_model::record::{RunOutcome, RunState, Served, TaskRecord, TaskState};
+use partitur_model::record::{RunOutcome, RunState, Served, TaskOutcome, TaskRecord, TaskState};
 
 use crate::admission::TaskKey;
 use crate::cx::{Cx, Todo};
@@ -163,6 +163,29 @@ impl Run {
             Again::InPlace | Again::FurtherRow => self.make_blank(cx, key),
             Again::Gone if is_join => self.make_blank(cx, key),
             Again::Gone => self.unmake(cx, key, &record),
+        }
+    }
+
+    /// What was not reached when a run of a server ended may be reached now that it goes on.
+    pub(crate) fn forget_not_reached(&mut self, cx: &mut Cx<'_>) {
+        if !self.serves() {
+            return;
+        }
+        let not_reached = |key: &Key| {
+            let task = self.task(*key);
+            task.is_some_and(|task| {
+                task.state == TaskState::Ended(TaskOutcome::Skipped) && task.served.is_none()
+            })
+        };
+        for key in self.keys().filter(not_reached).collect::<Vec<Key>>() {
+            let record = self.record(key);
+            let seq = record.seq;
+            self.put_derived(cx, key, TaskRecord { state: TaskState::Blocked, ..record });
+            self.instance_mut(key).task = None;
+            self.forget(seq);
+        }
+        for key in self.keys().collect::<Vec<Key>>() {
+            self.recount(key);
         }
     }
 

@@ -25,9 +25,10 @@ impl Run {
             return;
         }
         let verdict = self.verdict(key);
-        // That a task of a server's run was not reached follows from the others, whatever has become of the run.
-        let was_not_reached = self.serves() && verdict == Verdict::Skip && self.task(key).is_none();
-        if !self.is_running() && !was_not_reached {
+        if self.is_not_reached(key, verdict) {
+            return self.note_not_reached(cx, key);
+        }
+        if !self.is_running() {
             return;
         }
         match verdict {
@@ -42,14 +43,32 @@ impl Run {
         }
     }
 
+    /// Whether a task of a server's run will not be reached: that follows from the others, whatever has become of the run,
+    /// and needs no row. Conductor's runs do not show such tasks.
+    fn is_not_reached(&self, key: Key, verdict: Verdict) -> bool {
+        self.serves()
+            && self.task(key).is_none()
+            && match verdict {
+                Verdict::Skip => true,
+                Verdict::Begin | Verdict::Open => self.closing(key.scope).is_some(),
+                Verdict::Wait => false,
+            }
+    }
+
+    /// The task is over without having begun.
+    pub(crate) fn note_not_reached(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let record = self.not_reached(key);
+        self.put_derived(cx, key, record);
+    }
+
+    /// The record of a task that was not reached: the same whenever that is found out.
+    pub(crate) fn not_reached(&mut self, key: Key) -> TaskRecord {
+        let record = self.record(key);
+        TaskRecord { state: TaskState::Ended(TaskOutcome::Skipped), generation: 0, ..record }
+    }
+
     fn skip(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
-        if self.serves() {
-            // Conductor's runs have no task that was not reached: it follows from the others that it was not.
-            record.state = TaskState::Ended(TaskOutcome::Skipped);
-            record.ended = Some(cx.now);
-            return self.put_derived(cx, key, record);
-        }
         record.error = Some(TaskError::terminal(SKIPPED, self.why_skipped(key)));
         self.end_task(cx, key, record, TaskOutcome::Skipped);
     }

@@ -44,7 +44,23 @@ impl Run {
         for task in stored.tasks {
             run.place(task, timers, agenda)?;
         }
+        if run.serves() {
+            run.place_not_reached(timers, agenda);
+        }
         Ok(run)
+    }
+
+    /// Inside a container that has ended, whatever has no row was not reached.
+    fn place_not_reached(&mut self, timers: &mut Timers, agenda: &mut Agenda) {
+        let is_over = |key: &Key| {
+            let container = self.scope(key.scope).container.map(|(container, _)| container);
+            container.and_then(|container| self.state(container)).is_some_and(TaskState::is_ended)
+        };
+        let without_row = |key: &Key| self.task(*key).is_none();
+        for key in self.keys().filter(without_row).filter(is_over).collect::<Vec<Key>>() {
+            let record = self.not_reached(key);
+            self.apply(key, record, timers, agenda);
+        }
     }
 
     fn place(

@@ -330,7 +330,7 @@ impl Run {
     /// Looks at every task that has not begun: after a pause, a cancel or a crash nobody else would.
     pub(crate) fn consider_all(&self, cx: &mut Cx<'_>) {
         for key in self.keys() {
-            let begun = self.state(key).is_some_and(|state| state != TaskState::Blocked);
+            let begun = self.has_begun(key);
             let instance = self.instance(key);
             let may_begin = instance.missing == 0
                 || (instance.taken && self.node(key).spec.trigger == Trigger::Any)

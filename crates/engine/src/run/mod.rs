@@ -348,15 +348,27 @@ impl Run {
         }
     }
 
+    /// Whether the task has begun; a join that waits in sight has not.
+    pub(crate) fn has_begun(&self, key: Key) -> bool {
+        match self.state(key) {
+            None | Some(TaskState::Blocked) => false,
+            Some(TaskState::Waiting { .. }) => !matches!(self.node(key).action, Action::Join(_)),
+            Some(
+                TaskState::Ready
+                | TaskState::Running { .. }
+                | TaskState::Stopping { .. }
+                | TaskState::Backoff { .. }
+                | TaskState::Open
+                | TaskState::Ended(_),
+            ) => true,
+        }
+    }
+
     /// What the arrivals so far mean for a task that has not begun.
     pub(crate) fn verdict(&self, key: Key) -> Verdict {
         let instance = self.instance(key);
         let joins = matches!(self.node(key).action, Action::Join(_));
-        let waits = |state| {
-            matches!(state, TaskState::Blocked) || joins && matches!(state, TaskState::Waiting { .. })
-        };
-        let begun = instance.task.as_ref().is_some_and(|task| !waits(task.state));
-        if begun || instance.excluded {
+        if self.has_begun(key) || instance.excluded {
             return Verdict::Wait;
         }
         if joins && self.opener_failed(key) {

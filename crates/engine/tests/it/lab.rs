@@ -73,7 +73,7 @@ pub struct Lab {
     pub rows: Rows,
     pub now: Timestamp,
     number: BatchNo,
-    definitions: Vec<(Arc<DefinitionRecord>, Arc<Program>)>,
+    pub definitions: Vec<(Arc<DefinitionRecord>, Arc<Program>)>,
     concurrency: u32,
     /// Living attempts by run and path; a compensation is `undo path`.
     pub live: BTreeMap<(u64, String), AttemptId>,
@@ -572,7 +572,7 @@ impl Lab {
     fn value(&mut self, run: u64, path: &str, rest: &str) -> Vec<String> {
         let (generation, json) = rest.split_once(' ').expect("`value TASK GENERATION JSON`");
         let run = self.run_id(run);
-        let task = self.rows.tasks.values().find(|task| task.run == run && &*task.path == path);
+        let task = self.rows.tasks.values().rev().find(|task| task.run == run && &*task.path == path);
         let task = task.expect("the task has a row").seq;
         let generation = generation.trim_start_matches('g').parse().expect("a number");
         let result = Ok(Payload::parse(json).expect("JSON"));

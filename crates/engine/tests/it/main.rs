@@ -6,6 +6,7 @@ mod check;
 mod lab;
 mod met;
 mod random;
+mod random_served;
 mod runs;
 mod script;
 mod scripts;

@@ -18,6 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use crate::met::{Met, STATES};
 
 use driver::{Driver, Outcome};
+pub use spec::Dice;
 
 /// So many cases unless told otherwise.
 const CASES: u64 = 10_000;
