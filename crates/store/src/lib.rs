@@ -5,7 +5,7 @@
 //!
 //! Not here: what the rows mean, clocks, retries. `engine` decides, `runtime` submits and waits.
 //! Begin with [`Store`]; [`SqliteStore`] is the one people use, [`MemoryStore`] the one whose disk a test can break,
-//! [`Reader`] what other terminals ask, [`StateDir`] where it all lies and whose it is.
+//! [`Reader`] what terminals and the server ask, [`StateDir`] where it all lies and whose it is.
 
 mod error;
 mod memory;

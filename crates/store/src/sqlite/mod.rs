@@ -1,8 +1,8 @@
 //! The store that people use: one SQLite file, written by one thread.
 //!
 //! [`SqliteStore`] is the caller's side; `writer` is the thread, `queue` what passes between them. `schema` has the
-//! tables, `task_row` and `run_row` say how records stand in them, `payload` where their texts are; `load` reads
-//! them back, for the writer and for [`Reader`].
+//! tables; `run_row`, `task_row` with `served`, and `catalogue` say how records stand in them, `payload` where their
+//! texts are; `rows` writes a transaction, `load` reads back what a start needs, and `reader` what others ask.
 
 mod catalogue;
 mod columns;
