@@ -36,13 +36,25 @@ pub fn task_status(task: &TaskRecord, kind: &TaskType, optional: bool) -> TaskSt
         | TaskState::Stopping { .. }
         | TaskState::Waiting { .. }
         | TaskState::Open => TaskStatus::InProgress,
-        TaskState::Ended(outcome) => ended(task, outcome, optional),
+        TaskState::Ended(outcome) => ended(task, outcome, kind, optional),
     }
 }
 
-fn ended(task: &TaskRecord, outcome: TaskOutcome, optional: bool) -> TaskStatus {
+fn ended(task: &TaskRecord, outcome: TaskOutcome, kind: &TaskType, optional: bool) -> TaskStatus {
     let is_last = task.served.as_ref().is_none_or(|served| !served.superseded);
-    let for_good = task.error.as_ref().is_some_and(|error| error.code == FAILED_FOR_GOOD || !error.retriable);
+    // What failed because of others has no word of its own on further attempts.
+    let has_own_word = !matches!(
+        kind,
+        TaskType::Join
+            | TaskType::ExclusiveJoin
+            | TaskType::DoWhile
+            | TaskType::SubWorkflow
+            | TaskType::Dynamic
+    );
+    let for_good = task
+        .error
+        .as_ref()
+        .is_some_and(|error| error.code == FAILED_FOR_GOOD || !error.retriable && has_own_word);
     match outcome {
         TaskOutcome::Succeeded => TaskStatus::Completed,
         TaskOutcome::Failed | TaskOutcome::TimedOut if optional && is_last => TaskStatus::CompletedWithErrors,
@@ -60,4 +72,59 @@ fn is_fork(kind: &TaskType) -> bool {
 
 fn has_begun(task: &TaskRecord) -> bool {
     matches!(task.state, TaskState::Open | TaskState::Ended(_))
+}
+
+#[cfg(test)]
+mod tests {
+    use partitur_model::record::{Served, TaskError, UndoState, Usage};
+    use partitur_model::{RunId, TaskSeq, Timestamp};
+
+    use super::*;
+
+    fn failed(error: TaskError, superseded: bool) -> TaskRecord {
+        TaskRecord {
+            run: RunId::new(0, 1, 1),
+            seq: TaskSeq(1),
+            node: "a".into(),
+            scope: None,
+            path: "a".into(),
+            state: TaskState::Ended(TaskOutcome::Failed),
+            generation: 1,
+            attempt: 1,
+            losses: 0,
+            ready: Timestamp::ZERO,
+            started: None,
+            ended: None,
+            output: None,
+            error: Some(error),
+            items: None,
+            iteration: 0,
+            child: None,
+            undo: UndoState::None,
+            cached: false,
+            log: None,
+            usage: Usage::default(),
+            served: Some(Box::new(Served { superseded, ..Served::default() })),
+        }
+    }
+
+    #[test]
+    fn a_failure_is_for_good_by_the_word_of_who_failed() {
+        let status = |error, kind| task_status(&failed(error, false), &kind, false);
+        let (may, must_not) = (|| TaskError::new("x", ""), || TaskError::terminal("x", ""));
+        assert_eq!(status(may(), TaskType::Simple), TaskStatus::Failed);
+        assert_eq!(status(must_not(), TaskType::Inline), TaskStatus::FailedWithTerminalError);
+        assert_eq!(status(must_not(), TaskType::DoWhile), TaskStatus::Failed);
+        assert_eq!(
+            status(TaskError::new(FAILED_FOR_GOOD, ""), TaskType::Simple),
+            TaskStatus::FailedWithTerminalError
+        );
+    }
+
+    #[test]
+    fn only_the_last_attempt_at_an_optional_task_ends_with_errors() {
+        let status =
+            |superseded| task_status(&failed(TaskError::new("x", ""), superseded), &TaskType::Simple, true);
+        assert_eq!((status(false), status(true)), (TaskStatus::CompletedWithErrors, TaskStatus::Failed));
+    }
 }
