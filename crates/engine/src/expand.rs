@@ -50,7 +50,7 @@ impl Run {
         let mut grown = Vec::with_capacity(branches.len());
         for branch in branches {
             if !expand.stands_for_branch {
-                self.is_new(&branch)?;
+                self.is_new(key, &branch)?;
             }
             let bodies = compile_branch(&branch.scope, base).map_err(|faults| {
                 let messages: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
@@ -59,20 +59,28 @@ impl Run {
             base += bodies.len() as u32;
             grown.push(Grown { last: branch.last.into(), bodies });
         }
-        let _ = key;
         Ok(grown)
     }
 
     /// A name that is a task's already would be two things.
-    fn is_new(&self, branch: &Branch) -> Result<(), TaskError> {
+    fn is_new(&self, fork: Key, branch: &Branch) -> Result<(), TaskError> {
         for node in &branch.scope.nodes {
             let taken = self.program.bodies.iter().any(|body| body.names.contains_key(node.name.as_str()));
-            if taken || self.grown_name(&node.name).is_some() {
+            if taken || self.grown_name(&node.name).is_some_and(|body| !self.is_of_same_fork(body, fork)) {
                 let message = format!("the reference name `{}` is used by another task already", node.name);
                 return Err(TaskError::terminal(BAD_BRANCH, message));
             }
         }
         Ok(())
+    }
+
+    /// Whether the graph was made for the same fork, in an earlier iteration of a loop around it.
+    fn is_of_same_fork(&self, body: BodyIx, fork: Key) -> bool {
+        let container = self.latest_scope(body).and_then(|scope| self.scope(scope).container);
+        container.is_some_and(|(maker, _)| {
+            let same_graph = self.scope(maker.scope).body == self.scope(fork.scope).body;
+            maker != fork && same_graph && maker.node == fork.node
+        })
     }
 
     fn open_grown(&mut self, key: Key, branches: Vec<Grown>, agenda: &mut Agenda) {

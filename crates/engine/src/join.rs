@@ -88,9 +88,11 @@ impl Run {
         self.joined(key).into_iter().find(executed).map_or(Payload::Null, |source| self.output_of(source))
     }
 
-    /// Whether there is nothing to join: the fork has failed.
-    pub(crate) fn opener_failed(&self, key: Key) -> bool {
-        self.opener(key).is_some_and(|opener| self.has_failed(opener))
+    /// Whether there is nothing to join: the fork has failed, or was not reached.
+    pub(crate) fn is_without_fork(&self, key: Key) -> bool {
+        self.opener(key).is_some_and(|opener| {
+            self.has_failed(opener) || self.state(opener) == Some(TaskState::Ended(TaskOutcome::Skipped))
+        })
     }
 
     /// Whether the join is to begin to wait: its fork has begun, and it has not.

@@ -4,7 +4,7 @@ use partitur_expr::{Lookup, Step, navigate};
 use partitur_model::definition::{OnFailure, Otherwise};
 use partitur_model::event::EventKind;
 use partitur_model::record::{RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
-use partitur_model::{Payload, Timestamp, unit};
+use partitur_model::{Payload, TaskId, TaskSeq, Timestamp, unit};
 
 use crate::cx::{Cx, Todo};
 use crate::effect::{Effect, Purpose};
@@ -62,8 +62,9 @@ impl Run {
     }
 
     /// The record of a task that was not reached: the same whenever that is found out.
-    pub(crate) fn not_reached(&mut self, key: Key) -> TaskRecord {
-        let record = self.record(key);
+    /// Without a number: there is no row that could have it.
+    pub(crate) fn not_reached(&self, key: Key) -> TaskRecord {
+        let record = self.first_record(key, TaskSeq(0));
         TaskRecord { state: TaskState::Ended(TaskOutcome::Skipped), generation: 0, ..record }
     }
 
@@ -183,8 +184,9 @@ impl Run {
             Action::Terminate { outcome, output, reason } => {
                 let view = View::inside(self, key.scope);
                 let (output, reason) = (output.resolve(&view), reason.resolve_text(&view));
+                let task = record.seq;
                 self.succeed(cx, key, record, output.clone());
-                self.terminate(cx, *outcome, output, reason);
+                self.terminate(cx, task, *outcome, output, reason);
             }
             Action::SetVariables(tree) => {
                 let values = tree.resolve(&View::inside(self, key.scope));
@@ -397,9 +399,24 @@ impl Run {
         self.rec.options.on_failure.unwrap_or(self.program.definition.on_failure)
     }
 
-    fn terminate(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome, output: Payload, reason: String) {
+    /// What Conductor says of a run that a task has ended without a word.
+    fn termination(&self, task: TaskSeq, outcome: RunOutcome) -> String {
+        let status = if outcome == RunOutcome::Cancelled { "TERMINATED" } else { "FAILED" };
+        format!("Workflow is {status} by TERMINATE task: {}", TaskId::new(self.id(), task))
+    }
+
+    fn terminate(
+        &mut self,
+        cx: &mut Cx<'_>,
+        task: TaskSeq,
+        outcome: RunOutcome,
+        output: Payload,
+        reason: String,
+    ) {
         self.rec.output = Some(output);
         if outcome != RunOutcome::Succeeded {
+            let reason =
+                if reason.is_empty() && self.serves() { self.termination(task, outcome) } else { reason };
             self.rec.error = Some(TaskError::terminal("terminated", reason));
         }
         self.wind_down(cx, outcome);

@@ -213,14 +213,19 @@ impl Run {
         if let Some(task) = self.task(key) {
             return task.clone();
         }
+        let seq = self.new_number(key);
+        self.first_record(key, seq)
+    }
+
+    /// The record of a task that has done nothing yet.
+    pub(crate) fn first_record(&self, key: Key, seq: TaskSeq) -> TaskRecord {
         let scope = self.scope(key.scope).container.map(|(container, index)| ScopeRef {
             container: self.task(container).expect("a container has begun before its body").seq,
             index,
         });
-        self.by_seq.push(Some(key));
         TaskRecord {
             run: self.id(),
-            seq: TaskSeq(self.by_seq.len() as u32),
+            seq,
             node: self.node(key).name.clone(),
             scope,
             path: self.path_of(key),
@@ -316,7 +321,7 @@ impl Run {
         let node = &body.nodes[key.node as usize];
         let task = self.task(key).expect("a task that ends has a record").clone();
         for (edge, target) in body.successors.out_edges(key.node) {
-            let arrival = Arrival::of(&body.guards[edge as usize], &task, node);
+            let arrival = Arrival::of(&body.guards[edge as usize], &task, node, self.serves());
             let trigger = body.nodes[target as usize].spec.trigger;
             let target = Key { scope: key.scope, node: target };
             let waits = self.instance_mut(target).arrive(trigger, arrival);
@@ -371,7 +376,7 @@ impl Run {
         if self.has_begun(key) || instance.excluded {
             return Verdict::Wait;
         }
-        if joins && self.opener_failed(key) {
+        if joins && self.is_without_fork(key) {
             return Verdict::Skip;
         }
         if self.hurries(key) {
@@ -389,13 +394,14 @@ impl Run {
 
     /// Counts the edges of a task afresh, after it or its predecessors were reset.
     pub(crate) fn recount(&mut self, key: Key) {
-        let body = self.graph_of(key);
+        let (body, serves) = (self.graph_of(key), self.serves());
         let mut fresh = Instance { missing: 0, ..Instance::default() };
         for (edge, source) in body.predecessors.out_edges(key.node) {
             fresh.missing += 1;
             let source_key = Key { scope: key.scope, node: source };
             if let Some(task) = self.task(source_key).filter(|task| task.state.is_ended()) {
-                let arrival = Arrival::of(&body.guards[edge as usize], task, &body.nodes[source as usize]);
+                let arrival =
+                    Arrival::of(&body.guards[edge as usize], task, &body.nodes[source as usize], serves);
                 fresh.arrive(body.nodes[key.node as usize].spec.trigger, arrival);
             }
         }
@@ -417,7 +423,8 @@ impl Run {
     }
 
     fn index(&mut self, seq: TaskSeq, key: Key) {
-        let place = seq.0 as usize - 1;
+        // What has no row has no number.
+        let Some(place) = (seq.0 as usize).checked_sub(1) else { return };
         if self.by_seq.len() <= place {
             self.by_seq.resize(place + 1, None);
         }
@@ -434,7 +441,8 @@ impl Run {
 
     /// Forgets a task whose row was removed.
     pub(crate) fn forget(&mut self, seq: TaskSeq) {
-        if let Some(place) = self.by_seq.get_mut(seq.0 as usize - 1) {
+        let place = (seq.0 as usize).checked_sub(1);
+        if let Some(place) = place.and_then(|place| self.by_seq.get_mut(place)) {
             *place = None;
         }
     }
@@ -499,9 +507,9 @@ struct Arrival {
 }
 
 impl Arrival {
-    fn of(guard: &Guard, source: &TaskRecord, node: &ProgramNode) -> Arrival {
+    fn of(guard: &Guard, source: &TaskRecord, node: &ProgramNode, serves: bool) -> Arrival {
         Arrival {
-            taken: is_taken(guard, source, node),
+            taken: is_taken(guard, source, node, serves),
             failed: task_failed(source) && !node.spec.optional && !node.spec.permissive,
             at: source.ended.unwrap_or_default(),
         }
@@ -551,7 +559,7 @@ fn task_failed(task: &TaskRecord) -> bool {
 }
 
 /// Whether an edge with this guard is taken at the end of `task`.
-fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode) -> bool {
+fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode, serves: bool) -> bool {
     let TaskState::Ended(outcome) = task.state else { return false };
     let goes_on = node.spec.optional || node.spec.permissive;
     let passes = outcome == TaskOutcome::Succeeded || (outcome.is_failure() && goes_on);
@@ -561,7 +569,7 @@ fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode) -> bool {
         Guard::Failure => outcome.is_failure(),
         Guard::Any => true,
         // A step that was not reached leads nowhere; one that was left out by hand leads on.
-        Guard::Continue if task.served.is_some() => passes || by_hand,
+        Guard::Continue if serves => passes || by_hand,
         Guard::Continue => passes || outcome == TaskOutcome::Skipped,
         Guard::Case(case) => chosen_case(task).as_deref() == Some(case),
         Guard::DefaultCase => chosen_case(task).is_some_and(|case| !knows_case(node, &case)),

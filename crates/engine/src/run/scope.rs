@@ -187,7 +187,10 @@ impl Run {
     fn forget_grown(&mut self, state: &ScopeState) {
         if let Some(grown) = (state.body.0 as usize).checked_sub(self.program.bodies.len()) {
             for name in state.graph.names.keys() {
-                self.grown_names.remove(name);
+                // A later iteration may have made the name anew.
+                if self.grown_names.get(name) == Some(&state.body) {
+                    self.grown_names.remove(name);
+                }
             }
             self.grown[grown] = None;
         }

@@ -53,7 +53,10 @@ impl View<'_> {
         let number = |number: u64| Some(Payload::from(number));
         let time = |time: Option<partitur_model::Timestamp>| number(time.unwrap_or_default().millis());
         match &**fact {
-            "output" => navigate(&self.run.output_of(key), rest),
+            "output" => match self.run.output_of(key) {
+                output if output.is_null() => navigate(&Payload::object::<&str>([]), rest),
+                output => navigate(&output, rest),
+            },
             "input" => navigate(&served?.input, rest),
             "status" => text(task_status(task, self.run.node(key).spec.optional)),
             "referenceTaskName" => text(&self.run.reference(key)),

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use partitur_expr::{Lookup, Step, navigate};
 use partitur_model::record::TaskRecord;
-use partitur_model::{Payload, unit};
+use partitur_model::{Payload, TaskSeq, unit};
 
 use super::{Key, Run};
 use crate::program::{Action, BodyIx};
@@ -129,7 +129,7 @@ impl<'a> View<'a> {
         loop {
             let state = self.run.scope(scope);
             if let Some(&node) = state.graph.names.get(name) {
-                return Some(Key { scope, node });
+                return Some(self.latest_that_has_begun(Key { scope, node }));
             }
             match state.container {
                 Some((container, _)) => scope = container.scope,
@@ -138,10 +138,31 @@ impl<'a> View<'a> {
         }
     }
 
+    /// By Conductor's rules a name in a loop means the task of an earlier iteration until that of the newest has begun.
+    fn latest_that_has_begun(&self, key: Key) -> Key {
+        let is_there = |key: &Key| self.run.task(*key).is_some_and(|task| task.seq > TaskSeq(0));
+        let mut earlier = key;
+        while self.run.serves() && !is_there(&earlier) {
+            let Some((container, index)) = self.run.scope(earlier.scope).container else { return key };
+            let before = self
+                .run
+                .children
+                .get(&container)
+                .and_then(|branches| branches.scopes.range(..index).next_back().map(|(_, &scope)| scope));
+            match before {
+                Some(scope) if self.run.scope(scope).body == self.run.scope(key.scope).body => {
+                    earlier = Key { scope, node: key.node };
+                }
+                Some(_) | None => return key,
+            }
+        }
+        earlier
+    }
+
     fn resolve_inside_bodies(&self, name: &str) -> Option<Key> {
         let within = |body: BodyIx| {
             let &node = self.run.body(body).names.get(name)?;
-            Some(Key { scope: self.run.latest_scope(body)?, node })
+            Some(self.latest_that_has_begun(Key { scope: self.run.latest_scope(body)?, node }))
         };
         let known = (1..self.run.program.bodies.len() as u32).find_map(|body| within(BodyIx(body)));
         known.or_else(|| within(self.run.grown_name(name)?))
@@ -267,6 +288,11 @@ impl Run {
     fn loop_output(&self, key: Key, task: &TaskRecord) -> Payload {
         let mut parts: Vec<(Arc<str>, Payload)> =
             vec![("iteration".into(), Payload::from(u64::from(task.iteration)))];
+        if let (true, Some(Payload::List(items))) = (self.serves(), &task.items) {
+            let index = task.iteration.saturating_sub(1);
+            parts.push(("loopIndex".into(), Payload::from(u64::from(index))));
+            parts.push(("loopItem".into(), items.get(index as usize).cloned().unwrap_or_default()));
+        }
         if let Some(iterations) = self.children.get(&key) {
             for (index, &scope) in &iterations.scopes {
                 parts.push((index.to_string().into(), self.scope_output(scope)));
@@ -278,7 +304,9 @@ impl Run {
     fn join_output(&self, key: Key) -> Payload {
         Payload::object(self.joined(key).into_iter().filter_map(|source| {
             let output = self.output_of(source);
-            (!output.is_null()).then(|| (self.node(source).name.clone(), output))
+            let name =
+                if self.serves() { self.reference(source).into() } else { self.node(source).name.clone() };
+            (!output.is_null()).then(|| (name, output))
         }))
     }
 }

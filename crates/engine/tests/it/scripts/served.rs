@@ -370,9 +370,11 @@ fn a_case_that_is_not_chosen_leaves_no_row() {
         vec![switch("s", "'x'", &["x"]), simple("a"), simple("b"), simple("c"), choose],
     )));
     lab.script(
-        "1s poll a => hand out [a#0 {}]
+        "0s poll z => hand out []
+         1s poll a => hand out [a#0 {}]
          1s done a => a succeeded
          2s poll b => hand out [b#0 {}]
+         2s poll z => hand out []
          2s done b => b succeeded
          3s poll z => hand out [z#0 {}]
          3s done z => z succeeded, run succeeded",
@@ -657,4 +659,23 @@ fn a_key_belongs_to_one_run() {
     assert_eq!(again(Idempotency::ReturnExisting), "1 true");
     assert_eq!(again(Idempotency::Fail), "run 1 was started under this key already");
     assert_eq!(again(Idempotency::FailOnRunning), "run 1 was started under this key already");
+}
+
+#[test]
+fn a_fork_in_a_case_that_is_not_chosen_does_nothing() {
+    let fork = Node::new("fork", Kind::Noop);
+    let join = Node::new("join", Kind::Join(Join { opened_by: Some(0), ..Join::default() }));
+    let z = Node { trigger: partitur_model::definition::Trigger::Any, ..simple("z") };
+    let choose = switch("s", "'x'", &["x"]);
+    check(
+        served(graph(
+            "s -else fork, fork -> a, fork -> b, a -* join, b -* join, fork -* join, join -> z, s -=x z",
+            vec![fork, join, choose, simple("a"), simple("b"), z],
+        )),
+        "s succeeded",
+        "1s poll a => hand out []
+         1s poll b => hand out []
+         2s poll z => hand out [z#0 {}]
+         3s done z => z succeeded, run succeeded",
+    );
 }
