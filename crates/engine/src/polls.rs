@@ -70,8 +70,11 @@ impl Polls {
         let state = self.queues.entry(queue.clone()).or_default();
         state.asked = now;
         state.wanted += poll.count;
-        state.waiting.push_back(poll.reply);
-        if !poll.wait {
+        // Who wants nothing stands in nobody's way.
+        if poll.count > 0 {
+            state.waiting.push_back(poll.reply);
+        }
+        if !poll.wait || poll.count == 0 {
             self.due.push(poll.reply);
         }
         let open = OpenPoll {

@@ -679,3 +679,15 @@ fn a_fork_in_a_case_that_is_not_chosen_does_nothing() {
          3s done z => z succeeded, run succeeded",
     );
 }
+
+#[test]
+fn who_wants_nothing_stands_in_nobodys_way() {
+    check(
+        served(graph("", vec![simple("a")])),
+        "",
+        "1s poll a 0 => hand out []
+         2s await a 0 => hand out []
+         3s poll a 1 => hand out [a#0 {}]
+         4s done a => a succeeded, run succeeded",
+    );
+}
