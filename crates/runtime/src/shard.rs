@@ -272,6 +272,21 @@ impl<S: Store> Shard<S> {
         self.trouble.as_ref()
     }
 
+    /// The batch in which what is stepped now is gathered.
+    pub fn open_batch(&self) -> BatchNo {
+        self.batch.number()
+    }
+
+    /// Everything up to this batch is on the disk.
+    pub fn durable_batch(&self) -> BatchNo {
+        self.durable
+    }
+
+    /// Somebody waits for the open batch: it does not gather any longer.
+    pub fn hurry(&mut self) {
+        self.urgent |= !self.batch.is_empty();
+    }
+
     /// The engine, to look at.
     pub fn engine(&self) -> &Engine {
         &self.engine
@@ -295,15 +310,12 @@ impl<S: Store> Shard<S> {
         self.commits
     }
 
-    /// Dispatches that need nothing of their own batch are released at once, and so are questions: what is computed or
-    /// looked up outside changes nothing there. Whatever else somebody waits for makes the batch urgent.
+    /// What needs nothing of its own batch is released at once, or with the batch that it needs and that is on its way.
+    /// Questions need none: what is computed or looked up outside changes nothing there. Whatever else somebody waits
+    /// for makes the batch urgent.
     fn release_early(&mut self, from: usize) {
         let durable = self.durable;
-        let may_go = |effect: &Effect| match effect {
-            Effect::Dispatch { after, .. } | Effect::HandOut { after, .. } => *after <= durable,
-            Effect::Load(_) | Effect::Evaluate { .. } | Effect::Resolve { .. } => true,
-            Effect::Stop(_) | Effect::Reply { .. } | Effect::Event(_) => false,
-        };
+        let may_go = |effect: &Effect| rests_on(effect).is_some_and(|after| after <= durable);
         #[cfg(feature = "planted-faults")]
         let may_go = |effect: &Effect| {
             let answers = matches!(effect, Effect::Reply { .. });
@@ -312,6 +324,10 @@ impl<S: Store> Shard<S> {
         for effect in self.batch.take_effects(from) {
             if may_go(&effect) {
                 self.released.push(effect);
+            } else if let Some(batch) = &mut self.in_flight
+                && rests_on(&effect).is_some_and(|after| after <= batch.number)
+            {
+                batch.effects.push_back(effect);
             } else {
                 self.urgent |= is_waited_for(&effect);
                 self.batch.keep(effect);
@@ -422,6 +438,15 @@ impl<S: Store> Shard<S> {
         self.store.submit(Commit { number, changes: changes.clone() });
         self.in_flight = Some(InFlight { number, changes, effects: effects.into(), again: None });
         true
+    }
+}
+
+/// The batch without which the effect must not go, where that is not its own.
+fn rests_on(effect: &Effect) -> Option<BatchNo> {
+    match effect {
+        Effect::Dispatch { after, .. } | Effect::HandOut { after, .. } => Some(*after),
+        Effect::Load(_) | Effect::Evaluate { .. } | Effect::Resolve { .. } => Some(BatchNo(0)),
+        Effect::Stop(_) | Effect::Reply { .. } | Effect::Event(_) => None,
     }
 }
 
