@@ -18,12 +18,13 @@ const TABLE: &[(&str, &[&str])] = &[
     ("engine", &["model", "expr", "graph"]),
     ("runtime", &["model", "engine", "store"]),
     ("worker", &["model", "expr"]),
+    ("server", &["model", "api", "conductor", "engine", "runtime", "script", "store"]),
     ("partitur", &["model", "expr", "graph", "engine", "api", "formats", "runtime", "store", "worker"]),
     (
         "cli",
         &[
             "model", "expr", "graph", "engine", "api", "formats", "runtime", "store", "worker", "report",
-            "partitur",
+            "partitur", "script", "server",
         ],
     ),
     ("simulation", &["model", "formats", "expr", "graph", "engine", "store", "runtime"]),

@@ -1,0 +1,103 @@
+//! What all requests share.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Instant;
+
+use partitur_engine::QueueName;
+use partitur_model::catalogue::Entry;
+use partitur_model::{TaskId, Timestamp};
+use partitur_runtime::Clock;
+
+use crate::catalogue::Catalogue;
+use crate::evaluator::Evaluator;
+use crate::handle::Handle;
+use crate::programs::Programs;
+use crate::reads::Reads;
+use crate::settings::Settings;
+use crate::workers::Workers;
+
+/// What is known of definitions, and what evaluates their scripts.
+pub struct Library {
+    /// What the server was taught.
+    pub catalogue: Arc<Catalogue>,
+    /// What runs execute.
+    pub programs: Programs,
+    /// Scripts.
+    pub evaluator: Evaluator,
+}
+
+impl Library {
+    pub(crate) fn new(evaluator: Evaluator) -> Library {
+        let catalogue = Arc::<Catalogue>::default();
+        Library { programs: Programs::new(catalogue.clone()), catalogue, evaluator }
+    }
+
+    /// Takes over entries that are durable.
+    pub(crate) fn learn(&self, entries: &[Entry]) {
+        let changed = self.catalogue.apply(entries);
+        self.programs.forget(&changed);
+    }
+}
+
+/// What all requests share.
+pub struct App {
+    /// The way to the node.
+    pub handle: Handle,
+    /// Reads from rows.
+    pub reads: Reads,
+    /// Definitions.
+    pub library: Arc<Library>,
+    /// Who asks for tasks.
+    pub workers: Workers,
+    /// The queues of tasks that workers have.
+    pub handed: HandedQueues,
+    /// As they were read.
+    pub settings: Settings,
+    /// Changes of the catalogue are checked and made one after the other.
+    pub teaching: tokio::sync::Mutex<()>,
+    /// Time.
+    pub clock: Clock,
+    /// Since when.
+    pub started: Instant,
+}
+
+impl App {
+    /// The time now.
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+/// From which queue each task came that a worker has: an update that also asks for the next task does not say.
+#[derive(Default)]
+pub struct HandedQueues {
+    halves: Mutex<Halves>,
+}
+
+/// Two generations; when the younger one is full, the older one is forgotten. Whoever is forgotten costs a read.
+#[derive(Default)]
+struct Halves {
+    young: HashMap<TaskId, QueueName>,
+    old: HashMap<TaskId, QueueName>,
+}
+
+/// Tasks in a generation.
+const GENERATION: usize = 100_000;
+
+impl HandedQueues {
+    /// A task goes to a worker.
+    pub fn note(&self, task: TaskId, queue: &QueueName) {
+        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        if halves.young.len() >= GENERATION {
+            halves.old = std::mem::take(&mut halves.young);
+        }
+        halves.young.insert(task, queue.clone());
+    }
+
+    /// Where it came from; it is over, and forgotten.
+    pub fn queue(&self, task: TaskId) -> Option<QueueName> {
+        let mut halves = self.halves.lock().unwrap_or_else(PoisonError::into_inner);
+        halves.young.remove(&task).or_else(|| halves.old.remove(&task))
+    }
+}

@@ -1,0 +1,68 @@
+//! How the server is.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+
+use super::Shared;
+use crate::http::answer::{Answer, Error, json, text, with_status};
+
+/// As Conductor says it, and each part by name.
+pub(crate) async fn health(State(app): Shared) -> Answer {
+    let health = app.handle.health();
+    let storage = health.trouble().map(|trouble| trouble.to_string());
+    let parts = serde_json::json!([
+        {"name": "storage", "healthy": storage.is_none(), "message": storage},
+        {"name": "node", "healthy": health.is_ready() || storage.is_some()},
+    ]);
+    let healthy = health.is_ready();
+    let answer = json(&serde_json::json!({
+        "healthResults": parts, "suppressedHealthResults": [], "healthy": healthy,
+    }));
+    Ok(if healthy { answer } else { with_status(StatusCode::SERVICE_UNAVAILABLE, answer) })
+}
+
+/// Whether requests are welcome.
+pub(crate) async fn readiness(State(app): Shared) -> Answer {
+    let health = app.handle.health();
+    if health.is_ready() {
+        return Ok(text("ready"));
+    }
+    let why = match health.trouble() {
+        Some(trouble) => trouble.to_string(),
+        None if health.is_draining() => "stopping".to_owned(),
+        None => "starting".to_owned(),
+    };
+    Ok(with_status(StatusCode::SERVICE_UNAVAILABLE, text(why)))
+}
+
+/// The loop has to turn within this, in milliseconds.
+const TURN_MAX: u64 = 30_000;
+
+/// Whether the process should be left alone.
+pub(crate) async fn liveness(State(app): Shared) -> Answer {
+    let since = app.now().millis().saturating_sub(app.handle.health().turned_at());
+    if since > TURN_MAX {
+        return Ok(with_status(StatusCode::SERVICE_UNAVAILABLE, text(format!("no turn for {since} ms"))));
+    }
+    Ok(text("alive"))
+}
+
+pub(crate) async fn version() -> Answer {
+    Ok(text(env!("CARGO_PKG_VERSION")))
+}
+
+/// The settings, by name, as text.
+pub(crate) async fn config(State(app): Shared) -> Answer {
+    let settings = app.settings.table().into_iter().map(|row| (row.name.to_owned(), row.value));
+    Ok(json(&settings.collect::<std::collections::BTreeMap<_, _>>()))
+}
+
+/// Nobody has to sign in; clients that hear this stop trying.
+pub(crate) async fn no_token() -> Answer {
+    Err(Error::not_found("this server is open: there are no tokens"))
+}
+
+/// The environment is not shown.
+pub(crate) async fn empty_list() -> Answer {
+    Ok(json(&Vec::<String>::new()))
+}

@@ -1,0 +1,323 @@
+//! How the rest of the process speaks to the node: requests as messages, answers when they are durable.
+//!
+//! Whoever gives up waiting says so by dropping the future: an open poll is taken back, and tasks that were handed out
+//! in an answer that nobody received may start again at once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use partitur_engine::{
+    Answer, Command, Handed, Input, Poll, QueueName, Refusal, ReplyTo, Submission, Update,
+};
+use partitur_model::catalogue::{Entry, LogLine};
+use partitur_model::event::Event;
+use partitur_model::{AttemptId, RunId, TaskSeq};
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use crate::health::Health;
+
+/// What reaches the node thread.
+pub(crate) enum Message {
+    /// Something for the engine, and who waits for its answer.
+    Input(Input, Option<(ReplyTo, Waiter)>),
+    /// Somebody is to be told when everything that was decided so far is on the disk.
+    Barrier(oneshot::Sender<()>),
+    /// Somebody follows a run.
+    Watch(RunId, Watcher),
+    /// Somebody asks how many tasks wait in each queue.
+    Queues(oneshot::Sender<Vec<(String, u64)>>),
+    /// The store has completed something.
+    Woken,
+    /// Open polls are answered with what there is.
+    EndPolls,
+    /// Nothing more will come: what is there is brought to the disk.
+    Stop(oneshot::Sender<()>),
+}
+
+/// Who waits for an answer.
+pub(crate) enum Waiter {
+    /// To a request.
+    Answer(oneshot::Sender<Result<Answer, NodeError>>),
+    /// To documents for the catalogue, which are known to all before it goes.
+    Keep(Vec<Entry>, oneshot::Sender<Result<Answer, NodeError>>),
+    /// To a poll; of an update in the same step, this is its run.
+    Tasks(Option<RunId>, oneshot::Sender<Result<HandedOut, NodeError>>),
+}
+
+/// Who follows a run.
+pub(crate) enum Watcher {
+    /// Each event, in order; whoever is too slow is left behind.
+    Events(mpsc::Sender<Event>),
+    /// That something has happened, in the run or below it.
+    Changes(Arc<Notify>),
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+pub enum NodeError {
+    /// The engine refuses.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The disk is full.
+    #[error("the disk is full: {0}")]
+    DiskFull(String),
+    /// The disk cannot be written just now; whether the request will be done is open.
+    #[error("the disk cannot be written at the moment: {0}")]
+    DiskTrouble(String),
+    /// The process is ending.
+    #[error("the server is stopping")]
+    Stopping,
+}
+
+/// The way to the node, for as many as want one.
+#[derive(Clone)]
+pub struct Handle {
+    messages: Sender<Message>,
+    last_reply: Arc<AtomicU64>,
+    health: Arc<Health>,
+}
+
+impl Handle {
+    pub(crate) fn new(messages: Sender<Message>, health: Arc<Health>) -> Handle {
+        Handle { messages, last_reply: Arc::default(), health }
+    }
+
+    /// How the node stands, as it last said.
+    pub fn health(&self) -> &Health {
+        &self.health
+    }
+
+    /// Starts a run.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn submit(&self, mut submission: Submission) -> Result<Answer, NodeError> {
+        self.ask(|reply| {
+            submission.reply = Some(reply);
+            Input::Submit(Box::new(submission))
+        })
+        .await
+    }
+
+    /// Wants something of a run.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub async fn command(&self, run: RunId, command: Command) -> Result<Answer, NodeError> {
+        self.ask(|reply| Input::Command { run, command, reply: Some(reply) }).await
+    }
+
+    /// Says how a task stands.
+    ///
+    /// # Errors
+    /// Why nothing has changed.
+    pub async fn update(&self, mut update: Update) -> Result<Answer, NodeError> {
+        self.ask(|reply| {
+            update.reply = Some(reply);
+            Input::Update(Box::new(update))
+        })
+        .await
+    }
+
+    /// Says how a task stands, and takes the next one in the same step.
+    ///
+    /// # Errors
+    /// Why nothing has changed.
+    pub async fn update_and_poll(
+        &self,
+        mut update: Update,
+        queue: QueueName,
+        worker: Arc<str>,
+    ) -> Result<HandedOut, NodeError> {
+        let (reply, run) = (self.next_reply(), update.run);
+        update.then = Some(Poll { queue, worker, count: 1, wait: false, reply });
+        self.tasks(reply, Input::Update(Box::new(update)), Some(run), None).await
+    }
+
+    /// Takes tasks; waits so long for the first.
+    ///
+    /// # Errors
+    /// Why there is no answer.
+    pub async fn poll(
+        &self,
+        queue: QueueName,
+        worker: Arc<str>,
+        count: u32,
+        patience: Duration,
+    ) -> Result<HandedOut, NodeError> {
+        let reply = self.next_reply();
+        let wait = !patience.is_zero();
+        let poll = Poll { queue, worker, count, wait, reply };
+        self.tasks(reply, Input::Poll(poll), None, wait.then_some(patience)).await
+    }
+
+    async fn tasks(
+        &self,
+        reply: ReplyTo,
+        input: Input,
+        run: Option<RunId>,
+        patience: Option<Duration>,
+    ) -> Result<HandedOut, NodeError> {
+        self.accepting()?;
+        let (sender, mut receiver) = oneshot::channel();
+        self.send(Message::Input(input, Some((reply, Waiter::Tasks(run, sender)))))?;
+        let mut open = OpenPoll { handle: self, reply, open: true };
+        if let Some(patience) = patience {
+            match tokio::time::timeout(patience, &mut receiver).await {
+                Ok(answer) => {
+                    open.open = false;
+                    return answer.unwrap_or(Err(NodeError::Stopping));
+                }
+                Err(_) => self.send(Message::Input(Input::PollOver(reply), None))?,
+            }
+        }
+        let answer = receiver.await.unwrap_or(Err(NodeError::Stopping));
+        open.open = false;
+        answer
+    }
+
+    /// Keeps documents of the catalogue, or forgets them.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn keep(&self, entries: Vec<Entry>) -> Result<Answer, NodeError> {
+        self.accepting()?;
+        let (sender, receiver) = oneshot::channel();
+        let reply = self.next_reply();
+        let input = Input::Keep { entries: entries.clone(), reply: Some(reply) };
+        self.send(Message::Input(input, Some((reply, Waiter::Keep(entries, sender)))))?;
+        receiver.await.unwrap_or(Err(NodeError::Stopping))
+    }
+
+    /// Adds to the log of a task.
+    ///
+    /// # Errors
+    /// Why not.
+    pub async fn log(&self, run: RunId, task: TaskSeq, lines: Vec<LogLine>) -> Result<Answer, NodeError> {
+        self.ask(|reply| Input::Log { run, task, lines, reply: Some(reply) }).await
+    }
+
+    /// Waits until everything that was decided so far is on the disk.
+    ///
+    /// # Errors
+    /// The node has ended.
+    pub async fn barrier(&self) -> Result<(), NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Message::Barrier(sender))?;
+        receiver.await.map_err(|_| NodeError::Stopping)
+    }
+
+    /// How many tasks wait in each queue.
+    ///
+    /// # Errors
+    /// The node has ended.
+    pub async fn queues(&self) -> Result<Vec<(String, u64)>, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Message::Queues(sender))?;
+        receiver.await.map_err(|_| NodeError::Stopping)
+    }
+
+    /// Follows a run and what is below it: woken whenever something has happened.
+    pub(crate) fn changes(&self, run: RunId) -> Result<Arc<Notify>, NodeError> {
+        let changes = Arc::new(Notify::new());
+        self.send(Message::Watch(run, Watcher::Changes(changes.clone())))?;
+        Ok(changes)
+    }
+
+    /// Follows the events of a run.
+    pub(crate) fn events(&self, run: RunId) -> Result<mpsc::Receiver<Event>, NodeError> {
+        let (sender, receiver) = mpsc::channel(EVENTS_MAX);
+        self.send(Message::Watch(run, Watcher::Events(sender)))?;
+        Ok(receiver)
+    }
+
+    /// From now on polls are answered at once.
+    pub(crate) fn begin_to_stop(&self) {
+        self.health.set_draining();
+        // Without a node there are no polls.
+        let _ = self.send(Message::EndPolls);
+    }
+
+    /// Brings what is there to the disk and ends the node.
+    pub(crate) async fn stop(&self) {
+        let (sender, receiver) = oneshot::channel();
+        if self.send(Message::Stop(sender)).is_ok() {
+            // An error is the end, too.
+            let _ = receiver.await;
+        }
+    }
+
+    async fn ask(&self, input: impl FnOnce(ReplyTo) -> Input) -> Result<Answer, NodeError> {
+        self.accepting()?;
+        let (sender, receiver) = oneshot::channel();
+        let reply = self.next_reply();
+        self.send(Message::Input(input(reply), Some((reply, Waiter::Answer(sender)))))?;
+        receiver.await.unwrap_or(Err(NodeError::Stopping))
+    }
+
+    /// While the disk refuses to write, nothing new is taken.
+    fn accepting(&self) -> Result<(), NodeError> {
+        self.health.trouble().map_or(Ok(()), Err)
+    }
+
+    fn next_reply(&self) -> ReplyTo {
+        ReplyTo(self.last_reply.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    pub(crate) fn send(&self, message: Message) -> Result<(), NodeError> {
+        self.messages.send(message).map_err(|_| NodeError::Stopping)
+    }
+}
+
+/// Events that may wait for a slow follower.
+const EVENTS_MAX: usize = 4_096;
+
+/// Takes its poll back when whoever asked is gone.
+struct OpenPoll<'a> {
+    handle: &'a Handle,
+    reply: ReplyTo,
+    open: bool,
+}
+
+impl Drop for OpenPoll<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // Without a node there is no poll.
+            let _ = self.handle.send(Message::Input(Input::PollOver(self.reply), None));
+        }
+    }
+}
+
+/// Tasks on their way to a worker. Dropped before they are on the wire, they go back.
+pub struct HandedOut {
+    tasks: Vec<Handed>,
+    back: Sender<Message>,
+}
+
+impl HandedOut {
+    pub(crate) fn new(tasks: Vec<Handed>, back: Sender<Message>) -> HandedOut {
+        HandedOut { tasks, back }
+    }
+
+    /// The tasks.
+    pub fn tasks(&self) -> &[Handed] {
+        &self.tasks
+    }
+
+    /// They are on their way: from now on they are the worker's.
+    pub fn delivered(&mut self) {
+        self.tasks.clear();
+    }
+}
+
+impl Drop for HandedOut {
+    fn drop(&mut self) {
+        if !self.tasks.is_empty() {
+            let attempts: Vec<AttemptId> = self.tasks.iter().map(|handed| handed.attempt).collect();
+            // Without a node, the next start hands them out.
+            let _ = self.back.send(Message::Input(Input::GiveBack(attempts), None));
+        }
+    }
+}

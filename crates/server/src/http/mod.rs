@@ -1,0 +1,7 @@
+//! The edge: connections with limits, routes, and what crosses as JSON.
+
+pub(crate) mod answer;
+pub(crate) mod connections;
+pub(crate) mod input;
+pub(crate) mod openapi;
+pub(crate) mod routes;

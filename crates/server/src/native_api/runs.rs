@@ -1,0 +1,89 @@
+//! Runs: many started in one call, one shown.
+
+use axum::extract::{Path, State};
+use partitur_conductor::render::workflow_status;
+use partitur_conductor::wire::StartWorkflowRequest;
+use partitur_model::TaskId;
+use partitur_model::record::RunRecord;
+use serde::Deserialize;
+use serde_json::{Value, json as value};
+use tokio::task::JoinSet;
+
+use crate::conductor_api::{Shared, view};
+use crate::http::answer::{Answer, Error, json, raw};
+use crate::http::input::{Json, no_run, run_id};
+use crate::starting::start;
+
+/// Runs in one call.
+const MANY_MAX: usize = 1_000;
+
+/// Runs that somebody wants.
+#[derive(Deserialize)]
+pub(crate) struct Starts {
+    runs: Vec<StartWorkflowRequest>,
+}
+
+/// Starts all of them, each for itself; the answer is in their order.
+pub(crate) async fn start_many(State(app): Shared, Json(starts): Json<Starts>) -> Answer {
+    if starts.runs.len() > MANY_MAX {
+        return Err(Error::bad(format!("at most {MANY_MAX} runs in one call")));
+    }
+    let mut answers = vec![Value::Null; starts.runs.len()];
+    let mut starting = JoinSet::new();
+    for (at, request) in starts.runs.into_iter().enumerate() {
+        let app = app.clone();
+        starting.spawn(async move { (at, start(&app, request).await) });
+    }
+    while let Some(started) = starting.join_next().await {
+        let (at, started) = started.map_err(|error| Error::bad(error.to_string()))?;
+        answers[at] = match started {
+            Ok(run) => value!({"run": run.to_string()}),
+            Err(error) => value!({"status": error.0.status, "error": error.message()}),
+        };
+    }
+    Ok(json(&value!({"runs": answers})))
+}
+
+pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
+    let run = run_id(&id)?;
+    let shared = app.clone();
+    let shown = app.reads.read(&app.handle, move |reader| {
+        let Some(run) = reader.run(run)? else { return Ok(None) };
+        let tasks = view::see_run(&shared, reader, &run, true, |view| {
+            let tasks = view.tasks().map(|(task, status)| {
+                value!({
+                    "task": TaskId::new(task.run, task.seq).to_string(),
+                    "name": view.reference(task),
+                    "state": status.as_str(),
+                    "attempts": task.served.as_ref().map_or(0, |served| served.retries) + 1,
+                })
+            });
+            tasks.collect::<Vec<_>>()
+        })?;
+        Ok(Some(written(&run, &tasks)))
+    });
+    shown.await?.map(raw).ok_or_else(|| no_run(&id))
+}
+
+/// Inputs and outputs stay the bytes that came.
+fn written(run: &RunRecord, tasks: &[Value]) -> String {
+    let rest = value!({
+        "run": run.id.to_string(),
+        "name": run.name,
+        "state": workflow_status(run.state).as_str(),
+        "error": run.error.as_ref().map(|error| &error.message),
+        "created": run.created.millis(),
+        "ended": run.ended.map(|ended| ended.millis()),
+        "tasks": tasks,
+    });
+    let mut out = rest.to_string();
+    out.pop();
+    for (name, payload) in [("input", Some(&run.input)), ("output", run.output.as_ref())] {
+        if let Some(payload) = payload {
+            out.push_str(&format!(",\"{name}\":"));
+            payload.render_into(&mut out);
+        }
+    }
+    out.push('}');
+    out
+}

@@ -1,0 +1,491 @@
+//! The thread that owns the shard: it takes what is there, steps it, has it committed, and lets go what is durable.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::Duration;
+
+use partitur_engine::{Answer, Effect, Input, ReplyTo};
+use partitur_model::change::BatchNo;
+use partitur_model::dispatch::{Ending, Report, ReportKind};
+use partitur_model::event::{Event, EventKind};
+use partitur_model::record::TaskError;
+use partitur_model::{RunId, Timestamp};
+use partitur_runtime::{Adopt, Clock, Opened, Options, Shard, ShardError};
+use partitur_store::{Reader, SqliteStore, StateDir, StoreError, Synchronous};
+use tokio::sync::oneshot;
+
+use crate::app::Library;
+use crate::handle::{HandedOut, Handle, Message, NodeError, Waiter, Watcher};
+use crate::health::Health;
+use crate::pushed::Pushed;
+use crate::reads::Reads;
+use crate::resolve::Question;
+
+/// So long changes gather that nobody waits for.
+const GATHER: Duration = Duration::from_millis(4);
+
+/// An answer waits at most so long for evaluations that its request has caused.
+const HELD_MAX: Duration = Duration::from_secs(1);
+
+/// Messages taken before the next turn.
+const TAKEN_MAX: usize = 4_096;
+
+/// How often runs that nothing has happened to are asked to leave memory.
+const SWEEP: Duration = Duration::from_secs(30);
+
+/// Nothing happens for so long at most.
+const NAP: Duration = Duration::from_secs(1);
+
+/// The node could not be opened.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// What is stored cannot be read.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The machine.
+    #[error("the node's thread could not be started: {0}")]
+    Thread(#[from] std::io::Error),
+}
+
+/// A node at work.
+pub(crate) struct Running {
+    pub handle: Handle,
+    pub reads: Reads,
+    pub opened: Opened,
+    /// Says why the node has ended by itself.
+    pub ended: oneshot::Receiver<ShardError>,
+}
+
+/// Opens the state and starts the thread.
+pub(crate) fn start(
+    state: &StateDir,
+    library: Arc<Library>,
+    pushed: Pushed,
+    read_threads: usize,
+    health: Arc<Health>,
+) -> Result<Running, OpenError> {
+    let (messages, inbox) = channel();
+    let handle = Handle::new(messages.clone(), health.clone());
+    let waker = messages.clone();
+    let options = partitur_store::Options { synchronous: Synchronous::Full, ..Default::default() };
+    let store = SqliteStore::open(state.database(), options, move || {
+        // Without a node nobody needs waking.
+        let _ = waker.send(Message::Woken);
+    })?;
+    let reads = Reads::open(&state.database(), read_threads)?;
+    let catalogue = Reader::open(state.database())?.catalogue()?;
+    library.learn(&catalogue.entries);
+    let clock = Clock::new();
+    let options = Options {
+        engine: partitur_engine::Options { concurrency: u32::MAX, ..Default::default() },
+        adopt: Adopt::All,
+        gather: GATHER,
+    };
+    let programs = library.clone();
+    let compile = Box::new(move |record: &_| {
+        programs
+            .programs
+            .recall(partitur_model::record::DefinitionRecord::clone(record))
+            .map(|known| known.program.clone())
+    });
+    let (shard, opened) = Shard::open(options, store, compile, clock.now()).map_err(|error| match error {
+        partitur_runtime::OpenError::Store(error) => OpenError::Store(error),
+    })?;
+    let mut opened = opened;
+    opened.quarantined.extend(catalogue.quarantined);
+    let (report, ended) = oneshot::channel();
+    let node = Node {
+        shard,
+        clock,
+        inbox,
+        messages,
+        library,
+        reads: reads.clone(),
+        pushed,
+        health,
+        waiting: HashMap::new(),
+        barriers: VecDeque::new(),
+        evaluating: HashMap::new(),
+        settling: VecDeque::new(),
+        held: Vec::new(),
+        watchers: BTreeMap::new(),
+        active: BTreeSet::new(),
+        swept: Timestamp::ZERO,
+        stopping: None,
+    };
+    thread::Builder::new().name("partitur-node".into()).spawn(move || {
+        if let Err(error) = node.run() {
+            // Nobody listens any more if the process is ending anyway.
+            let _ = report.send(error);
+        }
+    })?;
+    Ok(Running { handle, reads, opened, ended })
+}
+
+struct Node {
+    shard: Shard<SqliteStore>,
+    clock: Clock,
+    inbox: Receiver<Message>,
+    /// Into the inbox, for what others do in the node's name.
+    messages: Sender<Message>,
+    library: Arc<Library>,
+    reads: Reads,
+    pushed: Pushed,
+    health: Arc<Health>,
+    waiting: HashMap<ReplyTo, Waiter>,
+    /// Who waits for which batch.
+    barriers: VecDeque<(BatchNo, oneshot::Sender<()>)>,
+    /// Evaluations in flight, and those whose consequences are not durable yet.
+    evaluating: HashMap<RunId, u32>,
+    settling: VecDeque<(BatchNo, RunId)>,
+    held: Vec<Held>,
+    watchers: BTreeMap<RunId, Vec<Watcher>>,
+    /// Runs to which something has happened since the last sweep.
+    active: BTreeSet<RunId>,
+    swept: Timestamp,
+    stopping: Option<oneshot::Sender<()>>,
+}
+
+/// An answer that waits for the evaluations of its run.
+struct Held {
+    run: RunId,
+    until: Timestamp,
+    answer: Ready,
+}
+
+/// An answer with whoever waits for it.
+enum Ready {
+    Answer(oneshot::Sender<Result<Answer, NodeError>>, Answer),
+    Tasks(oneshot::Sender<Result<HandedOut, NodeError>>, HandedOut),
+}
+
+impl Ready {
+    fn go(self) {
+        // Whoever asked may be gone: an answer is nothing then, and tasks go back when they are dropped.
+        match self {
+            Ready::Answer(sender, answer) => drop(sender.send(match answer {
+                Answer::Refused(refusal) => Err(NodeError::Refused(refusal)),
+                done @ (Answer::Accepted { .. } | Answer::Done | Answer::Updated { .. }) => Ok(done),
+            })),
+            Ready::Tasks(sender, tasks) => drop(sender.send(Ok(tasks))),
+        }
+    }
+}
+
+impl Node {
+    fn run(mut self) -> Result<(), ShardError> {
+        self.shard.step(self.clock.now(), Input::AttemptsLost);
+        self.turn()?;
+        self.health.set_recovered();
+        while !self.is_over() {
+            match self.inbox.recv_timeout(self.patience()) {
+                Ok(message) => {
+                    self.take(message);
+                    for _ in 1..TAKEN_MAX {
+                        let Ok(message) = self.inbox.try_recv() else { break };
+                        self.take(message);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            }
+            self.turn()?;
+        }
+        if let Some(over) = self.stopping.take() {
+            // Whoever asked for the end may not wait for it.
+            let _ = over.send(());
+        }
+        Ok(())
+    }
+
+    /// Whether the process is ending and everything is on the disk; or cannot be brought there.
+    fn is_over(&self) -> bool {
+        self.stopping.is_some() && (self.shard.is_quiet() || self.shard.trouble().is_some())
+    }
+
+    fn patience(&self) -> Duration {
+        let now = self.clock.now();
+        let held = self.held.iter().map(|held| held.until).min();
+        let due = [self.shard.wake(), held].into_iter().flatten().min();
+        due.map_or(NAP, |due| due.since(now).min(NAP))
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Input(input, waiter) => {
+                if let Some((reply, waiter)) = waiter {
+                    self.waiting.insert(reply, waiter);
+                }
+                self.step(input);
+            }
+            Message::Barrier(sender) => {
+                if self.shard.is_quiet() {
+                    // Whoever waited may be gone.
+                    let _ = sender.send(());
+                } else {
+                    self.shard.hurry();
+                    self.barriers.push_back((self.shard.open_batch(), sender));
+                }
+            }
+            Message::Watch(run, watcher) => self.watchers.entry(run).or_default().push(watcher),
+            Message::Queues(sender) => drop(sender.send(self.queues())),
+            Message::Woken => {}
+            Message::EndPolls => {
+                let polls =
+                    self.waiting.iter().filter(|(_, waiter)| matches!(waiter, Waiter::Tasks(None, _)));
+                let polls: Vec<ReplyTo> = polls.map(|(reply, _)| *reply).collect();
+                for reply in polls {
+                    self.step(Input::PollOver(reply));
+                }
+            }
+            Message::Stop(over) => {
+                self.shard.hurry();
+                self.stopping = Some(over);
+            }
+        }
+    }
+
+    fn step(&mut self, input: Input) {
+        if let Input::Evaluated { run, .. } = &input {
+            self.settling.push_back((self.shard.open_batch(), *run));
+        }
+        self.shard.step(self.clock.now(), input);
+    }
+
+    fn turn(&mut self) -> Result<(), ShardError> {
+        loop {
+            self.shard.turn(self.clock.now())?;
+            let effects = self.shard.take_effects();
+            if effects.is_empty() {
+                break;
+            }
+            for effect in effects {
+                self.carry_out(effect);
+            }
+        }
+        self.settle();
+        self.pass_barriers();
+        self.look_at_the_disk();
+        self.sweep();
+        self.health.turned(self.clock.now().millis(), self.shard.commits());
+        Ok(())
+    }
+
+    fn carry_out(&mut self, effect: Effect) {
+        match effect {
+            Effect::Dispatch { dispatch, .. } => self.pushed.start(*dispatch, self.reporter()),
+            Effect::Stop(attempt) => {
+                self.pushed.stop(attempt);
+                let error = TaskError::terminal("stopped", "stopped before it had ended");
+                let what = ReportKind::Ended(Box::new(Ending::failure(error)));
+                self.step(Input::Report(Report { attempt, what }));
+            }
+            Effect::Evaluate { run, task, generation, language, source, input } => {
+                *self.evaluating.entry(run).or_default() += 1;
+                let messages = self.messages.clone();
+                self.library.evaluator.evaluate(run, &language, source, input, move |result| {
+                    let input = Input::Evaluated { run, task, generation, result };
+                    // Without a node nobody waits for it.
+                    let _ = messages.send(Message::Input(input, None));
+                });
+            }
+            Effect::Resolve { run, task, generation, purpose, description, input } => {
+                let options = self.shard.engine().run(run).and_then(|run| run.options.server.clone());
+                self.resolve(Question { run, task, generation, purpose, description, input, options });
+            }
+            Effect::HandOut { to, tasks, .. } => {
+                let tasks = HandedOut::new(tasks, self.messages.clone());
+                match self.waiting.remove(&to) {
+                    Some(Waiter::Tasks(run, sender)) => self.release(run, Ready::Tasks(sender, tasks)),
+                    // Nobody asked: what was handed out goes back.
+                    Some(Waiter::Answer(_) | Waiter::Keep(..)) | None => drop(tasks),
+                }
+            }
+            // The shard brings runs itself.
+            Effect::Load(_) => {}
+            Effect::Reply { to, answer } => self.reply(to, answer),
+            Effect::Event(event) => self.event(event),
+        }
+    }
+
+    fn reporter(&self) -> impl Fn(Input) + Send + use<> {
+        let messages = self.messages.clone();
+        move |input| {
+            // Without a node, the next start begins the attempt anew.
+            let _ = messages.send(Message::Input(input, None));
+        }
+    }
+
+    fn resolve(&self, question: Question) {
+        let (library, messages) = (self.library.clone(), self.messages.clone());
+        let (run, task, generation) = (question.run, question.task, question.generation);
+        let asked = self.reads.run(move |reader| {
+            let settled = || {
+                let (sender, durable) = oneshot::channel();
+                // Without a node nobody waits for the answer.
+                let _ = messages.send(Message::Barrier(sender));
+                let _ = durable.blocking_recv();
+            };
+            let answer = question.answer(&library, reader, settled);
+            let _ = messages.send(Message::Input(answer, None));
+        });
+        if let Err(error) = asked {
+            let result = Err(TaskError::new("overloaded", error.to_string()));
+            let _ =
+                self.messages.send(Message::Input(Input::Resolved { run, task, generation, result }, None));
+        }
+    }
+
+    fn reply(&mut self, to: ReplyTo, answer: Answer) {
+        match self.waiting.remove(&to) {
+            Some(Waiter::Answer(sender)) => {
+                let run = match &answer {
+                    Answer::Accepted { run, .. } | Answer::Updated { run, .. } => Some(*run),
+                    Answer::Done | Answer::Refused(_) => None,
+                };
+                self.release(run, Ready::Answer(sender, answer));
+            }
+            Some(Waiter::Keep(entries, sender)) => {
+                if answer == Answer::Done {
+                    self.library.learn(&entries);
+                }
+                Ready::Answer(sender, answer).go();
+            }
+            Some(Waiter::Tasks(_, sender)) => drop(sender.send(match answer {
+                Answer::Refused(refusal) => Err(NodeError::Refused(refusal)),
+                Answer::Accepted { .. } | Answer::Done | Answer::Updated { .. } => {
+                    Ok(HandedOut::new(Vec::new(), self.messages.clone()))
+                }
+            })),
+            None => {}
+        }
+    }
+
+    /// Lets an answer go, unless evaluations of its run are in flight: clients of Conductor read at once, and expect to
+    /// find what follows from their request.
+    fn release(&mut self, run: Option<RunId>, answer: Ready) {
+        match run.filter(|run| self.evaluating.contains_key(run)) {
+            Some(run) => {
+                let until = self.clock.now() + HELD_MAX;
+                self.held.push(Held { run, until, answer });
+            }
+            None => answer.go(),
+        }
+    }
+
+    /// Evaluations are over when what follows from them is durable and carried out.
+    fn settle(&mut self) {
+        let durable = self.shard.durable_batch();
+        while let Some((_, run)) = self.settling.pop_front_if(|(batch, _)| *batch <= durable) {
+            if let Some(count) = self.evaluating.get_mut(&run) {
+                *count -= 1;
+                if *count == 0 {
+                    self.evaluating.remove(&run);
+                }
+            }
+        }
+        let now = self.clock.now();
+        let evaluating = &self.evaluating;
+        let free = |held: &mut Held| held.until <= now || !evaluating.contains_key(&held.run);
+        self.held.extract_if(.., free).for_each(|held| held.answer.go());
+    }
+
+    fn pass_barriers(&mut self) {
+        let (durable, quiet) = (self.shard.durable_batch(), self.shard.is_quiet());
+        while let Some((_, sender)) = self.barriers.pop_front_if(|(batch, _)| *batch <= durable || quiet) {
+            // Whoever waited may be gone.
+            let _ = sender.send(());
+        }
+    }
+
+    /// Nobody waits for a disk that does not write: what becomes of the request is open.
+    fn look_at_the_disk(&mut self) {
+        let trouble = self.shard.trouble().map(|(_, error)| error);
+        self.health.set_trouble(trouble);
+        let Some(why) = self.health.trouble() else { return };
+        for (_, waiter) in self.waiting.drain() {
+            match waiter {
+                Waiter::Answer(sender) | Waiter::Keep(_, sender) => drop(sender.send(Err(why.clone()))),
+                Waiter::Tasks(_, sender) => drop(sender.send(Err(why.clone()))),
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        let run = event.run;
+        let ended = matches!(event.what, EventKind::Run { state } if state.is_ended());
+        self.tell(event);
+        if ended {
+            self.active.remove(&run);
+            self.step(Input::Evict(run));
+        } else {
+            self.active.insert(run);
+        }
+    }
+
+    /// Followers of a run hear of it, and those of the runs above it that something has happened.
+    fn tell(&mut self, event: Event) {
+        if self.watchers.is_empty() {
+            return;
+        }
+        if let Some(watchers) = self.watchers.get_mut(&event.run) {
+            watchers.retain(|watcher| match watcher {
+                Watcher::Events(sender) => sender.try_send(event.clone()).is_ok(),
+                Watcher::Changes(_) => true,
+            });
+        }
+        let mut above = Some(event.run);
+        while let Some(run) = above {
+            if let Some(watchers) = self.watchers.get_mut(&run) {
+                watchers.retain(|watcher| match watcher {
+                    Watcher::Events(sender) => !sender.is_closed(),
+                    Watcher::Changes(changes) => {
+                        changes.notify_one();
+                        // Nobody else holds it: whoever followed is gone.
+                        Arc::strong_count(changes) > 1
+                    }
+                });
+                if watchers.is_empty() {
+                    self.watchers.remove(&run);
+                }
+            }
+            above = self.shard.engine().run(run).and_then(|run| run.parent).map(|parent| parent.run);
+        }
+    }
+
+    fn queues(&self) -> Vec<(String, u64)> {
+        let mut queues: BTreeMap<String, u64> = BTreeMap::new();
+        let engine = self.shard.engine();
+        for wait in engine.waits() {
+            if let partitur_engine::admission::Blocker::Resource(resource) = wait.blocked_on
+                && let Some(queue) = engine.resource_name(resource).strip_prefix("workers/")
+            {
+                *queues.entry(queue.to_owned()).or_default() += 1;
+            }
+        }
+        queues.into_iter().collect()
+    }
+
+    /// Runs to which nothing has happened for a while leave memory, if they may.
+    fn sweep(&mut self) {
+        let now = self.clock.now();
+        if now < self.swept + SWEEP {
+            return;
+        }
+        self.swept = now;
+        let active = std::mem::take(&mut self.active);
+        let idle: Vec<RunId> = self.shard.engine().resident().filter(|run| !active.contains(run)).collect();
+        for run in idle {
+            self.step(Input::Evict(run));
+        }
+        self.watchers.retain(|_, watchers| {
+            watchers.retain(|watcher| match watcher {
+                Watcher::Events(sender) => !sender.is_closed(),
+                Watcher::Changes(changes) => Arc::strong_count(changes) > 1,
+            });
+            !watchers.is_empty()
+        });
+    }
+}

@@ -1,0 +1,233 @@
+//! Definitions as runs execute them: frozen, compiled, and kept as long as somebody may need them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use partitur_conductor::render::Renderer;
+use partitur_conductor::wire::{TaskDef, ValidationError, WorkflowDef, WorkflowTask};
+use partitur_conductor::{
+    TaskDefs, TaskType, check, definition_record, freeze, lower_with, read_workflow_def,
+};
+use partitur_engine::{Program, compile};
+use partitur_model::record::DefinitionRecord;
+use partitur_model::{DefinitionId, Fault};
+use partitur_store::{Reader, StoreError};
+
+use crate::catalogue::{Catalogue, Changed, Documents};
+
+/// Compiled definitions beyond so many are forgotten when no run and no name needs them.
+const KEPT_MAX: usize = 4_096;
+
+/// A definition as runs of it execute it.
+pub struct Known {
+    /// Its sources, as they are stored.
+    pub record: Arc<DefinitionRecord>,
+    /// With a task definition in each task.
+    pub def: Arc<WorkflowDef>,
+    /// What the engine executes.
+    pub program: Arc<Program>,
+    /// Writes its runs and tasks.
+    pub renderer: Renderer,
+    /// Its tasks by reference name, at every depth: what they are, and where workers come for them.
+    tasks: HashMap<String, (TaskType, Arc<str>)>,
+}
+
+impl Known {
+    /// Where workers come for the task of this reference name.
+    pub fn task_type(&self, reference: &str) -> Option<&Arc<str>> {
+        self.tasks.get(reference).map(|(_, queue)| queue)
+    }
+
+    /// What the task of this reference name is.
+    pub fn kind(&self, reference: &str) -> Option<&TaskType> {
+        self.tasks.get(reference).map(|(kind, _)| kind)
+    }
+}
+
+/// All definitions that were compiled.
+pub struct Programs {
+    catalogue: Arc<Catalogue>,
+    by_id: RwLock<HashMap<DefinitionId, Arc<Known>>>,
+    current: RwLock<BTreeMap<(Arc<str>, u32), Current>>,
+}
+
+/// What runs that start now execute.
+struct Current {
+    known: Arc<Known>,
+    /// Names of tasks and workflows on which it rests.
+    rests_on: BTreeSet<String>,
+}
+
+/// Why a definition cannot be executed.
+#[derive(Debug, thiserror::Error)]
+pub enum NoProgram {
+    /// There is none of this name and version.
+    #[error("no such workflow definition: {name}{}", version.map(|v| format!(", version {v}")).unwrap_or_default())]
+    Unknown {
+        /// Its name.
+        name: String,
+        /// Its version, if one was asked for.
+        version: Option<u32>,
+    },
+    /// It has faults.
+    #[error("the definition has {} faults: {}", .0.len(), .0.iter().map(|fault| format!("{}: {}", fault.path, fault.message)).collect::<Vec<_>>().join("; "))]
+    Faulty(Vec<ValidationError>),
+}
+
+impl Programs {
+    /// Of this catalogue.
+    pub fn new(catalogue: Arc<Catalogue>) -> Programs {
+        Programs { catalogue, by_id: RwLock::default(), current: RwLock::default() }
+    }
+
+    /// What a run of a registered definition executes.
+    ///
+    /// # Errors
+    /// There is no such definition, or it cannot be executed.
+    pub fn named(&self, name: &str, version: Option<u32>) -> Result<Arc<Known>, NoProgram> {
+        let documents = self.catalogue.read();
+        let def = documents
+            .workflow(name, version)
+            .ok_or_else(|| NoProgram::Unknown { name: name.to_owned(), version })?
+            .clone();
+        let key = (Arc::<str>::from(name), def.version);
+        if let Some(current) = read(&self.current).get(&key) {
+            return Ok(current.known.clone());
+        }
+        let noting = Noting { documents: &documents, looked_up: Mutex::default() };
+        let known = self.learn(freeze(&def, &noting))?;
+        let rests_on = noting.looked_up.into_inner().unwrap_or_else(PoisonError::into_inner);
+        write(&self.current).insert(key, Current { known: known.clone(), rests_on });
+        Ok(known)
+    }
+
+    /// What a run of a definition that came with its request executes.
+    ///
+    /// # Errors
+    /// It cannot be executed.
+    pub fn inline(&self, def: &WorkflowDef) -> Result<Arc<Known>, NoProgram> {
+        let faults = check::tasks(&def.tasks);
+        if !faults.is_empty() {
+            return Err(NoProgram::Faulty(faults));
+        }
+        let frozen = freeze(def, &*self.catalogue.read());
+        self.learn(frozen)
+    }
+
+    fn learn(&self, frozen: WorkflowDef) -> Result<Arc<Known>, NoProgram> {
+        self.learn_record(definition_record(&frozen), frozen)
+    }
+
+    fn learn_record(&self, record: DefinitionRecord, frozen: WorkflowDef) -> Result<Arc<Known>, NoProgram> {
+        if let Some(known) = self.known(record.id) {
+            return Ok(known);
+        }
+        let definition =
+            lower_with(&frozen, &(self.catalogue.clone() as Arc<dyn TaskDefs>)).map_err(NoProgram::Faulty)?;
+        let program = compile(&Arc::new(definition)).map_err(|faults| NoProgram::Faulty(told(faults)))?;
+        let mut tasks = HashMap::new();
+        gather(&frozen.tasks, &mut tasks);
+        let def = Arc::new(frozen);
+        let renderer = Renderer::new(def.clone(), self.catalogue.clone());
+        let known = Arc::new(Known { record: Arc::new(record), def, program, renderer, tasks });
+        let mut by_id = write(&self.by_id);
+        if by_id.len() >= KEPT_MAX {
+            by_id.retain(|_, known| Arc::strong_count(known) > 1 || Arc::strong_count(&known.program) > 1);
+        }
+        by_id.insert(known.record.id, known.clone());
+        Ok(known)
+    }
+
+    /// A definition of which runs are known.
+    pub fn known(&self, id: DefinitionId) -> Option<Arc<Known>> {
+        read(&self.by_id).get(&id).cloned()
+    }
+
+    /// A definition, from its row if need be.
+    ///
+    /// # Errors
+    /// The disk's, and [`StoreError::Damaged`].
+    pub fn load(&self, id: DefinitionId, reader: &Reader) -> Result<Arc<Known>, StoreError> {
+        if let Some(known) = self.known(id) {
+            return Ok(known);
+        }
+        let record = reader.definition(id)?;
+        let record = record.ok_or_else(|| StoreError::Damaged(format!("definition {id} is missing")))?;
+        self.recall(record).map_err(StoreError::Damaged)
+    }
+
+    /// The program of a stored definition.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn recall(&self, record: DefinitionRecord) -> Result<Arc<Known>, String> {
+        let def = read_workflow_def(&record).map_err(|error| error.to_string())?;
+        self.learn_record(record, def).map_err(|error| error.to_string())
+    }
+
+    /// Forgets what rests on a definition that has changed.
+    pub fn forget(&self, changed: &[Changed]) {
+        let mut current = write(&self.current);
+        for change in changed {
+            match change {
+                Changed::Workflow(name) => {
+                    current.retain(|(known, _), rest| known != name && !rest.rests_on.contains(&**name));
+                }
+                Changed::Task(name) => current.retain(|_, rest| !rest.rests_on.contains(&**name)),
+            }
+        }
+    }
+}
+
+fn told(faults: Vec<Fault>) -> Vec<ValidationError> {
+    faults.into_iter().map(|fault| ValidationError::new(fault.place.to_string(), fault.message)).collect()
+}
+
+fn gather(tasks: &[WorkflowTask], out: &mut HashMap<String, (TaskType, Arc<str>)>) {
+    for task in tasks {
+        out.insert(task.task_reference_name.clone(), (task.task_type(), queue_of(task).into()));
+        for (_, children) in task.children() {
+            gather(children, out);
+        }
+    }
+}
+
+/// Where a worker comes for the task: under its name, or under its type if that is nobody's but its users'.
+fn queue_of(task: &WorkflowTask) -> String {
+    match task.task_type() {
+        TaskType::Custom(name) => name,
+        _ => task.name.clone(),
+    }
+}
+
+/// Remembers what was looked up.
+struct Noting<'a> {
+    documents: &'a Documents,
+    looked_up: Mutex<BTreeSet<String>>,
+}
+
+impl Noting<'_> {
+    fn note(&self, name: &str) {
+        self.looked_up.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned());
+    }
+}
+
+impl TaskDefs for Noting<'_> {
+    fn task_def(&self, name: &str) -> Option<TaskDef> {
+        self.note(name);
+        self.documents.task_def(name)
+    }
+
+    fn latest_version(&self, workflow: &str) -> Option<u32> {
+        self.note(workflow);
+        self.documents.latest_version(workflow)
+    }
+}
+
+fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

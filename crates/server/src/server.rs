@@ -1,0 +1,159 @@
+//! A server from its start to its end: the lock, the node, the port, signals, the way out.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Instant;
+
+use partitur_runtime::{Clock, ShardError};
+use partitur_store::{HostLock, StateDir, StoreError};
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::{oneshot, watch};
+
+use crate::app::{App, HandedQueues, Library};
+use crate::evaluator::Evaluator;
+use crate::health::Health;
+use crate::http::{connections, routes};
+use crate::node::{self, OpenError, Running};
+use crate::pushed::Pushed;
+use crate::settings::Settings;
+use crate::workers::Workers;
+
+/// The server cannot start, or cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The state directory.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// Another process has it.
+    #[error("another process works in {0}")]
+    Occupied(String),
+    /// The node cannot start.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The node cannot go on.
+    #[error(transparent)]
+    Shard(#[from] ShardError),
+    /// Nobody can be heard there.
+    #[error("cannot listen on {0}: {1}")]
+    Listen(SocketAddr, io::Error),
+    /// The machine.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A server that is ready to serve.
+pub struct Server {
+    app: Arc<App>,
+    listener: TcpListener,
+    ended: oneshot::Receiver<ShardError>,
+    // Released last: nobody else may work in the directory while anything of this lives.
+    _lock: HostLock,
+}
+
+impl Server {
+    /// Takes the state directory and the port, and goes on with the runs that are there.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn open(settings: Settings) -> Result<Server, ServerError> {
+        let state = StateDir::open(settings.data())?;
+        let occupied = || ServerError::Occupied(state.path().display().to_string());
+        let lock = state.try_host()?.ok_or_else(occupied)?;
+        let address = settings.listen();
+        let listen = |error| ServerError::Listen(address, error);
+        let listener = TcpListener::bind(address).map_err(listen)?;
+        listener.set_nonblocking(true).map_err(listen)?;
+        // A file that may not grow is an error of writing, like a full disk, and nothing to die of.
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+        let (library, health) = (Arc::new(Library::new(Evaluator::new()?)), Arc::<Health>::default());
+        let pushed = Pushed::new(settings.egress());
+        let Running { handle, reads, opened, ended } =
+            node::start(&state, library.clone(), pushed, settings.read_threads(), health)?;
+        for damaged in &opened.quarantined {
+            eprintln!("set aside: {}", damaged.reason);
+        }
+        let app = App {
+            handle,
+            reads,
+            library,
+            workers: Workers::default(),
+            handed: HandedQueues::default(),
+            settings,
+            teaching: tokio::sync::Mutex::default(),
+            clock: Clock::new(),
+            started: Instant::now(),
+        };
+        Ok(Server { app: Arc::new(app), listener, ended, _lock: lock })
+    }
+
+    /// Where it listens.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// What requests share.
+    pub fn app(&self) -> &Arc<App> {
+        &self.app
+    }
+
+    /// Serves until a signal ends it; `ready` hears when it does.
+    ///
+    /// # Errors
+    /// Nothing more can be decided or written.
+    pub fn run(self, ready: impl FnOnce(SocketAddr)) -> Result<(), ServerError> {
+        self.run_until(ready, async {
+            let (mut terminate, mut interrupt) =
+                (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+            Ok(())
+        })
+    }
+
+    /// Serves until something else ends it.
+    ///
+    /// # Errors
+    /// Nothing more can be decided or written.
+    pub fn run_until(
+        self,
+        ready: impl FnOnce(SocketAddr),
+        end: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), ServerError> {
+        let threads = self.app.settings.http_threads();
+        // On one thread tasks need not be handed from thread to thread.
+        let runtime = if threads == 1 {
+            tokio::runtime::Builder::new_current_thread().enable_all().build()?
+        } else {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(threads).enable_all().build()?
+        };
+        runtime.block_on(self.serve(ready, end))
+    }
+
+    async fn serve(
+        self,
+        ready: impl FnOnce(SocketAddr),
+        end: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), ServerError> {
+        let (stop, stopped) = watch::channel(false);
+        ready(self.address()?);
+        let router = routes::router(self.app.clone());
+        let serving =
+            tokio::spawn(connections::serve(self.listener, router, self.app.settings.limits(), stopped));
+        tokio::select! {
+            ended = end => ended?,
+            error = self.ended => return Err(error.map_or(ServerError::Io(io::Error::other("the node has ended")), ServerError::Shard)),
+        }
+        self.app.handle.begin_to_stop();
+        // Nobody listens if serving has ended already.
+        let _ = stop.send(true);
+        serving.await.map_err(io::Error::other)??;
+        self.app.handle.stop().await;
+        Ok(())
+    }
+}

@@ -1,0 +1,358 @@
+//! Settings: defaults, then a file, then the environment, then the command line; each remembers where it came from.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::egress::Egress;
+use crate::http::connections::Limits;
+
+/// All settings of a server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    values: BTreeMap<&'static str, (String, Origin)>,
+}
+
+/// Where a value came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// Nobody has said anything.
+    Default,
+    /// The settings file.
+    File(PathBuf),
+    /// This variable of the environment.
+    Environment(String),
+    /// The command line.
+    Flag,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Default => f.write_str("default"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+            Origin::Environment(variable) => write!(f, "${variable}"),
+            Origin::Flag => f.write_str("command line"),
+        }
+    }
+}
+
+/// A setting: its name, what holds if nobody says anything, and what it is.
+pub struct Known {
+    /// As the file calls it; `PARTITUR_` and capitals make the variable, dashes the flag.
+    pub name: &'static str,
+    /// What holds if nobody says anything.
+    pub default: &'static str,
+    /// What it is, in a line.
+    pub about: &'static str,
+    check: fn(&str) -> Result<(), String>,
+}
+
+/// A row of [`Settings::table`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The setting.
+    pub name: &'static str,
+    /// Its value.
+    pub value: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// What is wrong with the settings.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("{}: {reason}", path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// Why not.
+        reason: String,
+    },
+    /// There is no such setting.
+    #[error("there is no setting `{name}` ({origin}); there are {}", KNOWN.iter().map(|known| known.name).collect::<Vec<_>>().join(", "))]
+    Unknown {
+        /// As it was written.
+        name: String,
+        /// Where.
+        origin: Origin,
+    },
+    /// A value makes no sense.
+    #[error("{name} = {value} ({origin}): {reason}")]
+    Value {
+        /// The setting.
+        name: &'static str,
+        /// Its value.
+        value: String,
+        /// Where it came from.
+        origin: Origin,
+        /// Why not.
+        reason: String,
+    },
+    /// Everybody on the network could do everything.
+    #[error(
+        "listening on {0}, beyond this machine, without keys is refused: everybody who reaches it could start and read everything; `--insecure` says that a network keeps them away"
+    )]
+    Open(SocketAddr),
+}
+
+/// All settings.
+pub const KNOWN: [Known; 10] = [
+    Known { name: "data", default: "./partitur-data", about: "the directory of the state", check: any },
+    Known { name: "listen", default: "127.0.0.1:8080", about: "address and port", check: address },
+    Known {
+        name: "insecure",
+        default: "false",
+        about: "listen beyond this machine although there are no keys",
+        check: truth,
+    },
+    Known {
+        name: "http_threads",
+        default: "1",
+        about: "threads for HTTP; one is best on two processors",
+        check: positive,
+    },
+    Known { name: "read_threads", default: "2", about: "threads for reads", check: positive },
+    Known { name: "connections_max", default: "10000", about: "connections at once", check: positive },
+    Known {
+        name: "header_timeout",
+        default: "10s",
+        about: "the head of a request takes at most so long",
+        check: duration,
+    },
+    Known {
+        name: "drain_timeout",
+        default: "10s",
+        about: "at the end, requests in flight have so long",
+        check: duration,
+    },
+    Known {
+        name: "egress_inner",
+        default: "auto",
+        about: "whether HTTP tasks may reach this machine and private networks: true, false, or auto: while the server listens on loopback",
+        check: truth_or_auto,
+    },
+    Known {
+        name: "egress_allow",
+        default: "",
+        about: "hosts inside that HTTP tasks may reach all the same, with commas",
+        check: any,
+    },
+];
+
+impl Default for Settings {
+    fn default() -> Settings {
+        let values = KNOWN.iter().map(|known| (known.name, (known.default.to_owned(), Origin::Default)));
+        Settings { values: values.collect() }
+    }
+}
+
+impl Settings {
+    /// Puts everything together; flags are names and values.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn read(
+        file: Option<&Path>,
+        environment: impl IntoIterator<Item = (String, String)>,
+        flags: impl IntoIterator<Item = (String, String)>,
+    ) -> Result<Settings, SettingsError> {
+        let mut settings = Settings::default();
+        if let Some(path) = file {
+            settings.add_file(path)?;
+        }
+        for (variable, value) in environment {
+            let name = variable.strip_prefix("PARTITUR_").map(str::to_ascii_lowercase);
+            // Other programs of ours have variables of their own under this prefix.
+            if let Some(known) = name.and_then(|name| KNOWN.iter().find(|known| known.name == name)) {
+                settings.set(known, value, Origin::Environment(variable))?;
+            }
+        }
+        for (name, value) in flags {
+            settings.set_named(&name, value, &Origin::Flag)?;
+        }
+        settings.check()?;
+        Ok(settings)
+    }
+
+    fn add_file(&mut self, path: &Path) -> Result<(), SettingsError> {
+        let bad = |reason: String| SettingsError::File { path: path.to_owned(), reason };
+        let text = std::fs::read_to_string(path).map_err(|error| bad(error.to_string()))?;
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
+        for (name, value) in table {
+            let value = match value {
+                toml::Value::String(text) => text,
+                toml::Value::Array(values) => {
+                    values.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
+                }
+                toml::Value::Integer(number) => number.to_string(),
+                toml::Value::Boolean(truth) => truth.to_string(),
+                toml::Value::Float(_) | toml::Value::Datetime(_) | toml::Value::Table(_) => {
+                    return Err(bad(format!("`{name}` is a text, a whole number, `true` or `false`")));
+                }
+            };
+            self.set_named(&name, value, &Origin::File(path.to_owned()))?;
+        }
+        Ok(())
+    }
+
+    fn set_named(&mut self, name: &str, value: String, origin: &Origin) -> Result<(), SettingsError> {
+        let known = KNOWN.iter().find(|known| known.name == name || known.name.replace('_', "-") == name);
+        let unknown = || SettingsError::Unknown { name: name.to_owned(), origin: origin.clone() };
+        self.set(known.ok_or_else(unknown)?, value, origin.clone())
+    }
+
+    fn set(&mut self, known: &'static Known, value: String, origin: Origin) -> Result<(), SettingsError> {
+        if let Err(reason) = (known.check)(&value) {
+            return Err(SettingsError::Value { name: known.name, value, origin, reason });
+        }
+        self.values.insert(known.name, (value, origin));
+        Ok(())
+    }
+
+    fn check(&self) -> Result<(), SettingsError> {
+        let listen = self.listen();
+        if listen.ip().is_loopback() || self.value("insecure") == "true" {
+            Ok(())
+        } else {
+            Err(SettingsError::Open(listen))
+        }
+    }
+
+    /// All of them, with their origins.
+    pub fn table(&self) -> Vec<Row> {
+        let rows = KNOWN.iter().map(|known| {
+            let (value, origin) = &self.values[known.name];
+            Row { name: known.name, value: value.clone(), origin: origin.clone() }
+        });
+        rows.collect()
+    }
+
+    fn value(&self, name: &str) -> &str {
+        &self.values[name].0
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, name: &str) -> T {
+        self.value(name).parse().ok().expect("values are checked when they are set")
+    }
+
+    fn span(&self, name: &str) -> Duration {
+        partitur_model::unit::parse_duration(self.value(name)).expect("values are checked when they are set")
+    }
+
+    /// The directory of the state.
+    pub fn data(&self) -> PathBuf {
+        PathBuf::from(self.value("data"))
+    }
+
+    /// Address and port.
+    pub fn listen(&self) -> SocketAddr {
+        self.parsed("listen")
+    }
+
+    /// Threads for HTTP.
+    pub fn http_threads(&self) -> usize {
+        self.parsed("http_threads")
+    }
+
+    /// Threads for reads.
+    pub fn read_threads(&self) -> usize {
+        self.parsed("read_threads")
+    }
+
+    /// Limits of connections.
+    pub fn limits(&self) -> Limits {
+        Limits {
+            connections: self.parsed("connections_max"),
+            header_timeout: self.span("header_timeout"),
+            drain: self.span("drain_timeout"),
+        }
+    }
+
+    /// Where HTTP tasks may go.
+    pub fn egress(&self) -> Egress {
+        let inner = match self.value("egress_inner") {
+            "auto" => self.listen().ip().is_loopback(),
+            chosen => chosen == "true",
+        };
+        let allowed = self.value("egress_allow").split(',').map(str::trim).filter(|host| !host.is_empty());
+        Egress { inner, allowed: allowed.map(str::to_owned).collect() }
+    }
+}
+
+fn any(_: &str) -> Result<(), String> {
+    Ok(())
+}
+
+fn address(text: &str) -> Result<(), String> {
+    text.parse::<SocketAddr>().map(drop).map_err(|_| "an address and a port, as 127.0.0.1:8080".to_owned())
+}
+
+fn truth(text: &str) -> Result<(), String> {
+    if matches!(text, "true" | "false") { Ok(()) } else { Err("`true` or `false`".to_owned()) }
+}
+
+fn truth_or_auto(text: &str) -> Result<(), String> {
+    if text == "auto" { Ok(()) } else { truth(text).map_err(|_| "`true`, `false` or `auto`".to_owned()) }
+}
+
+fn positive(text: &str) -> Result<(), String> {
+    match text.parse::<usize>() {
+        Ok(number) if (1..=1_000_000).contains(&number) => Ok(()),
+        Ok(_) | Err(_) => Err("a whole number from 1 to 1000000".to_owned()),
+    }
+}
+
+fn duration(text: &str) -> Result<(), String> {
+    partitur_model::unit::parse_duration(text).map(drop).map_err(|error| error.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    #[test]
+    fn later_sources_win_and_each_value_knows_where_it_came_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("server.toml");
+        std::fs::write(&file, "listen = \"127.0.0.1:1\"\nread_threads = 3\nhttp_threads = 2\n").unwrap();
+        let environment =
+            pairs(&[("PARTITUR_LISTEN", "127.0.0.1:2"), ("PARTITUR_TOKEN", "1"), ("HOME", "/")]);
+        let settings = Settings::read(
+            Some(&file),
+            [environment, pairs(&[("PARTITUR_READ_THREADS", "4")])].concat(),
+            pairs(&[("listen", "127.0.0.1:3")]),
+        )
+        .unwrap();
+        let of = |name: &str| settings.table().into_iter().find(|row| row.name == name).unwrap();
+        assert_eq!((of("listen").value.as_str(), of("listen").origin), ("127.0.0.1:3", Origin::Flag));
+        let variable = Origin::Environment("PARTITUR_READ_THREADS".to_owned());
+        assert_eq!((of("read_threads").value.as_str(), of("read_threads").origin), ("4", variable));
+        assert_eq!((of("http_threads").value.as_str(), of("http_threads").origin), ("2", Origin::File(file)));
+        assert_eq!(of("data").origin, Origin::Default);
+    }
+
+    #[test]
+    fn beyond_this_machine_only_who_says_so() {
+        let listen = ("listen", "0.0.0.0:8080");
+        assert!(matches!(Settings::read(None, [], pairs(&[listen])), Err(SettingsError::Open(_))));
+        let settings = Settings::read(None, [], pairs(&[listen, ("insecure", "true")])).unwrap();
+        assert!(!settings.egress().inner, "HTTP tasks stay outside then");
+        assert!(Settings::default().egress().inner);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused_with_its_origin() {
+        let refused =
+            |flags: &[(&str, &str)]| Settings::read(None, [], pairs(flags)).unwrap_err().to_string();
+        assert!(refused(&[("http-threads", "0")]).contains("http_threads = 0 (command line)"));
+        assert!(refused(&[("colour", "red")]).contains("there is no setting `colour`"));
+    }
+}

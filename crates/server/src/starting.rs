@@ -1,0 +1,70 @@
+//! A request for a run becomes a submission.
+
+use std::sync::Arc;
+
+use partitur_conductor::Wanted;
+use partitur_conductor::wire::{StartWorkflowRequest, ValidationError};
+use partitur_engine::{Answer, Refusal, Submission};
+use partitur_model::RunId;
+use partitur_model::record::{RunOptions, ServerOptions};
+
+use crate::app::App;
+use crate::handle::NodeError;
+use crate::http::answer::Error;
+
+/// Starts a run; its id when that is durable.
+pub(crate) async fn start(app: &App, request: StartWorkflowRequest) -> Result<RunId, Error> {
+    Error::if_any(partitur_conductor::check::start_request(&request, "startWorkflow.startWorkflowRequest"))?;
+    if request.external_input_payload_storage_path.is_some() {
+        let message = "inputs in an external storage are not supported: send the input itself";
+        return Err(Error::if_any(vec![ValidationError::new("externalInputPayloadStoragePath", message)])
+            .expect_err("there is one"));
+    }
+    let creator = request.created_by.clone().unwrap_or_default();
+    let submission = submission(app, Wanted::from(request), creator)?;
+    match app.handle.submit(submission).await {
+        Ok(Answer::Accepted { run, .. }) => Ok(run),
+        Ok(Answer::Done | Answer::Updated { .. } | Answer::Refused(_)) => Err(Error::new(
+            axum::http::StatusCode::INTERNAL_SERVER_ERROR,
+            "the start was answered with something else",
+        )),
+        Err(NodeError::Refused(Refusal::KeyTaken(run))) => {
+            Err(Error::conflict(format!("Workflow {run} was started with this idempotency key already")))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn submission(app: &App, wanted: Wanted, creator: String) -> Result<Submission, Error> {
+    let programs = &app.library.programs;
+    let known = match &wanted.definition {
+        Some(def) => programs.inline(def)?,
+        None => programs.named(&wanted.name, wanted.version)?,
+    };
+    let options = ServerOptions {
+        version: known.def.version,
+        correlation: wanted.correlation,
+        priority: wanted.priority,
+        domains: wanted.domains.unwrap_or_default(),
+        idempotency: wanted.idempotency,
+        creator,
+        event: None,
+    };
+    Ok(Submission {
+        program: known.program.clone(),
+        definition: known.record.clone(),
+        input: wanted.input,
+        options: RunOptions { server: Some(Arc::new(options)), ..RunOptions::default() },
+        random: random(),
+        expected: Vec::new(),
+        reply: None,
+    })
+}
+
+/// Bits that nobody can guess.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
+    filled.expect("the kernel has random bytes once it has started");
+    u64::from_ne_bytes(bytes)
+}

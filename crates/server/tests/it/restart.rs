@@ -1,0 +1,91 @@
+//! What is acknowledged survives the end of the process, however it comes.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use partitur_server::settings::Settings;
+use partitur_server::{Server, ServerError};
+use serde_json::json;
+
+use crate::support::Site;
+
+#[test]
+fn a_stopped_server_goes_on_where_it_was() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut site = Site::on(dir.path());
+    site.teach("w", &["a", "b"]);
+    let id = site.start("w", json!({"x": 1}));
+    let task = site.take("a");
+    site.stop();
+    let site = Site::on(dir.path());
+    assert_eq!(site.get("/api/metadata/workflow/w").status, 200);
+    site.end(&task, "COMPLETED", json!({}));
+    site.end(&site.take("b"), "COMPLETED", json!({}));
+    assert_eq!(site.run(&id)["status"], "COMPLETED");
+}
+
+#[test]
+fn a_directory_has_one_server() {
+    let dir = tempfile::tempdir().unwrap();
+    let _site = Site::on(dir.path());
+    let flags = [("data", dir.path().display().to_string()), ("listen", "127.0.0.1:0".to_owned())];
+    let flags = flags.map(|(name, value)| (name.to_owned(), value));
+    let second = Server::open(Settings::read(None, [], flags).unwrap());
+    assert!(matches!(second, Err(ServerError::Occupied(_))));
+}
+
+/// Not a test of its own: the process that the next test kills.
+#[test]
+fn serve_until_killed() {
+    let (Ok(dir), Ok(port)) = (std::env::var("PARTITUR_TEST_DIR"), std::env::var("PARTITUR_TEST_PORT"))
+    else {
+        return;
+    };
+    let flags = [("data", dir), ("listen", format!("127.0.0.1:{port}"))];
+    let flags = flags.map(|(name, value)| (name.to_owned(), value));
+    Server::open(Settings::read(None, [], flags).unwrap()).unwrap().run(|_| {}).unwrap();
+}
+
+fn process(dir: &std::path::Path, port: u16) -> (Child, Site) {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "restart::serve_until_killed", "--nocapture"])
+        .env("PARTITUR_TEST_DIR", dir)
+        .env("PARTITUR_TEST_PORT", port.to_string())
+        .spawn()
+        .unwrap();
+    let address = ([127, 0, 0, 1], port).into();
+    let begun = Instant::now();
+    while std::net::TcpStream::connect(address).is_err() {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the server does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    (child, Site::elsewhere(address))
+}
+
+#[test]
+fn nothing_acknowledged_is_lost_by_kill_9() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let mut started = Vec::new();
+    for round in 0..3 {
+        let (mut child, site) = process(dir.path(), port);
+        if round == 0 {
+            site.teach("w", &["a", "b"]);
+        }
+        for _ in 0..20 {
+            started.push(site.start("w", json!({})));
+        }
+        for _ in 0..10 {
+            let task = site.take("a");
+            assert_eq!(site.end(&task, "COMPLETED", json!({"round": round})).status, 200);
+        }
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    let (mut child, site) = process(dir.path(), port);
+    let done = started.iter().filter(|id| site.run(id)["tasks"][0]["status"] == "COMPLETED").count();
+    assert_eq!((started.len(), done), (60, 30));
+    assert!(started.iter().all(|id| site.run(id)["status"] == "RUNNING"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

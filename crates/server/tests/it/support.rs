@@ -1,0 +1,215 @@
+//! A server of its own for each test, and a small client.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use partitur_server::settings::Settings;
+use partitur_server::{Server, ServerError};
+use serde_json::{Value, json};
+use tokio::sync::oneshot;
+
+/// A server at work.
+pub struct Site {
+    pub address: SocketAddr,
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<Result<(), ServerError>>>,
+    _dir: Option<tempfile::TempDir>,
+}
+
+impl Site {
+    /// With an empty state.
+    pub fn new() -> Site {
+        let dir = tempfile::tempdir().unwrap();
+        let mut site = Site::on(dir.path());
+        site._dir = Some(dir);
+        site
+    }
+
+    /// With the state of this directory.
+    pub fn on(dir: &std::path::Path) -> Site {
+        let flags = [("data", dir.display().to_string()), ("listen", "127.0.0.1:0".to_owned())];
+        let flags = flags.map(|(name, value)| (name.to_owned(), value));
+        let server = Server::open(Settings::read(None, [], flags).unwrap()).unwrap();
+        let address = server.address().unwrap();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let thread = std::thread::spawn(move || {
+            server.run_until(|_| {}, async {
+                let _ = stopped.await;
+                Ok(())
+            })
+        });
+        Site { address, stop: Some(stop), thread: Some(thread), _dir: None }
+    }
+
+    /// In a process of its own.
+    pub fn elsewhere(address: SocketAddr) -> Site {
+        Site { address, stop: None, thread: None, _dir: None }
+    }
+
+    /// Ends it, as a signal would.
+    pub fn stop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            thread.join().unwrap().unwrap();
+        }
+    }
+
+    pub fn get(&self, path: &str) -> Reply {
+        self.ask("GET", path, None)
+    }
+
+    pub fn post(&self, path: &str, body: Value) -> Reply {
+        self.ask("POST", path, Some(&body.to_string()))
+    }
+
+    pub fn put(&self, path: &str, body: Value) -> Reply {
+        self.ask("PUT", path, Some(&body.to_string()))
+    }
+
+    pub fn delete(&self, path: &str) -> Reply {
+        self.ask("DELETE", path, None)
+    }
+
+    pub fn ask(&self, method: &str, path: &str, body: Option<&str>) -> Reply {
+        let mut stream = self.send(method, path, body);
+        Reply::read(&mut stream)
+    }
+
+    /// Sends a request and reads nothing.
+    pub fn send(&self, method: &str, path: &str, body: Option<&str>) -> TcpStream {
+        let mut stream = TcpStream::connect(self.address).unwrap();
+        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+        let body = body.unwrap_or_default();
+        let request = format!(
+            "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes()).unwrap();
+        stream
+    }
+
+    // What most tests need.
+
+    /// Registers a workflow whose workers' tasks follow one another.
+    pub fn teach(&self, name: &str, tasks: &[&str]) {
+        let tasks: Vec<Value> = tasks.iter().map(|task| simple(task)).collect();
+        self.teach_tasks(name, json!(tasks));
+    }
+
+    pub fn teach_tasks(&self, name: &str, tasks: Value) {
+        let def = json!({"name": name, "version": 1, "schemaVersion": 2, "tasks": tasks});
+        let reply = self.post("/api/metadata/workflow?overwrite=true", def);
+        assert_eq!(reply.status, 200, "{}", reply.body);
+    }
+
+    pub fn start(&self, name: &str, input: Value) -> String {
+        let reply = self.post("/api/workflow", json!({"name": name, "input": input}));
+        assert_eq!(reply.status, 200, "{}", reply.body);
+        reply.body
+    }
+
+    pub fn poll(&self, task_type: &str) -> Option<Value> {
+        let reply = self.get(&format!("/api/tasks/poll/{task_type}?workerid=w"));
+        match reply.status {
+            200 => Some(reply.json()),
+            204 => None,
+            other => panic!("{other}: {}", reply.body),
+        }
+    }
+
+    /// Waits for a task.
+    pub fn take(&self, task_type: &str) -> Value {
+        let reply = self.get(&format!("/api/tasks/poll/batch/{task_type}?workerid=w&count=1&timeout=5000"));
+        reply
+            .json()
+            .as_array()
+            .unwrap()
+            .first()
+            .cloned()
+            .unwrap_or_else(|| panic!("no task `{task_type}` came"))
+    }
+
+    pub fn end(&self, task: &Value, status: &str, output: Value) -> Reply {
+        self.post("/api/tasks", result(task, status, output))
+    }
+
+    pub fn run(&self, id: &str) -> Value {
+        self.get(&format!("/api/workflow/{id}")).json()
+    }
+
+    /// Waits until a run stands so.
+    pub fn await_status(&self, id: &str, status: &str) -> Value {
+        for _ in 0..500 {
+            let run = self.run(id);
+            if run["status"] == status {
+                return run;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("{} never was {status}: {}", id, self.run(id));
+    }
+}
+
+impl Drop for Site {
+    fn drop(&mut self) {
+        if let Some(stop) = self.stop.take() {
+            let _ = stop.send(());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+pub fn simple(name: &str) -> Value {
+    json!({"name": name, "taskReferenceName": name, "type": "SIMPLE", "inputParameters": {"x": "${workflow.input.x}"}})
+}
+
+pub fn result(task: &Value, status: &str, output: Value) -> Value {
+    json!({
+        "workflowInstanceId": task["workflowInstanceId"], "taskId": task["taskId"], "workerId": "w",
+        "status": status, "outputData": output,
+    })
+}
+
+/// An answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub kind: String,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn read(stream: &mut TcpStream) -> Reply {
+        let mut reader = BufReader::new(stream);
+        let mut line = String::new();
+        reader.read_line(&mut line).unwrap();
+        let status =
+            line.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {line:?}")).parse().unwrap();
+        let mut kind = String::new();
+        loop {
+            line.clear();
+            reader.read_line(&mut line).unwrap();
+            if line.trim().is_empty() {
+                break;
+            }
+            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-type:") {
+                kind = value.trim().to_owned();
+            }
+        }
+        let mut body = String::new();
+        reader.read_to_string(&mut body).unwrap();
+        Reply { status, kind, body }
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {} {:?}", self.status, self.body))
+    }
+}
