@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+mod bench;
 mod breakers;
 mod cache;
 mod cancel;
@@ -14,6 +15,7 @@ mod rollback;
 mod run;
 mod runs;
 mod schema;
+mod server;
 mod show;
 mod signal;
 mod status;
@@ -90,6 +92,10 @@ pub enum Command {
     Restart(rerun::Restart),
     /// Undo what an ended run has done
     Rollback(rollback::Rollback),
+    /// Serve workers and programs over HTTP
+    Server(server::Server),
+    /// Measure a server
+    Bench(bench::Bench),
     /// List or reset circuit breakers
     Breakers(breakers::Breakers),
     /// Show or clear the cache of results
@@ -125,6 +131,8 @@ impl Command {
             Command::Rerun(rerun) => rerun.run(global),
             Command::Restart(restart) => restart.run(global),
             Command::Rollback(rollback) => rollback.run(global),
+            Command::Server(server) => server.run(),
+            Command::Bench(bench) => bench.run(),
             Command::Breakers(breakers) => breakers.run(global),
             Command::Cache(cache) => cache.run(global),
             Command::Explain(explain) => explain.run(),
