@@ -141,6 +141,8 @@ impl Server {
         end: impl Future<Output = io::Result<()>>,
     ) -> Result<(), ServerError> {
         let (stop, stopped) = watch::channel(false);
+        // Whoever is told that the server is ready finds it so. Without a node, its end is heard below.
+        let _ = self.app.handle.barrier().await;
         ready(self.address()?);
         let router = routes::router(self.app.clone());
         let serving =
