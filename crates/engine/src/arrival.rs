@@ -79,7 +79,15 @@ impl Run {
     fn value_arrived(&mut self, cx: &mut Cx<'_>, key: Key, result: Result<Payload, TaskError>) {
         let record = self.record(key);
         match (result, &self.node(key).action) {
-            (Err(error), _) => self.judge(cx, key, record, error, TaskOutcome::Failed),
+            (Err(error), action) => {
+                // By Conductor's rules a script of a task's own that fails, fails for good; others just fail.
+                let for_good = match action {
+                    Action::Evaluate(Computation::Script { language, .. }) => language != "jq",
+                    _ => false,
+                };
+                let retriable = if self.serves() { !for_good } else { error.retriable };
+                self.judge(cx, key, record, TaskError { retriable, ..error }, TaskOutcome::Failed);
+            }
             (Ok(value), Action::Switch { .. }) => self.switched(cx, key, record, &value),
             // It yields many values, and says so itself.
             (Ok(value), Action::Evaluate(Computation::Script { language, .. })) if language == "jq" => {

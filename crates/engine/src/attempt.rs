@@ -84,7 +84,7 @@ impl Run {
         Ticket {
             task: TaskKey { run: self.id(), task: task.seq },
             class: node.spec.priority,
-            level: self.level(key),
+            level: self.rank(key),
             ready: task.ready,
             order: self.order_of(key),
             claims,
@@ -161,6 +161,14 @@ impl Run {
     fn dir(&self) -> &str {
         let labels = &self.rec.options.labels;
         labels.iter().find(|(name, _)| name == "dir").map_or("/", |(_, dir)| dir)
+    }
+
+    /// By what a task comes before others: by Conductor's rules the priority of its run, else how much must follow it.
+    fn rank(&self, key: Key) -> f32 {
+        if self.serves() {
+            return self.rec.options.server.as_ref().map_or(0.0, |server| f32::from(server.priority));
+        }
+        self.level(key)
     }
 
     /// How much must follow this task: the longest remaining path, in seconds.
@@ -415,7 +423,9 @@ impl Run {
     ) -> Option<Timestamp> {
         let node = self.node(key);
         let retry = node.retry.as_ref()?;
-        let pause = retry::pause(&retry.policy, record.attempt, error, cx.token.0)?;
+        // A try that nobody came for counts, too, where each has a row.
+        let tries = record.served.as_ref().map_or(record.attempt, |served| served.retries + 1);
+        let pause = retry::pause(&retry.policy, tries, error, cx.token.0)?;
         if let Some(condition) = &retry.condition
             && !condition.truth(&View::with(self, key, record)).unwrap_or(false)
         {
@@ -573,7 +583,9 @@ impl Run {
     /// The pause before the next attempt is over. What is no attempt of a worker's simply begins again.
     pub(crate) fn pause_is_over(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
-        record.ready = cx.now;
+        if record.served.is_none() {
+            record.ready = cx.now;
+        }
         if matches!(self.node(key).action, Action::Attempt(_)) {
             self.become_ready_unless_paused(cx, key, record);
         } else {
@@ -595,7 +607,11 @@ impl Run {
     fn queue_limit(&mut self, cx: &mut Cx<'_>, key: Key) {
         let Some(limit) = self.node(key).spec.timeouts.queue else { return };
         let mut record = self.record(key);
-        if record.ready + limit <= cx.now {
+        if available(&record) + limit <= cx.now {
+            if self.node(key).spec.on_timeout == OnTimeout::Tell {
+                let message = "it waits longer than it should".to_owned();
+                return cx.event(self.id(), EventKind::Notice { path: record.path, message });
+            }
             cx.take_back(TaskKey { run: self.id(), task: record.seq });
             let message = format!("it waited longer than {}", partitur_model::unit::format_duration(limit));
             let error = TaskError::terminal("queue-timeout", message);
@@ -663,6 +679,12 @@ impl Run {
             self.fail_task(cx, key, record, error);
         }
     }
+}
+
+/// Since when somebody may have the task.
+pub(crate) fn available(task: &TaskRecord) -> Timestamp {
+    let held_back = task.served.as_ref().map_or(0, |served| served.held_back);
+    task.ready + Duration::from_secs(u64::from(held_back))
 }
 
 /// What an attempt was told to stop for gives way to what outweighs it: a reset forgets a timeout, a cancel both.

@@ -12,6 +12,7 @@ use crate::effect::Effect;
 use crate::program::{Action, Computation, EachAction, ItemsTemplate, LoopAction};
 use crate::ready::{CANCELLED, Computed};
 use crate::run::{Key, Run, View};
+use crate::update::FAILED_FOR_GOOD;
 use crate::work;
 
 /// No container may have more branches.
@@ -238,6 +239,9 @@ impl Run {
         if self.scope(scope).failed > 0 && self.rec.state == RunState::Ending(RunOutcome::Cancelled) {
             return self.cancelled(cx, key, record);
         }
+        if self.serves() && !self.is_under_way() && self.scope(scope).failed > 0 {
+            return self.cancelled(cx, key, record);
+        }
         if self.scope(scope).failed > 0 {
             let message = format!("iteration {} failed", record.iteration);
             return self.fail_task(cx, key, record, TaskError::terminal(BRANCH_FAILED, message));
@@ -295,7 +299,10 @@ impl Run {
         let Action::Loop(repeat) = &graph.nodes[key.node as usize].action else { return };
         match result {
             Ok(value) => self.decide_iteration(cx, key, record, repeat, goes_on(&value)),
-            Err(error) => self.fail_task(cx, key, record, error),
+            Err(error) => {
+                let code = if self.serves() { FAILED_FOR_GOOD.to_owned() } else { error.code };
+                self.fail_task(cx, key, record, TaskError { code, retriable: false, ..error });
+            }
         }
     }
 

@@ -310,6 +310,8 @@ pub struct Restart {
     pub definition: Option<(Arc<Program>, Arc<DefinitionRecord>)>,
     /// Other inputs.
     pub input: Option<Payload>,
+    /// The version of that definition.
+    pub version: Option<u32>,
     /// Another correlation.
     pub correlation: Option<String>,
 }

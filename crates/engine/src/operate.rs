@@ -41,9 +41,10 @@ impl Run {
         if let Some(input) = restart.input {
             self.rec.input = input;
         }
-        if let Some(correlation) = restart.correlation {
+        if restart.correlation.is_some() || restart.version.is_some() {
             let mut server = self.rec.options.server.as_deref().cloned().unwrap_or_default();
-            server.correlation = Some(correlation);
+            server.correlation = restart.correlation.or(server.correlation);
+            server.version = restart.version.unwrap_or(server.version);
             self.rec.options.server = Some(server.into());
         }
         self.rec.created = cx.now;

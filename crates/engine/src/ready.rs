@@ -390,7 +390,13 @@ impl Run {
             };
             // What is said of a run that failed is not what is said of one that somebody cancelled.
             let code = if self.serves() { "task".to_owned() } else { error.code.clone() };
-            cx.agenda.push_back(Todo::Fatal(self.id(), outcome, TaskError { code, message, ..error }));
+            let fatal = Todo::Fatal(self.id(), outcome, TaskError { code, message, ..error });
+            if self.serves() {
+                // Before the run is found to have nothing left to do: how it ends is how its task did.
+                cx.agenda.push_front(fatal);
+            } else {
+                cx.agenda.push_back(fatal);
+            }
         }
     }
 

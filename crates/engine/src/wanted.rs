@@ -76,7 +76,7 @@ impl Run {
         }
         match (result, &self.node(key).action) {
             (Err(error), _) => {
-                let error = TaskError { code: UNKNOWN_FLOW.to_owned(), ..error };
+                let error = TaskError { code: UNKNOWN_FLOW.to_owned(), retriable: true, ..error };
                 self.judge(cx, key, record, error, TaskOutcome::Failed);
             }
             (Ok(resolved), Action::Start(_)) => {

@@ -610,7 +610,10 @@ pub(crate) fn due(task: &TaskRecord, node: &ProgramNode, undo_deadline: Timestam
     let state = match task.state {
         TaskState::Running { deadline, lease, .. } => deadline.min(lease),
         TaskState::Backoff { until } | TaskState::Waiting { until } => until,
-        TaskState::Ready => node.spec.timeouts.queue.map_or(Timestamp::MAX, |queue| task.ready + queue),
+        TaskState::Ready => {
+            let limit = node.spec.timeouts.queue;
+            limit.map_or(Timestamp::MAX, |queue| crate::attempt::available(task) + queue)
+        }
         TaskState::Blocked | TaskState::Stopping { .. } | TaskState::Open | TaskState::Ended(_) => {
             Timestamp::MAX
         }
