@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use partitur_conductor::render::workflow_status;
-use partitur_conductor::wire::WorkflowStatus;
 use partitur_conductor::{Wanted, wanted_by_failure, wanted_by_start, wanted_by_sub_workflow};
 use partitur_engine::{Input, Purpose, Resolved};
 use partitur_model::record::{RunState, ServerOptions, TaskError};
@@ -70,7 +69,8 @@ impl Question {
     fn after_failure(&self, library: &Library, reader: &Reader) -> Result<Payload, TaskError> {
         let broken = |error: partitur_store::StoreError| TaskError::new("store", error.to_string());
         let run = reader.run(self.run).map_err(broken)?;
-        let run = run.ok_or_else(|| TaskError::terminal("gone", "the failed run is gone"))?;
+        let mut run = run.ok_or_else(|| TaskError::terminal("gone", "the failed run is gone"))?;
+        run.state = ended(run.state);
         let known = library.programs.load(run.definition, reader).map_err(broken)?;
         let tasks = reader.tasks(self.run).map_err(broken)?;
         let view = known.renderer.run(&run, &tasks);
@@ -84,7 +84,7 @@ impl Question {
         let said = [
             ("workflowId", Some(Payload::string(&self.run.to_string()))),
             ("reason", reason),
-            ("failureStatus", Some(Payload::string(ending(run.state).as_str()))),
+            ("failureStatus", Some(Payload::string(workflow_status(run.state).as_str()))),
             ("failureTaskId", failed_id),
             ("failedWorkflow", Payload::parse(&whole).ok()),
         ];
@@ -96,12 +96,12 @@ impl Question {
     }
 }
 
-/// How a run that is about to end will stand.
-fn ending(state: RunState) -> WorkflowStatus {
+/// How a run that is about to end will stand: its end waits for what follows it.
+fn ended(state: RunState) -> RunState {
     match state {
-        RunState::Ending(outcome) => workflow_status(RunState::Ended(outcome)),
+        RunState::Ending(outcome) => RunState::Ended(outcome),
         other @ (RunState::Running | RunState::Paused | RunState::RollingBack(_) | RunState::Ended(_)) => {
-            workflow_status(other)
+            other
         }
     }
 }

@@ -9,15 +9,7 @@ use super::Shared;
 use super::metadata::{entry, gone, keep};
 use crate::app::App;
 use crate::http::answer::{Answer, Error, done, json};
-use crate::http::input::{Json, Query};
-
-/// One handler, or a list of them: clients differ.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Handlers {
-    Many(Vec<EventHandler>),
-    One(Box<EventHandler>),
-}
+use crate::http::input::{Json, Many, Query};
 
 fn handlers(app: &App) -> Vec<EventHandler> {
     let documents = app.library.catalogue.read();
@@ -29,11 +21,7 @@ fn no_handler(name: &str) -> Error {
     Error::not_found(format!("EventHandler with name {name} not found!"))
 }
 
-pub(crate) async fn register(State(app): Shared, Json(given): Json<Handlers>) -> Answer {
-    let given = match given {
-        Handlers::Many(handlers) => handlers,
-        Handlers::One(handler) => vec![*handler],
-    };
+pub(crate) async fn register(State(app): Shared, Many(given): Many<EventHandler>) -> Answer {
     Error::if_any(
         given.iter().flat_map(|handler| check::event_handler(handler, "addEventHandler")).collect(),
     )?;

@@ -1,10 +1,12 @@
 //! How the server is.
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
 use super::Shared;
+use crate::app::App;
 use crate::http::answer::{Answer, Error, json, text, with_status};
+use crate::http::input::{no_run, run_id};
 
 /// As Conductor says it, and each part by name.
 pub(crate) async fn health(State(app): Shared) -> Answer {
@@ -65,4 +67,28 @@ pub(crate) async fn no_token() -> Answer {
 /// The environment is not shown.
 pub(crate) async fn empty_list() -> Answer {
     Ok(json(&Vec::<String>::new()))
+}
+
+pub(crate) async fn empty_map() -> Answer {
+    Ok(json(&serde_json::json!({})))
+}
+
+pub(crate) async fn no_variable() -> Answer {
+    Err(Error::not_found("the environment of the server is not shown"))
+}
+
+pub(crate) async fn swept(State(app): Shared, Path(id): Path<String>) -> Answer {
+    exists(&app, &id).await?;
+    Ok(text(format!("{id}.{}", app.now().millis())))
+}
+
+pub(crate) async fn in_order(State(app): Shared, Path(id): Path<String>) -> Answer {
+    exists(&app, &id).await?;
+    Ok(text("false"))
+}
+
+async fn exists(app: &App, id: &str) -> Result<(), Error> {
+    let run = run_id(id)?;
+    let found = app.reads.read(&app.handle, move |reader| reader.run(run)).await?;
+    found.map(drop).ok_or_else(|| no_run(id))
 }

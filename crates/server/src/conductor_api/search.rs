@@ -5,8 +5,8 @@ use std::sync::Arc;
 use axum::extract::State;
 use partitur_conductor::query::{Field, Pattern, Query as Wanted, Test, parse_sort};
 use partitur_conductor::render::summary;
-use partitur_conductor::wire::search_result;
-use partitur_model::record::{RunOutcome, RunState};
+use partitur_conductor::wire::{TaskStatus, search_result};
+use partitur_model::record::{RunOutcome, RunState, TaskRecord};
 use partitur_model::{RunId, Timestamp};
 use partitur_store::{Found, Order, Search, StoreError};
 
@@ -54,6 +54,47 @@ pub(crate) async fn runs_v2(State(app): Shared, query: Query) -> Answer {
     Ok(raw(written.await?))
 }
 
+pub(crate) async fn by_tasks(State(app): Shared, query: Query) -> Answer {
+    search_by_tasks(&app, &query, false).await
+}
+
+pub(crate) async fn by_tasks_v2(State(app): Shared, query: Query) -> Answer {
+    search_by_tasks(&app, &query, true).await
+}
+
+/// Of the runs that fit, the newest first, those with a task that fits.
+async fn search_by_tasks(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
+    let (start, size) = page(query)?;
+    let wanted = parsed(query)?;
+    let search = Search { offset: 0, limit: RUNS_MAX, states: Vec::new(), ..search(app, query)? };
+    let shared = app.clone();
+    let written = app.reads.read(&app.handle, move |reader| {
+        let (mut total, mut written) = (0, Vec::new());
+        for run in &reader.search(&search)?.runs {
+            view::see_run(&shared, reader, run, true, |view| {
+                let fits = |(task, status): (&TaskRecord, TaskStatus)| {
+                    fits_task(&wanted, status.as_str(), &task.node, &task.node)
+                };
+                if !view.tasks().any(fits) {
+                    return;
+                }
+                if (start..start.saturating_add(size)).contains(&total) {
+                    let mut out = String::new();
+                    if whole {
+                        view.write_workflow(true, &mut out)
+                    } else {
+                        view.write_summary(&mut out)
+                    }
+                    written.push(out);
+                }
+                total += 1;
+            })?;
+        }
+        Ok::<_, StoreError>(search_result(total as u64, written))
+    });
+    Ok(raw(written.await?))
+}
+
 pub(crate) async fn tasks(State(app): Shared, query: Query) -> Answer {
     task_search(&app, &query, false).await
 }
@@ -79,7 +120,7 @@ async fn task_search(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
                     if !fits_task(&wanted, status.as_str(), &task.node, &name) {
                         continue;
                     }
-                    if (start..start + size).contains(&total) {
+                    if (start..start.saturating_add(size)).contains(&total) {
                         let mut out = String::new();
                         if whole {
                             view.write_task(task, &mut out)

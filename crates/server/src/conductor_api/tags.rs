@@ -8,24 +8,7 @@ use super::Shared;
 use super::metadata::{entry, gone, keep};
 use crate::app::App;
 use crate::http::answer::{Answer, Error, done, json};
-use crate::http::input::Json;
-
-/// One tag, or a list of them.
-#[derive(serde::Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Tags {
-    Many(Vec<Tag>),
-    One(Tag),
-}
-
-impl Tags {
-    fn into_list(self) -> Vec<Tag> {
-        match self {
-            Tags::Many(tags) => tags,
-            Tags::One(tag) => vec![tag],
-        }
-    }
-}
+use crate::http::input::Many;
 
 fn known(app: &App, kind: EntryKind, name: &str) -> Vec<Tag> {
     let documents = app.library.catalogue.read();
@@ -53,29 +36,28 @@ fn exists(app: &App, kind: EntryKind, name: &str) -> Result<(), Error> {
     if there { Ok(()) } else { Err(Error::not_found(format!("No such definition found by name: {name}"))) }
 }
 
-async fn add(app: &App, kind: EntryKind, name: &str, tags: Tags) -> Answer {
+async fn add(app: &App, kind: EntryKind, name: &str, tags: Vec<Tag>) -> Answer {
     exists(app, kind, name)?;
     let _teaching = app.teaching.lock().await;
     let mut all = known(app, kind, name);
-    for tag in tags.into_list() {
+    for tag in tags {
         all.retain(|known| (&known.key, &known.value) != (&tag.key, &tag.value));
         all.push(tag);
     }
     set(app, kind, name, all).await
 }
 
-async fn drop_tags(app: &App, kind: EntryKind, name: &str, tags: Tags) -> Answer {
+async fn drop_tags(app: &App, kind: EntryKind, name: &str, tags: Vec<Tag>) -> Answer {
     let _teaching = app.teaching.lock().await;
-    let gone = tags.into_list();
     let mut all = known(app, kind, name);
-    all.retain(|known| !gone.iter().any(|tag| (&tag.key, &tag.value) == (&known.key, &known.value)));
+    all.retain(|known| !tags.iter().any(|tag| (&tag.key, &tag.value) == (&known.key, &known.value)));
     set(app, kind, name, all).await
 }
 
-async fn replace(app: &App, kind: EntryKind, name: &str, tags: Tags) -> Answer {
+async fn replace(app: &App, kind: EntryKind, name: &str, tags: Vec<Tag>) -> Answer {
     exists(app, kind, name)?;
     let _teaching = app.teaching.lock().await;
-    set(app, kind, name, tags.into_list()).await
+    set(app, kind, name, tags).await
 }
 
 pub(crate) async fn of_workflow(State(app): Shared, Path(name): Path<String>) -> Answer {
@@ -85,7 +67,7 @@ pub(crate) async fn of_workflow(State(app): Shared, Path(name): Path<String>) ->
 pub(crate) async fn add_to_workflow(
     State(app): Shared,
     Path(name): Path<String>,
-    Json(tags): Json<Tags>,
+    Many(tags): Many<Tag>,
 ) -> Answer {
     add(&app, EntryKind::WorkflowTags, &name, tags).await
 }
@@ -93,7 +75,7 @@ pub(crate) async fn add_to_workflow(
 pub(crate) async fn set_of_workflow(
     State(app): Shared,
     Path(name): Path<String>,
-    Json(tags): Json<Tags>,
+    Many(tags): Many<Tag>,
 ) -> Answer {
     replace(&app, EntryKind::WorkflowTags, &name, tags).await
 }
@@ -101,7 +83,7 @@ pub(crate) async fn set_of_workflow(
 pub(crate) async fn drop_from_workflow(
     State(app): Shared,
     Path(name): Path<String>,
-    Json(tags): Json<Tags>,
+    Many(tags): Many<Tag>,
 ) -> Answer {
     drop_tags(&app, EntryKind::WorkflowTags, &name, tags).await
 }
@@ -113,7 +95,7 @@ pub(crate) async fn of_task(State(app): Shared, Path(name): Path<String>) -> Ans
 pub(crate) async fn add_to_task(
     State(app): Shared,
     Path(name): Path<String>,
-    Json(tags): Json<Tags>,
+    Many(tags): Many<Tag>,
 ) -> Answer {
     add(&app, EntryKind::TaskTags, &name, tags).await
 }
@@ -121,7 +103,7 @@ pub(crate) async fn add_to_task(
 pub(crate) async fn set_of_task(
     State(app): Shared,
     Path(name): Path<String>,
-    Json(tags): Json<Tags>,
+    Many(tags): Many<Tag>,
 ) -> Answer {
     replace(&app, EntryKind::TaskTags, &name, tags).await
 }
@@ -129,7 +111,7 @@ pub(crate) async fn set_of_task(
 pub(crate) async fn drop_from_task(
     State(app): Shared,
     Path(name): Path<String>,
-    Json(tags): Json<Tags>,
+    Many(tags): Many<Tag>,
 ) -> Answer {
     drop_tags(&app, EntryKind::TaskTags, &name, tags).await
 }

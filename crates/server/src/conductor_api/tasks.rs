@@ -232,6 +232,21 @@ pub(crate) async fn update_by_reference(
     }
 }
 
+pub(crate) async fn update_by_id(
+    State(app): Shared,
+    Path((run, task, status)): Path<(String, String, String)>,
+    OptionalObject(output): OptionalObject,
+) -> Answer {
+    let status = status_named(&status)?;
+    let (run, id) = (run_id(&run)?, task.parse::<TaskId>().map_err(|_| no_task(&task))?);
+    if !id.is_of(run) {
+        return Err(no_task(&task));
+    }
+    let update = by_name(run, TaskName::Seq(id.task()), status, output, None);
+    app.handle.update(update).await.map_err(|error| unknown_task(error, &task))?;
+    Ok(done())
+}
+
 pub(crate) async fn update_by_reference_sync(
     State(app): Shared,
     Path((run, reference, status)): Path<(String, String, String)>,

@@ -56,13 +56,16 @@ struct Open {
 
 type Used = HashMap<(RunId, String), usize>;
 
-/// Ends what is open and has a mock. Says whether the run has ended, and whether anything was ended now.
+/// Whether the run has ended, and whether anything was ended now.
+type Fed = Result<(bool, bool), Error>;
+
+/// Ends what is open and has a mock.
 fn feed<'a>(
     app: &'a Arc<App>,
     run: RunId,
     mocks: &'a TaskMocks,
     used: &'a mut Used,
-) -> Pin<Box<dyn Future<Output = Result<(bool, bool), Error>> + Send + 'a>> {
+) -> Pin<Box<dyn Future<Output = Fed> + Send + 'a>> {
     Box::pin(async move {
         let shared = app.clone();
         let found = app.reads.read(&app.handle, move |reader| {

@@ -59,6 +59,19 @@ async fn body(request: Request) -> Result<Bytes, Error> {
     })
 }
 
+/// A body with one of something, or a list of them: clients differ.
+pub(crate) struct Many<T>(pub Vec<T>);
+
+impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Many<T> {
+    type Rejection = Error;
+
+    async fn from_request(request: Request, _: &S) -> Result<Many<T>, Error> {
+        let bytes = body(request).await?;
+        let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
+        Ok(Many(if first == Some(&b'[') { wire::read(&bytes)? } else { vec![wire::read(&bytes)?] }))
+    }
+}
+
 /// A body that may be missing: an object.
 pub(crate) struct OptionalObject(pub Payload);
 

@@ -97,6 +97,8 @@ fn workflow_routes() -> Vec<Route> {
         post "/api/workflow/{name}/correlated" "The same for many" ["includeClosed, includeTasks"] => workflow::correlated_many;
         post "/api/workflow/correlated/batch" "The same for many names" ["includeClosed, includeTasks"] => workflow::correlated_batch;
         get "/api/workflow/search" "Find runs" ["start=0, size=100, sort, freeText, query"] => search::runs;
+        get "/api/workflow/search-by-tasks" "Find runs with a task that fits" ["start=0, size=100, sort, freeText, query"] => search::by_tasks;
+        get "/api/workflow/search-by-tasks-v2" "Find runs with a task that fits; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::by_tasks_v2;
         get "/api/workflow/search-v2" "Find runs; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::runs_v2;
         post "/api/workflow/test" "A run without workers, whose tasks end as the request says" [""] => testing::test;
         get "/api/workflow/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
@@ -124,6 +126,10 @@ fn queue_routes() -> Vec<Route> {
         get "/api/tasks/queue/all/verbose" "How many tasks wait in each queue" [""] => queue::all_verbose;
         get "/api/tasks/queue/polldata" "Who asked for tasks of a type" ["taskType"] => queue::polls;
         get "/api/tasks/queue/polldata/all" "Who asked for tasks" [""] => queue::all_polls;
+        post "/api/queue/update/{workflowId}/{taskRefName}/{status}" "End a task that waits, by its name" [""] => tasks::update_by_reference;
+        post "/api/queue/update/{workflowId}/task/{taskId}/{status}" "End a task that waits, by its id" [""] => tasks::update_by_id;
+        get "/api/queue/size" "Nothing: there are no queues for events" [""] => ops::empty_map;
+        get "/api/queue/" "Nothing: there are no queues for events" [""] => ops::empty_map;
         post "/api/tasks/queue/requeue/{taskType}" "Nothing to do: no task gets lost" [""] => queue::requeue;
         get "/api/tasks/search" "Find tasks" ["start=0, size=100, sort, freeText, query"] => search::tasks;
         get "/api/tasks/search-v2" "Find tasks; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::tasks_v2;
@@ -208,6 +214,9 @@ fn ops_routes() -> Vec<Route> {
         get "/api/version" "The version of the server" [""] => ops::version;
         get "/api/admin/config" "The settings" [""] => ops::config;
         post "/api/token" "404: this server is open" [""] => ops::no_token;
+        get "/api/environment/{key}" "404: the environment is not shown" [""] => ops::no_variable;
+        post "/api/admin/sweep/requeue/{workflowId}" "Nothing to do: no run is left behind" [""] => ops::swept;
+        post "/api/admin/consistency/verifyAndRepair/{workflowId}" "Nothing to do: rows are never apart" [""] => ops::in_order;
         get "/api/environment" "Nothing: the environment is not shown" [""] => ops::empty_list;
         get "/api-docs" "This, as an OpenAPI document" [""] => openapi::document;
         get "/docs" "This, as a page" [""] => openapi::page;

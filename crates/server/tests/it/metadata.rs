@@ -117,3 +117,22 @@ fn health_version_and_the_missing_token_are_as_clients_expect() {
     assert!(site.get("/api-docs").json()["paths"]["/api/workflow"]["post"].is_object());
     assert!(site.get("/docs").body.contains("/api/tasks/update-v2"));
 }
+
+#[test]
+fn labels_and_event_handlers_are_kept() {
+    let site = Site::new();
+    site.teach("w", &["t"]);
+    let tag = json!({"key": "team", "value": "erp"});
+    assert_eq!(site.post("/api/metadata/workflow/w/tags", tag.clone()).status, 200);
+    assert_eq!(site.get("/api/metadata/workflow/w/tags").json(), json!([tag]));
+    assert_eq!(site.ask("DELETE", "/api/metadata/workflow/w/tags", Some(&tag.to_string())).status, 200);
+    assert_eq!(site.get("/api/metadata/workflow/w/tags").json(), json!([]));
+    let start = json!({"action": "start_workflow", "start_workflow": {"name": "w"}});
+    let handler = json!({"name": "h", "event": "conductor:q", "active": true, "actions": [start]});
+    assert_eq!(site.post("/api/event", json!([handler])).status, 200);
+    assert_eq!(site.post("/api/event", handler.clone()).status, 409);
+    assert_eq!(site.put("/api/event", handler).status, 200);
+    assert_eq!(site.get("/api/event/conductor:q").json()[0]["name"], "h");
+    assert_eq!(site.delete("/api/event/h").status, 200);
+    assert_eq!(site.get("/api/event").json(), json!([]));
+}

@@ -7,7 +7,7 @@ use partitur_server::settings::Settings;
 use partitur_server::{Server, ServerError};
 use serde_json::json;
 
-use crate::support::Site;
+use crate::support::{Reply, Site};
 
 #[test]
 fn a_stopped_server_goes_on_where_it_was() {
@@ -86,6 +86,26 @@ fn nothing_acknowledged_is_lost_by_kill_9() {
     let done = started.iter().filter(|id| site.run(id)["tasks"][0]["status"] == "COMPLETED").count();
     assert_eq!((started.len(), done), (60, 30));
     assert!(started.iter().all(|id| site.run(id)["status"] == "RUNNING"));
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn sigterm_answers_polls_and_ends_the_process_well() {
+    let dir = tempfile::tempdir().unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (mut child, site) = process(dir.path(), port);
+    site.teach("w", &["t"]);
+    let mut poll = site.send("GET", "/api/tasks/poll/batch/other?timeout=5000", None);
+    std::thread::sleep(Duration::from_millis(100));
+    let begun = Instant::now();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+    assert_eq!(Reply::read(&mut poll).body, "[]");
+    assert!(child.wait().unwrap().success());
+    assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
+    let (mut child, site) = process(dir.path(), port);
+    assert_eq!(site.get("/api/metadata/workflow/w").status, 200);
     child.kill().unwrap();
     child.wait().unwrap();
 }

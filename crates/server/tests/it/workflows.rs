@@ -193,3 +193,24 @@ fn a_call_of_a_task_shows_its_answer_even_if_that_is_an_error() {
     let run = site.await_status(&site.start("bad", json!({})), "FAILED");
     assert_eq!(run["tasks"][0]["outputData"]["response"]["statusCode"], 404, "{run}");
 }
+
+#[test]
+fn a_failure_is_followed_by_the_workflow_for_it_which_is_told_everything() {
+    let site = Site::new();
+    let end = json!({
+        "name": "end", "taskReferenceName": "end", "type": "TERMINATE",
+        "inputParameters": {"terminationStatus": "FAILED", "terminationReason": "because"},
+    });
+    let def =
+        json!({"name": "w", "version": 1, "schemaVersion": 2, "failureWorkflow": "after", "tasks": [end]});
+    assert_eq!(site.post("/api/metadata/workflow", def).status, 200);
+    site.teach("after", &["t"]);
+    let id = site.post("/api/workflow", json!({"name": "w", "input": {"x": 1}, "correlationId": "c"})).body;
+    let task = site.take("t");
+    let run = site.await_status(&id, "FAILED");
+    assert_eq!(run["output"]["conductor.failure_workflow"], task["workflowInstanceId"]);
+    let after = site.run(task["workflowInstanceId"].as_str().unwrap());
+    assert_eq!((&after["input"]["x"], &after["input"]["workflowId"]), (&json!(1), &json!(id)));
+    assert_eq!((&after["input"]["failureStatus"], &after["correlationId"]), (&json!("FAILED"), &json!("c")));
+    assert_eq!(after["input"]["failedWorkflow"]["status"], "FAILED");
+}
