@@ -269,13 +269,12 @@ pub(crate) async fn restart_run(app: &App, id: &str, latest: bool) -> Result<(),
     let run = run_id(id)?;
     let record = app.reads.read(&app.handle, move |reader| reader.run(run)).await?;
     let record = record.ok_or_else(|| no_run(id))?;
-    let definition = if latest {
-        let known = app.library.programs.named(&record.name, None)?;
-        Some((known.program.clone(), known.record.clone()))
-    } else {
-        None
+    let known = if latest { Some(app.library.programs.named(&record.name, None)?) } else { None };
+    let restart = Restart {
+        definition: known.as_ref().map(|known| (known.program.clone(), known.record.clone())),
+        version: known.map(|known| known.def.version),
+        ..Restart::default()
     };
-    let restart = Restart { definition, ..Restart::default() };
     command(app, id, Command::RestartWith(Box::new(restart))).await
 }
 
@@ -287,9 +286,9 @@ pub(crate) async fn rerun(
     let run = run_id(&id)?;
     let Some(task) = request.re_run_from_task_id.filter(|task| !task.is_empty()) else {
         let restart = Restart {
-            definition: None,
             input: request.workflow_input.map(|input| input.0).filter(|input| !is_empty(input)),
             correlation: request.correlation_id,
+            ..Restart::default()
         };
         command(&app, &id, Command::RestartWith(Box::new(restart))).await?;
         return Ok(text(id));
