@@ -35,7 +35,7 @@ impl Question {
 
     fn resolve(&self, library: &Library, reader: &Reader) -> Result<Resolved, TaskError> {
         let wanted = match self.purpose {
-            Purpose::SubRun => wanted_by_sub_workflow(&self.description)?,
+            Purpose::SubRun => wanted_by_sub_workflow(&self.input)?,
             Purpose::Start => wanted_by_start(&self.description)?,
             Purpose::Failure => {
                 let wanted = wanted_by_failure(&self.description)?;
@@ -60,7 +60,7 @@ impl Question {
         Ok(Resolved {
             program: known.program.clone(),
             definition: known.record.clone(),
-            input: wanted.input,
+            input: known.def.filled_input(&wanted.input),
             options: Some(Arc::new(options)),
         })
     }

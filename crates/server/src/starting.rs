@@ -53,7 +53,7 @@ fn submission(app: &App, wanted: Wanted, creator: String) -> Result<Submission, 
     Ok(Submission {
         program: known.program.clone(),
         definition: known.record.clone(),
-        input: wanted.input,
+        input: known.def.filled_input(&wanted.input),
         options: RunOptions { server: Some(Arc::new(options)), ..RunOptions::default() },
         random: random(),
         expected: Vec::new(),

@@ -338,11 +338,12 @@ pub(crate) async fn skip(
     query: Query,
     Text(body): Text,
 ) -> Answer {
-    let text = query.some_text("skipTaskRequest").map_or(body, str::to_owned);
-    let request: SkipTaskRequest = if text.trim().is_empty() {
-        SkipTaskRequest::default()
-    } else {
-        partitur_conductor::wire::read(text.as_bytes())?
+    let request: SkipTaskRequest = match query.some_text("skipTaskRequest") {
+        // What a client writes here is no JSON where its language has another text for the object, and Conductor does not
+        // look at it.
+        Some(text) => partitur_conductor::wire::read(text.as_bytes()).unwrap_or_default(),
+        None if body.trim().is_empty() => SkipTaskRequest::default(),
+        None => partitur_conductor::wire::read(body.as_bytes())?,
     };
     let skip = Command::Skip { task, input: request.task_input.0, output: request.task_output.0 };
     command(&app, &id, skip).await?;
