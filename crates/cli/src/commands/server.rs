@@ -21,7 +21,7 @@ pub struct Server {
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
     /// A file of settings, in TOML
-    #[arg(long, value_name = "FILE", env = "PARTITUR_SETTINGS")]
+    #[arg(long, value_name = "FILE", env = "PARTITUR_SETTINGS", hide_env_values = true)]
     settings: Option<PathBuf>,
     /// A setting, over all others; may be given often
     #[arg(long, value_name = "NAME=VALUE")]
