@@ -306,7 +306,7 @@ impl Run {
             let output = self.output_of(source);
             let name =
                 if self.serves() { self.reference(source).into() } else { self.node(source).name.clone() };
-            (!output.is_null()).then(|| (name, output))
+            (!output.is_null()).then_some((name, output))
         }))
     }
 }
