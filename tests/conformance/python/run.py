@@ -2,12 +2,14 @@
 
     run.py [PROGRAM[.CASE-PREFIX]…]
 
-Each program has a process of its own, several at a time, and each case prints one line. Fails if one fails.
+Each program has a process of its own, several at a time, and each case prints one line. Fails if one fails, and if one
+succeeds that is marked as wrong today; with CONFORMANCE_REAL=1, for the real server, these marks count for nothing.
 """
 
 import importlib.util
 import logging
 import multiprocessing
+import os
 import sys
 import time
 import traceback
@@ -84,10 +86,20 @@ def run_case(program, case, writer):
     try:
         case()
     except Exception as error:  # whatever a client raises is a failed case, and the others go on
+        if known := wrong_today(case):
+            writer.send(f"ok   {time.monotonic() - began:5.1f} s  {name} (FIXME: {known})")
+            return 0
         writer.send(f"FAIL {time.monotonic() - began:5.1f} s  {name}\n{where(program, error)}")
+        return 1
+    if wrong_today(case):
+        writer.send(f"FAIL {time.monotonic() - began:5.1f} s  {name}\n  it is right now: take its `fixme` away")
         return 1
     writer.send(f"ok   {time.monotonic() - began:5.1f} s  {name}")
     return 0
+
+
+def wrong_today(case):
+    return None if "CONFORMANCE_REAL" in os.environ else getattr(case, "fixme", None)
 
 
 def where(program, error):

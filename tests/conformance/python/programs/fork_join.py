@@ -1,5 +1,6 @@
 """FORK_JOIN begins all of its branches; the JOIN after it waits for those that it names."""
 
+from conductor.client.http.rest import ApiException
 from conductor.client.workflow.task.fork_task import ForkTask
 from conductor.client.workflow.task.set_variable_task import SetVariableTask
 from conductor.client.workflow.task.simple_task import SimpleTask
@@ -90,8 +91,13 @@ def forks_nest():
 
 
 @case
-def a_fork_without_a_join_fails_the_run():
-    executed(task("FORK_JOIN", "fork", forkTasks=[[task("NOOP", "x")]]), task("NOOP", "after"), status="FAILED")
+def a_fork_without_a_join_does_not_come_to_its_end():
+    """Conductor fails the run; Partitur refuses the definition."""
+    fork = task("FORK_JOIN", "fork", forkTasks=[[task("NOOP", "x")]])
+    try:
+        executed(fork, task("NOOP", "after"), status="FAILED")
+    except ApiException as error:
+        equal(error.status, 400)
 
 
 @case

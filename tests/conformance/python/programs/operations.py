@@ -4,8 +4,8 @@ from conductor.client.http.api.workflow_bulk_resource_api import WorkflowBulkRes
 from conductor.client.http.api_client import ApiClient
 from conductor.client.http.models import RerunWorkflowRequest, SkipTaskRequest
 
-from lib import case, configuration, define, ended, equal, idle, metadata, polled, refused, result, run_of, simple
-from lib import start, statuses, table, task, task_def, task_of, tasks, unique, work, workflow_def, workflows
+from lib import CONFLICT, case, configuration, define, ended, equal, fixme, idle, metadata, polled, refused, result, run_of
+from lib import simple, start, statuses, table, task, task_def, task_of, tasks, unique, work, workflow_def, workflows
 
 
 def two_steps(**settings):
@@ -32,7 +32,7 @@ def a_paused_run_gives_out_no_new_task():
 def pause_and_resume_where_they_do_not_fit():
     name, flow = two_steps()
     run = start(flow)
-    refused(500, workflows().resume_workflow, run)
+    refused(CONFLICT, workflows().resume_workflow, run)
     work(name), work(name)
     ended(run)
     refused(409, workflows().pause_workflow, run)
@@ -60,7 +60,7 @@ def retry_goes_on_after_the_failure():
 def retry_where_it_does_not_fit():
     name, flow = two_steps()
     run = start(flow)
-    refused(404, workflows().retry_workflow, run)
+    refused((404, 409), workflows().retry_workflow, run)
     work(name), work(name)
     ended(run)
     refused(409, workflows().retry_workflow, run)
@@ -94,6 +94,7 @@ def restart_begins_anew():
 
 
 @case
+@fixme("workflowVersion stays the old one")
 def restart_may_take_the_latest_definition():
     flow = define(task("NOOP", "old"))
     run = ended(start(flow)).workflow_id
@@ -108,6 +109,7 @@ def restart_may_take_the_latest_definition():
 
 
 @case
+@fixme("restartable is not looked at")
 def restart_where_it_does_not_fit():
     name, flow = two_steps()
     refused(409, workflows().restart_workflow, start(flow))
@@ -161,6 +163,7 @@ def rerun_where_it_does_not_fit():
 
 
 @case
+@fixme("the client sends a body that is no JSON")
 def skip_passes_over_a_task_that_has_not_begun():
     name, flow = two_steps()
     run = start(flow)
@@ -173,8 +176,8 @@ def skip_passes_over_a_task_that_has_not_begun():
 def skip_where_it_does_not_fit():
     name, flow = two_steps()
     run = start(flow)
-    refused(500, workflows().skip_task_from_workflow, run, "a", SkipTaskRequest())
-    refused(500, workflows().skip_task_from_workflow, run, "nowhere", SkipTaskRequest())
+    refused(CONFLICT, workflows().skip_task_from_workflow, run, "a", SkipTaskRequest())
+    refused((404, 500), workflows().skip_task_from_workflow, run, "nowhere", SkipTaskRequest())
 
 
 @case

@@ -6,8 +6,8 @@ from conductor.client.workflow.task.inline import InlineTask
 from conductor.client.workflow.task.start_workflow_task import StartWorkflowTask
 from conductor.client.workflow.task.sub_workflow_task import InlineSubWorkflowTask, SubWorkflowTask
 
-from lib import case, define, ended, equal, eventually, executed, executor, output, reached, run_of, simple, start
-from lib import metadata, statuses, task, task_def, task_of, unique, work, workflow_def, workflows
+from lib import case, define, ended, equal, eventually, executed, executor, fixme, metadata, output, reached, run_of
+from lib import simple, start, statuses, task, task_def, task_of, unique, work, workflow_def, workflows
 
 
 def child_of(run, ref="sub"):
@@ -24,6 +24,7 @@ def waiting():
 
 
 @case
+@fixme("the input does not reach the child")
 def the_output_of_the_child_is_that_of_the_task():
     child = define(InlineTask("twice", "$.n * 2", {"n": "${workflow.input.n}"}), output_parameters={"twice": "${twice.output.result}"})
     sub = SubWorkflowTask("sub", child, 1).input_parameter("n", "${workflow.input.n}")
@@ -35,6 +36,7 @@ def the_output_of_the_child_is_that_of_the_task():
 
 
 @case
+@fixme("it is looked up by its name")
 def a_definition_may_stand_inline():
     child = ConductorWorkflow(executor=executor(), name=unique("inline"), version=1)
     child >> InlineTask("hello", "'hello ' + $.who", {"who": "${workflow.input.who}"})
@@ -43,6 +45,7 @@ def a_definition_may_stand_inline():
 
 
 @case
+@fixme("it is looked up by its name")
 def a_definition_may_come_with_the_input():
     inline = {"name": unique("given"), "version": 1, "schemaVersion": 2, "tasks": [task("SET_VARIABLE", "x", {"a": 1})]}
     sub = task("SUB_WORKFLOW", "sub", subWorkflowParam={"name": "given", "version": 1, "workflowDefinition": "${workflow.input.flow}"})
@@ -80,6 +83,7 @@ def terminating_the_parent_terminates_the_child():
 
 
 @case
+@fixme("the parent is FAILED")
 def terminating_the_child_terminates_the_parent():
     _, run, child = waiting()
     workflows().terminate_workflow(child, "enough")
@@ -144,6 +148,7 @@ def start_workflow_does_not_wait():
 
 
 @case
+@fixme("the task is FAILED_WITH_TERMINAL_ERROR")
 def start_workflow_of_what_is_unknown_fails():
     done = executed(task("START_WORKFLOW", "begin", {"startWorkflow": {"name": "nowhere", "input": {}}}), status="FAILED")
     equal(statuses(done), {"begin": "FAILED"})

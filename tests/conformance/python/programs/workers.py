@@ -11,8 +11,8 @@ from conductor.client.http.models.task_result_status import TaskResultStatus
 from conductor.client.worker.exception import NonRetryableException
 from conductor.client.worker.worker_task import worker_task
 
-from lib import case, configuration, define, ended, equal, eventually, metadata, run_of, simple, start, statuses, table
-from lib import task, task_of, tasks, unique
+from lib import case, configuration, define, ended, equal, eventually, fixme, metadata, run_of, simple, start
+from lib import statuses, table, task, task_of, tasks, unique
 
 ADD, LATER, FAILS, NEVER, PARTS, SLOW, TOLD, REGISTERED, SLEEPS = (
     unique(f"worker_{name}") for name in ("add", "later", "fails", "never", "parts", "slow", "told", "registered", "sleeps")
@@ -153,6 +153,7 @@ def a_task_in_progress_is_called_back():
 
 
 @case
+@fixme("the task is timed out")
 def a_lease_is_extended_while_the_worker_lives():
     run = done_by_workers(simple(SLOW, "a"))
     equal((run.output, table(run)), ({"slow": True}, "a COMPLETED"))

@@ -1,0 +1,35 @@
+//! The server, as the clients of Conductor meet it: their own programs, and the recorded answers of the real one.
+//!
+//! `python/` and `javascript/` hold programs against the published clients, which are installed once below the target
+//! directory; `compare/` replays scripts and compares what becomes of them with `recorded/`, which the real server
+//! said. `README.md` tells how to run one of them alone.
+
+mod sdk;
+mod server;
+
+use std::process::{Command, Output};
+
+use server::Server;
+
+/// The directory of this file.
+const HERE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/conformance");
+
+#[test]
+fn the_programs_of_the_python_client_succeed() {
+    let server = Server::start();
+    let mut command = Command::new(sdk::python());
+    command.arg(format!("{HERE}/python/run.py")).env("PYTHONDONTWRITEBYTECODE", "1");
+    succeeds(&mut command, &server);
+    server.stop();
+}
+
+/// Runs programs against a server; fails with what they print of those that failed.
+fn succeeds(command: &mut Command, server: &Server) {
+    let Output { status, stdout, stderr } =
+        command.env("CONDUCTOR_SERVER_URL", server.api()).output().expect("the programs start");
+    let said = String::from_utf8_lossy(&stdout);
+    let failed = said.split_inclusive('\n').filter(|line| !line.starts_with("ok ")).collect::<String>();
+    assert!(status.success(), "{failed}{}{}", String::from_utf8_lossy(&stderr), server.said());
+    assert!(said.contains("ok "), "nothing was run: {said}");
+    println!("{said}");
+}

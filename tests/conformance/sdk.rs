@@ -1,0 +1,48 @@
+//! The published clients, installed once below the target directory: `target/sdk/python-…`.
+//!
+//! What is there is used without the network. The pinned versions stand in `python/requirements.txt`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::HERE;
+
+/// The interpreter that has the Python client.
+pub fn python() -> PathBuf {
+    let wanted = pinned("python/requirements.txt");
+    let home = installed("python-conductor-2.0.0", &wanted, |home| {
+        run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));
+        let mut pip = Command::new(home.join("bin/python"));
+        pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]);
+        run(pip.arg(format!("{HERE}/python/requirements.txt")));
+    });
+    home.join("bin/python")
+}
+
+/// The directory `target/sdk/NAME`, made anew if it is not complete or was made of something else.
+fn installed(name: &str, wanted: &str, install: impl FnOnce(&Path)) -> PathBuf {
+    let home = target().join("sdk").join(name);
+    let complete = home.join("installed-from");
+    if std::fs::read_to_string(&complete).is_ok_and(|found| found == wanted) {
+        return home;
+    }
+    std::fs::create_dir_all(&home).expect("the target directory takes a directory");
+    install(&home);
+    std::fs::write(complete, wanted).expect("the target directory takes a file");
+    home
+}
+
+fn pinned(file: &str) -> String {
+    std::fs::read_to_string(format!("{HERE}/{file}")).expect("the pinned versions")
+}
+
+/// The directory that cargo builds into: a test program lies in its `PROFILE/deps`.
+fn target() -> PathBuf {
+    let test = std::env::current_exe().expect("the path of this program");
+    test.ancestors().nth(3).expect("target/PROFILE/deps/TEST").to_owned()
+}
+
+fn run(command: &mut Command) {
+    let status = command.status().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    assert!(status.success(), "{command:?}: {status}");
+}
