@@ -23,6 +23,15 @@ fn the_programs_of_the_python_client_succeed() {
     server.stop();
 }
 
+#[test]
+fn runs_are_what_the_real_server_made_of_them() {
+    let server = Server::start();
+    let mut command = Command::new(sdk::python());
+    command.arg(format!("{HERE}/compare/compare.py")).arg("check").arg(server.api());
+    succeeds(command.env("PYTHONDONTWRITEBYTECODE", "1"), &server);
+    server.stop();
+}
+
 /// Runs programs against a server; fails with what they print of those that failed.
 fn succeeds(command: &mut Command, server: &Server) {
     let Output { status, stdout, stderr } =

@@ -4,11 +4,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 use crate::HERE;
 
 /// The interpreter that has the Python client.
 pub fn python() -> PathBuf {
+    static PYTHON: OnceLock<PathBuf> = OnceLock::new();
+    PYTHON.get_or_init(install_python).clone()
+}
+
+fn install_python() -> PathBuf {
     let wanted = pinned("python/requirements.txt");
     let home = installed("python-conductor-2.0.0", &wanted, |home| {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));

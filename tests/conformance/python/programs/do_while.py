@@ -4,7 +4,7 @@ from conductor.client.workflow.task.do_while_task import DoWhileTask, LoopTask
 from conductor.client.workflow.task.inline import InlineTask
 from conductor.client.workflow.task.simple_task import SimpleTask
 
-from lib import case, define, ended, equal, executed, fixme, output, refused, start, statuses, task, task_def, work
+from lib import case, define, ended, equal, executed, output, refused, start, statuses, task, task_def, work
 
 
 def counted(ref, expression="$.n", **input):
@@ -63,7 +63,6 @@ def only_the_last_iterations_are_kept():
 
 
 @case
-@fixme("the loop is FAILED, not CANCELED")
 def a_failed_body_fails_the_run():
     name = task_def()
     run = start(define(LoopTask("loop", 3, [SimpleTask(name, "a")])))
@@ -84,7 +83,6 @@ def a_body_task_is_retried_within_its_iteration():
 
 
 @case
-@fixme("the loop is FAILED, which may be tried again")
 def a_condition_that_throws_fails_the_run():
     done = executed(DoWhileTask("loop", "$.no.such.thing > 1", [counted("a", n=1)]), status="FAILED")
     equal(statuses(done)["loop"], "FAILED_WITH_TERMINAL_ERROR")

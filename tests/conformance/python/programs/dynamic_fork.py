@@ -3,7 +3,7 @@
 from conductor.client.workflow.task.dynamic_fork_task import DynamicForkTask
 from conductor.client.workflow.task.join_task import JoinTask
 
-from lib import case, define, ended, equal, executed, fixme, output, polled, result, simple, start, statuses, task
+from lib import case, define, ended, equal, executed, output, polled, result, simple, start, statuses, task
 from lib import task_def, task_of, tasks, work
 
 
@@ -45,7 +45,6 @@ def the_same_task_for_each_input():
 
 
 @case
-@fixme("the inputs do not reach the runs of the branches")
 def a_sub_workflow_for_each_input():
     child = define(task("SET_VARIABLE", "set", {"n": "${workflow.input.n}"}), output_parameters={"n": "${workflow.input.n}"})
     done = executed(*by_inputs(forkTaskWorkflow=child), input={"inputs": [{"n": 1}, {"n": 2}]})

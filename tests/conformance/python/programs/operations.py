@@ -94,7 +94,6 @@ def restart_begins_anew():
 
 
 @case
-@fixme("workflowVersion stays the old one")
 def restart_may_take_the_latest_definition():
     flow = define(task("NOOP", "old"))
     run = ended(start(flow)).workflow_id
@@ -163,7 +162,6 @@ def rerun_where_it_does_not_fit():
 
 
 @case
-@fixme("the client sends a body that is no JSON")
 def skip_passes_over_a_task_that_has_not_begun():
     name, flow = two_steps()
     run = start(flow)

@@ -3,7 +3,7 @@
 from conductor.client.workflow.conductor_workflow import ConductorWorkflow
 from conductor.client.workflow.task.simple_task import SimpleTask
 
-from lib import case, define, ended, equal, executor, fixme, output, polled, result, run_of, simple, start, statuses
+from lib import case, define, ended, equal, executor, output, polled, result, run_of, simple, start, statuses
 from lib import task_def, task_of, tasks, unique, work
 
 
@@ -74,7 +74,6 @@ def expressions_keep_the_type_of_what_they_name():
 
 
 @case
-@fixme("the template of the workflow is not applied")
 def templates_fill_what_is_missing():
     name = task_def(input_template={"a": 1, "b": 2})
     flow = define(simple(name, "a", b="${workflow.input.b}", c="${workflow.input.c}"), input_template={"c": 30})
@@ -83,7 +82,6 @@ def templates_fill_what_is_missing():
 
 
 @case
-@fixme("scheduledTime is counted from the end of the delay")
 def a_start_delay_holds_the_task_back():
     name = task_def()
     run = start(define(simple(name, "a") | {"startDelay": 1}))
@@ -93,7 +91,6 @@ def a_start_delay_holds_the_task_back():
 
 
 @case
-@fixme("priorities do not reach the queue")
 def higher_priority_is_taken_first():
     name = task_def()
     flow = define(simple(name, "a"))

@@ -36,7 +36,6 @@ def the_output_of_the_child_is_that_of_the_task():
 
 
 @case
-@fixme("it is looked up by its name")
 def a_definition_may_stand_inline():
     child = ConductorWorkflow(executor=executor(), name=unique("inline"), version=1)
     child >> InlineTask("hello", "'hello ' + $.who", {"who": "${workflow.input.who}"})
@@ -45,7 +44,6 @@ def a_definition_may_stand_inline():
 
 
 @case
-@fixme("it is looked up by its name")
 def a_definition_may_come_with_the_input():
     inline = {"name": unique("given"), "version": 1, "schemaVersion": 2, "tasks": [task("SET_VARIABLE", "x", {"a": 1})]}
     sub = task("SUB_WORKFLOW", "sub", subWorkflowParam={"name": "given", "version": 1, "workflowDefinition": "${workflow.input.flow}"})
@@ -83,7 +81,6 @@ def terminating_the_parent_terminates_the_child():
 
 
 @case
-@fixme("the parent is FAILED")
 def terminating_the_child_terminates_the_parent():
     _, run, child = waiting()
     workflows().terminate_workflow(child, "enough")
@@ -148,7 +145,6 @@ def start_workflow_does_not_wait():
 
 
 @case
-@fixme("the task is FAILED_WITH_TERMINAL_ERROR")
 def start_workflow_of_what_is_unknown_fails():
     done = executed(task("START_WORKFLOW", "begin", {"startWorkflow": {"name": "nowhere", "input": {}}}), status="FAILED")
     equal(statuses(done), {"begin": "FAILED"})

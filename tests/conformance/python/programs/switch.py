@@ -3,7 +3,7 @@
 from conductor.client.workflow.task.set_variable_task import SetVariableTask
 from conductor.client.workflow.task.switch_task import SwitchTask
 
-from lib import case, equal, executed, fixme, output, statuses, task
+from lib import case, equal, executed, output, statuses, task
 
 
 def route(script=None):
@@ -47,7 +47,6 @@ def an_empty_case_is_no_default():
 
 
 @case
-@fixme("the task is FAILED_WITH_TERMINAL_ERROR")
 def a_script_that_throws_fails_the_run():
     run = executed(route("$.kind.no.such"), input={"kind": "x"}, status="FAILED")
     equal(statuses(run), {"route": "FAILED"})

@@ -2,7 +2,7 @@
 
 import time
 
-from lib import case, define, ended, equal, fixme, polled, result, run_of, simple, start, statuses, table, task
+from lib import case, define, ended, equal, polled, result, run_of, simple, start, statuses, table, task
 from lib import task_def, tasks
 
 
@@ -20,7 +20,6 @@ def a_worker_that_does_not_answer_is_replaced():
 
 
 @case
-@fixme("the run is FAILED")
 def a_last_attempt_that_does_not_answer_times_the_run_out():
     name = task_def(response_timeout_seconds=1)
     run = start(define(simple(name, "a")))
@@ -50,7 +49,6 @@ def a_task_that_takes_too_long_times_the_run_out():
 
 
 @case
-@fixme("the run is FAILED in the end")
 def a_task_that_takes_too_long_is_tried_again():
     name = task_def(timeout_seconds=1, response_timeout_seconds=1, timeout_policy="RETRY", retry_count=1)
     run = start(define(simple(name, "a")))
@@ -60,7 +58,6 @@ def a_task_that_takes_too_long_is_tried_again():
 
 
 @case
-@fixme("the run is FAILED")
 def a_task_that_nobody_takes_times_out():
     name = task_def(poll_timeout_seconds=1, timeout_policy="TIME_OUT_WF")
     run = start(define(simple(name, "a")))
@@ -68,7 +65,6 @@ def a_task_that_nobody_takes_times_out():
 
 
 @case
-@fixme("the task is timed out")
 def an_alert_changes_nothing():
     name = task_def(poll_timeout_seconds=1, timeout_policy="ALERT_ONLY")
     run = start(define(simple(name, "a")))

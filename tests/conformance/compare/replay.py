@@ -1,0 +1,204 @@
+"""Does what a script says, and writes down what the server answered, with ids and times made alike.
+
+The steps, each a map of one key:
+  start   a workflow by name, with `input`, `version`, `request` (more fields of the request)
+  work    take a task of that name and report `status` (COMPLETED), `output`, `reason`
+  call    METHOD PATH with `body`: {run} in it is the run, {child} its first child, {task REF} the id of a task
+  until   wait until the run has that status, or, if a map, until its tasks have these
+  look    write down the run as it is now
+Every scenario ends with a look at the run and at all runs below it.
+"""
+
+import json
+import re
+import time
+import uuid
+
+import requests
+
+PATIENCE = 40
+"""Seconds: the real server looks for what is late only now and then."""
+OPEN = ("SCHEDULED", "IN_PROGRESS")
+ENDED = ("COMPLETED", "FAILED", "TERMINATED", "TIMED_OUT")
+
+
+def replay(server, name, script, scenario):
+    return Replay(server, name).run(script, scenario)
+
+
+class Replay:
+    def __init__(self, server, name):
+        self.server = server
+        self.name = name
+        self.http = requests.Session()
+        self.workflow = None
+        self.alike = None
+        self.said = []
+
+    def run(self, script, scenario):
+        # Tasks that an earlier replay has left behind are not ours.
+        apart = f"_{uuid.uuid4().hex[:8]}"
+        self.alike = Alike(apart)
+        own = f"{self.name}_{scenario}{apart}"
+        definitions = [named(one, own) for one in script.get("taskDefs", [])]
+        if definitions:
+            self.ask("POST", "/metadata/taskdefs", definitions)
+        self.ask("PUT", "/metadata/workflow", [named(one, own) for one in script["workflows"]])
+        try:
+            for step in script["scenarios"][scenario]:
+                self.step(named(step, own))
+        except TimeoutError as error:
+            self.note("waited in vain", str(error))
+        self.look()
+        return self.said
+
+    def step(self, step):
+        if "start" in step:
+            request = {"name": step["start"], "input": step.get("input", {}), **step.get("request", {})}
+            answer = self.ask("POST", "/workflow", request)
+            self.workflow = answer.text
+            if answer.status_code != 200:
+                self.note("start", answered(answer))
+        elif "work" in step:
+            self.work(step)
+        elif "call" in step:
+            method, path = self.filled(step["call"]).split(" ", 1)
+            answer = self.ask(method, path, self.filled(step.get("body")))
+            self.note(step["call"], answered(answer))
+        elif "until" in step:
+            self.until(step["until"])
+        elif "look" in step:
+            self.look()
+        else:
+            raise ValueError(f"{self.name}: no such step: {step}")
+
+    def work(self, step):
+        path = f"/tasks/poll/{step['work']}?workerid=worker"
+        taken = self.wait(lambda: (found := self.ask("GET", path)).status_code == 200 and found.json(), step)
+        self.note("taken", taken)
+        result = {"workflowInstanceId": taken["workflowInstanceId"], "taskId": taken["taskId"], "workerId": "worker"}
+        result |= {"status": step.get("status", "COMPLETED"), "outputData": step.get("output", {})}
+        result |= {"reasonForIncompletion": step["reason"]} if "reason" in step else {}
+        result |= step.get("result", {})
+        answer = self.ask("POST", "/tasks", result)
+        assert answer.status_code == 200, answer.text
+
+    def until(self, wanted):
+        if isinstance(wanted, str):
+            self.wait(lambda: self.run_of(self.workflow)["status"] == wanted, wanted)
+        else:
+            self.wait(lambda: wanted.items() <= latest(self.run_of(self.workflow)).items(), wanted)
+
+    def look(self):
+        """Notes the run and those below it, once nothing in them moves any more."""
+        if not self.workflow:
+            return
+        last = None
+        while (now := self.family(self.workflow)) != last:
+            last = now
+            time.sleep(0.15)
+        self.note("runs", now)
+
+    def family(self, workflow):
+        run = self.run_of(workflow)
+        runs = [run]
+        for task in run.get("tasks", []):
+            if task.get("subWorkflowId") and task["taskType"] == "SUB_WORKFLOW":
+                runs += self.family(task["subWorkflowId"])
+        return runs
+
+    def run_of(self, workflow):
+        answer = self.ask("GET", f"/workflow/{workflow}?includeTasks=true")
+        return answer.json() if answer.status_code == 200 else {"status": answer.status_code, "tasks": []}
+
+    def filled(self, value):
+        if isinstance(value, dict):
+            return {key: self.filled(one) for key, one in value.items()}
+        if not isinstance(value, str) or "{" not in value:
+            return value
+        run = self.run_of(self.workflow)
+        tasks = {task["referenceTaskName"]: task for task in run.get("tasks", [])}
+        children = [task["subWorkflowId"] for task in run.get("tasks", []) if task.get("subWorkflowId")]
+        value = value.replace("{run}", self.workflow).replace("{child}", children[0] if children else "")
+        return re.sub(r"\{task (\w+)\}", lambda match: tasks[match[1]]["taskId"], value)
+
+    def ask(self, method, path, body=None):
+        return self.http.request(method, self.server + path, json=body, timeout=PATIENCE)
+
+    def note(self, what, value):
+        self.said.append({what: self.alike.made(value)})
+
+    def wait(self, look, what):
+        until = time.monotonic() + PATIENCE
+        while not (found := look()):
+            if time.monotonic() > until:
+                run = self.run_of(self.workflow)
+                raise TimeoutError(f"{what}: {run['status']} {latest(run)}")
+            time.sleep(0.02)
+        return found
+
+
+def named(value, own):
+    """With `@` for the name that this scenario has for itself."""
+    if isinstance(value, dict):
+        return {key: named(one, own) for key, one in value.items()}
+    if isinstance(value, list):
+        return [named(one, own) for one in value]
+    return value.replace("@", own) if isinstance(value, str) else value
+
+
+def latest(run):
+    return {task["referenceTaskName"]: task["status"] for task in run.get("tasks", [])}
+
+
+def answered(answer):
+    try:
+        body = answer.json()
+    except ValueError:
+        body = answer.text
+    return {"status": answer.status_code, "body": body}
+
+
+class Alike:
+    """Replaces what no two runs have in common: ids become <1>, <2>…, points in time <time>."""
+
+    ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+    TIMES = {"createTime", "createdTime", "endTime", "firstStartTime", "lastRetriedTime", "scheduledTime", "startTime"}
+    TIMES |= {"updateTime", "queueWaitTime"}
+    # Which of its machines did it, and how often it looked, is not the same twice on the real server either.
+    AUDIT = {"createTime", "updateTime", "createdBy", "updatedBy"}
+    ITS_OWN = {"instance", "ownerApp", "pollCount", "callbackAfterSeconds", "executed", "workerId"}
+
+    def __init__(self, apart):
+        self.apart = apart
+        self.ids = {}
+        self.definitions = {}
+
+    def made(self, value, key=None):
+        if key in ("workflowDefinition", "workflowTask", "taskDefinition") and isinstance(value, dict):
+            value = self.once({name: one for name, one in value.items() if name not in self.AUDIT})
+        if isinstance(value, dict):
+            worked = value.get("workerId") == "worker"
+            kept = {name: one for name, one in value.items() if worked or name not in self.ITS_OWN or "status" not in value}
+            return {self.text(name): self.made(one, name) for name, one in sorted(kept.items()) if name != "instance"}
+        if isinstance(value, list):
+            made = [self.made(one) for one in value]
+            return sorted(made) if key in ("failedReferenceTaskNames", "failedTaskNames") else made
+        if key in self.TIMES and isinstance(value, (int, float)):
+            return "<time>" if value > 0 or key == "queueWaitTime" else "<none>"
+        return self.text(value) if isinstance(value, str) else value
+
+    def text(self, value):
+        return self.ID.sub(self.number, value.replace(self.apart, ""))
+
+    def once(self, definition):
+        """A definition is written down where it is first met, and where it has changed."""
+        name = definition.get("taskReferenceName") or definition.get("name")
+        text = json.dumps(definition, sort_keys=True)
+        if self.definitions.get(name) == text:
+            return f"<definition of {name}>"
+        self.definitions[name] = text
+        return definition
+
+    def number(self, match):
+        return self.ids.setdefault(match[0], f"<{len(self.ids) + 1}>")
