@@ -258,7 +258,7 @@ impl Run {
         };
         let deadline = limits.into_iter().filter_map(|(from, limit)| Some(from + limit?)).min();
         let deadline = deadline.unwrap_or(Timestamp::MAX);
-        let lease = lease(node).map_or(Timestamp::MAX, |lease| cx.now + lease);
+        let lease = self.lease_of(node).map_or(Timestamp::MAX, |lease| cx.now + lease);
         record.state = TaskState::Running { token, deadline, lease };
         record.attempt += 1;
         #[cfg(feature = "planted-faults")]
@@ -329,6 +329,13 @@ impl Run {
                 }
             }
         }
+    }
+
+    /// How long an attempt may show no sign of life. Conductor looks a second late, and the beats of its clients count on
+    /// it: they look once a second whether one is due.
+    pub(crate) fn lease_of(&self, node: &ProgramNode) -> Option<Duration> {
+        let grace = if node.is_polled() { Duration::from_secs(1) } else { Duration::ZERO };
+        lease(node).map(|lease| lease + grace)
     }
 
     fn extend_lease(&mut self, cx: &mut Cx<'_>, key: Key) {

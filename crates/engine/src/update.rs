@@ -130,7 +130,7 @@ impl Run {
             served.updated = cx.now;
         }
         if let (TaskState::Running { lease, .. }, Some(limit)) =
-            (&mut record.state, crate::attempt::lease(self.node(key)))
+            (&mut record.state, self.lease_of(self.node(key)))
         {
             *lease = cx.now + limit;
         }

@@ -11,7 +11,7 @@ from conductor.client.http.models.task_result_status import TaskResultStatus
 from conductor.client.worker.exception import NonRetryableException
 from conductor.client.worker.worker_task import worker_task
 
-from lib import case, configuration, define, ended, equal, eventually, fixme, metadata, run_of, simple, start
+from lib import case, configuration, define, ended, equal, eventually, metadata, run_of, simple, start
 from lib import statuses, table, task, task_of, tasks, unique
 
 ADD, LATER, FAILS, NEVER, PARTS, SLOW, TOLD, REGISTERED, SLEEPS = (
@@ -153,7 +153,6 @@ def a_task_in_progress_is_called_back():
 
 
 @case
-@fixme("the task is timed out")
 def a_lease_is_extended_while_the_worker_lives():
     run = done_by_workers(simple(SLOW, "a"))
     equal((run.output, table(run)), ({"slow": True}, "a COMPLETED"))

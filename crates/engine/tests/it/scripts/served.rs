@@ -179,10 +179,10 @@ fn a_silent_worker_loses_its_task() {
         "",
         "1s poll a => hand out [a#0 {}]
          5s living a =>
-         9s tick =>
          10s tick =>
-         10s poll a => hand out [a#1 {}]
-         11s done a => a succeeded, run succeeded",
+         11s tick =>
+         11s poll a => hand out [a#1 {}]
+         12s done a => a succeeded, run succeeded",
     );
 }
 
