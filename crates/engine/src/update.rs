@@ -9,7 +9,7 @@ use crate::admission::TaskKey;
 use crate::cx::Cx;
 use crate::effect::{Effect, Refusal};
 use crate::input::{TaskName, Update, UpdateStatus};
-use crate::program::{Action, WaitTemplate};
+use crate::program::Action;
 use crate::ready::CANCELLED;
 use crate::run::{Key, Run};
 
@@ -185,9 +185,8 @@ impl Run {
         self.numbered().find_map(|key| {
             let task = self.task(key)?;
             match (&self.node(key).action, task.state) {
-                (Action::Wait(wait), TaskState::Waiting { .. }) if is_signalled(wait) => {
-                    Some(Blocked::Here(key))
-                }
+                // One that waits for a time may be signalled, too.
+                (Action::Wait(_), TaskState::Waiting { .. }) => Some(Blocked::Here(key)),
                 (Action::SubRun { .. }, TaskState::Waiting { .. }) => task.child.map(Blocked::Below),
                 _ => None,
             }
@@ -199,15 +198,6 @@ impl Run {
 enum Blocked {
     Here(Key),
     Below(RunId),
-}
-
-fn is_signalled(wait: &WaitTemplate) -> bool {
-    match wait {
-        WaitTemplate::Signal
-        | WaitTemplate::Approval
-        | WaitTemplate::Duration(_)
-        | WaitTemplate::Until(_) => true,
-    }
 }
 
 /// Output, reason and worker are what the update says.
