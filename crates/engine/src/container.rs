@@ -12,6 +12,7 @@ use crate::effect::Effect;
 use crate::program::{Action, Computation, EachAction, ItemsTemplate, LoopAction};
 use crate::ready::{CANCELLED, Computed};
 use crate::run::{Key, Run, View};
+use crate::turns::Turn;
 use crate::update::FAILED_FOR_GOOD;
 use crate::work;
 
@@ -168,6 +169,7 @@ impl Run {
         let newest = task.iteration == index;
         match &self.node(container).action {
             Action::Each(_) | Action::Expand(_) => self.finish_if_done(cx, container),
+            Action::Loop(_) if newest && cx.turns.is_over() => self.await_turn(cx, scope),
             Action::Loop(_) if newest => self.iteration_done(cx, container, scope),
             Action::Loop(_)
             | Action::Attempt(_)
@@ -180,6 +182,20 @@ impl Run {
             | Action::Terminate { .. }
             | Action::SetVariables(_)
             | Action::Noop => {}
+        }
+    }
+
+    /// The step has done enough: the loop goes on in a later one.
+    fn await_turn(&mut self, cx: &mut Cx<'_>, scope: u32) {
+        if self.turns.insert(scope) {
+            cx.turns.wait(Turn { run: self.id(), scope });
+        }
+    }
+
+    /// A loop that has waited for its turn goes on. What has become of it meanwhile is looked at again.
+    pub(crate) fn take_turn(&mut self, cx: &mut Cx<'_>, scope: u32) {
+        if self.turns.remove(&scope) {
+            self.scope_done(cx, scope);
         }
     }
 

@@ -15,6 +15,7 @@ use crate::polls::Polls;
 use crate::program::Program;
 use crate::run::Key;
 use crate::timers::Timers;
+use crate::turns::Turns;
 
 /// The surroundings of a transition.
 pub(crate) struct Cx<'a> {
@@ -22,6 +23,7 @@ pub(crate) struct Cx<'a> {
     pub batch: &'a mut Batch,
     pub admission: &'a mut Admission,
     pub timers: &'a mut Timers,
+    pub turns: &'a mut Turns,
     pub node: &'a mut NodeRecord,
     pub token: &'a mut FencingToken,
     /// The main program of each definition: where sub-flows are looked up.

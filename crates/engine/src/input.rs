@@ -38,7 +38,7 @@ pub enum Input {
         /// What came out.
         result: Result<Payload, TaskError>,
     },
-    /// Time has passed: whatever is due is done.
+    /// Whatever is due is done, and who waits for a turn goes on; both as far as one step goes.
     Tick,
     /// Everything up to this batch is on the disk.
     Durable(BatchNo),

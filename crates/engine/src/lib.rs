@@ -38,6 +38,7 @@ mod run;
 mod served;
 mod submission;
 mod timers;
+mod turns;
 mod update;
 mod wanted;
 mod work;

@@ -162,10 +162,49 @@ impl Polls {
         answers
     }
 
+    /// So many queues are known.
+    pub(crate) fn queues(&self) -> usize {
+        self.queues.len()
+    }
+
+    /// Forgets the queues at which nobody waits and for which nobody has asked lately: of these there is no more to say.
+    pub(crate) fn forget_idle(&mut self, now: Timestamp) {
+        self.queues.retain(|_, queue| queue.is_active(now));
+    }
+
     /// Whether a worker of the queue has asked lately.
     pub(crate) fn is_active(&self, now: Timestamp, queue: &str) -> bool {
-        self.queues.get(queue).is_some_and(|queue| {
-            !queue.waiting.is_empty() || queue.asked + ACTIVE > now && queue.asked > Timestamp::ZERO
-        })
+        self.queues.get(queue).is_some_and(|queue| queue.is_active(now))
+    }
+}
+
+impl Queue {
+    fn is_active(&self, now: Timestamp) -> bool {
+        !self.waiting.is_empty() || self.asked + ACTIVE > now && self.asked > Timestamp::ZERO
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LATE: Timestamp = Timestamp::from_millis(60_000);
+
+    fn poll(queue: &str, reply: u64, wait: bool) -> Poll {
+        let queue = QueueName { task_type: queue.into(), domain: None };
+        Poll { queue, worker: "w".into(), count: 1, wait, reply: ReplyTo(reply) }
+    }
+
+    #[test]
+    fn a_queue_that_nobody_asks_for_is_forgotten() {
+        let mut polls = Polls::default();
+        polls.ask(Timestamp::from_millis(1_000), poll("once", 1, false));
+        polls.ask(Timestamp::from_millis(1_000), poll("waited for", 2, true));
+        polls.ask(Timestamp::from_millis(55_000), poll("lately", 3, false));
+        assert_eq!(polls.answers(false).len(), 2);
+        polls.forget_idle(LATE);
+        let known: Vec<&str> = polls.queues.keys().map(|queue| &**queue).collect();
+        assert_eq!(known, ["lately", "waited for"]);
+        assert_eq!(polls.wanted("waited for"), 1);
     }
 }

@@ -142,6 +142,9 @@ struct InFlight {
     again: Option<Timestamp>,
 }
 
+/// While a batch is on its way, so many changes gather before nothing is done any more that nobody has asked for.
+const OPEN_MAX: usize = 8_192;
+
 /// After the disk has refused, it is tried again this often.
 const PROBE: Duration = Duration::from_millis(250);
 
@@ -224,7 +227,7 @@ impl<S: Store> Shard<S> {
     pub fn turn(&mut self, now: Timestamp) -> Result<(), ShardError> {
         loop {
             self.take_completions(now)?;
-            if self.engine.wake().is_some_and(|at| at <= now) {
+            if self.engine_wake().is_some_and(|at| at <= now) {
                 self.step(now, Input::Tick);
             }
             self.load_what_is_wanted(now)?;
@@ -259,7 +262,14 @@ impl<S: Store> Shard<S> {
     pub fn wake(&self) -> Option<Timestamp> {
         let flush = if self.in_flight.is_none() { self.since.map(|since| since + self.gather) } else { None };
         let again = self.in_flight.as_ref().and_then(|batch| batch.again);
-        [self.engine.wake(), flush, again].into_iter().flatten().min()
+        [self.engine_wake(), flush, again].into_iter().flatten().min()
+    }
+
+    /// When the engine wants to do something by itself. What goes on without waiting for anybody would fill memory while
+    /// the disk does not keep up: then it waits for the disk.
+    fn engine_wake(&self) -> Option<Timestamp> {
+        let has_room = self.in_flight.is_none() || self.batch.changes().len() < OPEN_MAX;
+        self.engine.wake().filter(|_| has_room)
     }
 
     /// Whether everything that was decided is durable and nothing waits to be released.

@@ -113,8 +113,7 @@ impl Resources {
     /// Forgets every name that nobody has declared, and whose cell nobody uses.
     pub(super) fn forget_unused(&mut self, is_used: impl Fn(CellId) -> bool) {
         self.compiled.clear();
-        let is_named =
-            |cell: &Cell| !matches!(cell.stock, Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_));
+        let is_named = |cell: &Cell| !matches!(cell.stock, Stock::Rate(_) | Stock::Breaker(_));
         let mut freed = Vec::new();
         for at in 0..self.named.len() {
             let Some(Named { name, cell }) = &self.named[at] else { continue };

@@ -28,6 +28,7 @@ use crate::program::Program;
 use crate::recovery::BadRows;
 use crate::run::Run;
 use crate::timers::Timers;
+use crate::turns::{STRETCH, Turns};
 use crate::update::Updated;
 use incident::{SetAside, Unit};
 use residency::Waiting;
@@ -41,12 +42,14 @@ pub struct Options {
     pub concurrency: u32,
     /// In which order ready tasks start.
     pub admission: admission::Options,
+    /// So many things follow in a step before loops that wait for nobody wait for their next turn.
+    pub stretch: u32,
 }
 
 impl Default for Options {
     /// Ten at once, critical path first.
     fn default() -> Options {
-        Options { concurrency: 10, admission: admission::Options::default() }
+        Options { concurrency: 10, admission: admission::Options::default(), stretch: STRETCH }
     }
 }
 
@@ -88,14 +91,16 @@ pub struct Engine {
     keyed: BTreeMap<(String, String), (RunId, bool)>,
     admission: Admission,
     polls: Polls,
-    /// So many names of resources there were when the unused were last forgotten.
+    /// So many names of resources there were when the unused were last forgotten, and so many queues.
     names: usize,
+    queues: usize,
     timers: Timers,
+    turns: Turns,
     incidents: u64,
     unit: Unit,
 }
 
-/// So many names of resources are kept whether anybody uses them or not.
+/// So many names of resources, and of queues, are kept whether anybody uses them or not.
 const NAMES_KEPT: usize = 1_000;
 
 impl Engine {
@@ -125,7 +130,9 @@ impl Engine {
                 .collect(),
             polls: Polls::default(),
             names: 0,
+            queues: 0,
             timers: Timers::default(),
+            turns: Turns::new(options.stretch),
             incidents: 0,
             unit: Unit::default(),
         };
@@ -171,6 +178,7 @@ impl Engine {
     /// takes back this input alone and sets its run aside; the other inputs of the batch stand.
     pub fn step(&mut self, now: Timestamp, input: Input, batch: &mut Batch) {
         self.now = self.now.max(now);
+        self.turns.begin();
         match input {
             Input::Tick => self.tick(batch),
             Input::AttemptsLost => self.attempts_lost(batch),
@@ -341,6 +349,7 @@ impl Engine {
             batch,
             admission: &mut self.admission,
             timers: &mut self.timers,
+            turns: &mut self.turns,
             node: &mut self.node,
             token: &mut self.token,
             programs: &self.programs,
@@ -353,6 +362,7 @@ impl Engine {
     /// Does what follows, until nothing does.
     fn follow(&mut self, batch: &mut Batch, agenda: &mut Agenda) {
         while let Some(todo) = agenda.pop_front() {
+            self.turns.spend();
             self.follow_one(todo, batch, agenda);
         }
     }
@@ -447,11 +457,29 @@ impl Engine {
     }
 
     fn tick(&mut self, batch: &mut Batch) {
-        while let Some(timer) = self.timers.pop_due(self.now) {
+        self.fire_timers(batch);
+        // However many timers are due, somebody goes on.
+        self.turns.begin();
+        self.take_turns(batch);
+    }
+
+    fn fire_timers(&mut self, batch: &mut Batch) {
+        while !self.turns.is_over()
+            && let Some(timer) = self.timers.pop_due(self.now)
+        {
+            self.turns.spend();
             self.guarded(Some(timer.run), batch, |engine, batch, agenda| {
                 if let Some(timer) = engine.if_here(timer.run, timer, Waiting::Timer, batch) {
                     engine.with_run(timer.run, batch, agenda, |run, cx| run.fire(cx, &timer));
                 }
+            });
+        }
+    }
+
+    fn take_turns(&mut self, batch: &mut Batch) {
+        while let Some(turn) = self.turns.next() {
+            self.guarded(Some(turn.run), batch, |engine, batch, agenda| {
+                engine.with_run(turn.run, batch, agenda, |run, cx| run.take_turn(cx, turn.scope));
             });
         }
     }
@@ -479,12 +507,16 @@ impl Engine {
         }
     }
 
-    /// Names of resources may be made of values: those that are of the past are forgotten when there are twice as many
-    /// as there were.
+    /// Names of resources may be made of values, and workers may ask for whatever they like: those that are of the past
+    /// are forgotten when there are twice as many as there were.
     fn forget_names(&mut self) {
         if self.admission.names() > 2 * self.names + NAMES_KEPT {
             self.admission.forget_unused();
             self.names = self.admission.names();
+        }
+        if self.polls.queues() > 2 * self.queues + NAMES_KEPT {
+            self.polls.forget_idle(self.now);
+            self.queues = self.polls.queues();
         }
     }
 

@@ -125,9 +125,10 @@ impl Engine {
 
     /// Makes the run's state whole in its rows; it leaves when they are durable, unless something comes for it first.
     pub(super) fn evict(&mut self, id: RunId, batch: &mut Batch) {
-        // Of attempts of an earlier start only runs in memory are told that they are dead.
+        // Of attempts of an earlier start only runs in memory are told that they are dead, and only there a run knows whose
+        // turn it is.
         let epoch = self.node.epoch;
-        if self.runs.get(&id).is_some_and(|run| run.has_attempts_before(epoch)) {
+        if self.runs.get(&id).is_some_and(|run| !run.turns.is_empty() || run.has_attempts_before(epoch)) {
             return;
         }
         let mut agenda = Agenda::new();

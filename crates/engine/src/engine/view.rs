@@ -11,9 +11,10 @@ use crate::program::Program;
 use crate::run::Run;
 
 impl Engine {
-    /// When the engine has something to do although nothing happens.
+    /// When the engine has something to do although nothing happens: at once if something waits for its turn.
     pub fn wake(&self) -> Option<Timestamp> {
-        [self.timers.next(), self.admission.wake()].into_iter().flatten().min()
+        let turn = self.turns.any().then_some(Timestamp::ZERO);
+        [turn, self.timers.next(), self.admission.wake()].into_iter().flatten().min()
     }
 
     /// Who waits for what, and who has it.

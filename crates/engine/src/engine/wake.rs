@@ -13,6 +13,8 @@ use crate::timers::Timer;
 pub enum Reason {
     /// Somebody has paused it.
     Paused,
+    /// A loop has done enough for one step: it goes on in the next.
+    Turn,
     /// An attempt, a compensation or a sub-run that lives will report its end.
     Attempt,
     /// A task waits for slots, locks, a rate or a breaker.
@@ -30,6 +32,9 @@ impl Engine {
         match run.rec.state {
             RunState::Ended(_) => None,
             RunState::Paused => Some(Reason::Paused),
+            RunState::Running | RunState::Ending(_) | RunState::RollingBack(_) if !run.turns.is_empty() => {
+                Some(Reason::Turn)
+            }
             RunState::Ending(_) if run.awaits_failure_run => Some(Reason::Named),
             RunState::Running | RunState::Ending(_) | RunState::RollingBack(_) if run.live > 0 => {
                 Some(Reason::Attempt)

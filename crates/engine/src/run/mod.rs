@@ -7,7 +7,7 @@ mod scope;
 mod served_view;
 mod view;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use partitur_model::definition::{Guard, Trigger};
@@ -69,6 +69,8 @@ pub(crate) struct Run {
     latest: BTreeMap<BodyIx, u32>,
     /// Tasks that keep the run from ending: attempts and sub-runs that live.
     pub live: u32,
+    /// Iterations that are over, of loops that wait for their turn to go on.
+    pub turns: BTreeSet<u32>,
     /// Graphs that were made when a task began; their numbers follow those of the program's.
     pub grown: Vec<Option<Arc<Body>>>,
     /// In which of these graphs a name stands.
@@ -105,6 +107,7 @@ impl Run {
             children: BTreeMap::new(),
             latest: BTreeMap::new(),
             live: 0,
+            turns: BTreeSet::new(),
             grown: Vec::new(),
             grown_names: BTreeMap::new(),
             awaits_failure_run: false,

@@ -75,6 +75,7 @@ pub struct Lab {
     number: BatchNo,
     pub definitions: Vec<(Arc<DefinitionRecord>, Arc<Program>)>,
     concurrency: u32,
+    stretch: u32,
     /// Living attempts by run and path; a compensation is `undo path`.
     pub live: BTreeMap<(u64, String), AttemptId>,
     /// Every attempt there has been, by run and `path#` which of all its attempts ever: what late and doubled reports
@@ -99,6 +100,8 @@ pub struct Lab {
     pub recovers: bool,
     /// What must hold is checked after every step.
     pub checks: bool,
+    /// Whoever waits for a turn goes on at once.
+    pub gives_turns: bool,
 }
 
 impl Lab {
@@ -107,8 +110,17 @@ impl Lab {
     }
 
     pub fn with_concurrency(concurrency: u32) -> Lab {
+        Lab::with(concurrency, Options::default().stretch)
+    }
+
+    /// Steps that do so much; who goes on after that has to be given a turn by a `tick`.
+    pub fn with_stretch(stretch: u32) -> Lab {
+        Lab { gives_turns: false, ..Lab::with(1000, stretch) }
+    }
+
+    fn with(concurrency: u32, stretch: u32) -> Lab {
         let mut batch = Batch::new(BatchNo(1));
-        let options = Options { concurrency, ..Options::default() };
+        let options = Options { concurrency, stretch, ..Options::default() };
         let (engine, bad) = Engine::new(options, Boot::default(), Timestamp::ZERO, &mut batch);
         assert!(bad.is_empty());
         let mut lab = Lab {
@@ -118,6 +130,7 @@ impl Lab {
             number: BatchNo(1),
             definitions: Vec::new(),
             concurrency,
+            stretch,
             live: BTreeMap::new(),
             past: BTreeMap::new(),
             attempts: BTreeMap::new(),
@@ -130,6 +143,7 @@ impl Lab {
             evicts: false,
             recovers: true,
             checks: true,
+            gives_turns: true,
         };
         lab.commit(batch);
         lab
@@ -181,6 +195,9 @@ impl Lab {
                 None => Input::NotFound(run),
             };
             self.step(answer, &mut told);
+        }
+        while self.gives_turns && self.engine.wake() == Some(Timestamp::ZERO) {
+            self.step(Input::Tick, &mut told);
         }
         if self.evicts {
             self.evict_all();
@@ -344,7 +361,7 @@ impl Lab {
 
     /// An engine built from the rows.
     pub fn recover(&self, batch: &mut Batch) -> Engine {
-        let options = Options { concurrency: self.concurrency, ..Options::default() };
+        let options = Options { concurrency: self.concurrency, stretch: self.stretch, ..Options::default() };
         let (engine, bad) = Engine::new(options, self.boot(), self.now, batch);
         assert_eq!(bad, []);
         engine
@@ -375,6 +392,7 @@ impl Lab {
             number: BatchNo(1),
             definitions: self.definitions.clone(),
             concurrency: self.concurrency,
+            stretch: self.stretch,
             live: self.live.clone(),
             past: self.past.clone(),
             attempts: self.attempts.clone(),
@@ -387,6 +405,7 @@ impl Lab {
             evicts: false,
             recovers: false,
             checks: self.checks,
+            gives_turns: self.gives_turns,
         };
         lab.commit(batch);
         lab

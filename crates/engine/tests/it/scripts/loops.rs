@@ -1,6 +1,7 @@
 //! Loops: conditions, lists, what is kept, nesting, and going back into them.
 
-use partitur_model::definition::{OnFailure, Template};
+use partitur_model::Payload;
+use partitur_model::definition::{Kind, Node, OnFailure, Template, TemplateTree};
 
 use crate::lab::Lab;
 use crate::script::*;
@@ -172,5 +173,50 @@ fn a_failure_elsewhere_stops_a_loop_that_waits_for_its_condition() {
         r#"1s poll#1/ask ok => poll#1/ask succeeded, evaluate poll g1 go($)
            2s side fail => side failed, poll cancelled, run failed
            3s value poll g1 {"result":true} => "#,
+    );
+}
+
+/// A loop of so many iterations that waits for nobody.
+fn counting(iterations: u32) -> partitur_model::definition::Definition {
+    let values = TemplateTree(Payload::parse(r#"{"n":"${each.index}"}"#).unwrap());
+    let set = Node::new("set", Kind::SetVariables(values));
+    let condition = format!("self.iteration < {iterations}");
+    let count = looping(repeat("count", &condition, graph("", vec![set])), |count| count.keep_last = Some(1));
+    let mut definition = flow(graph("", vec![count]));
+    definition.outputs = vec![("n".into(), Template("${run.variables.n}".into()))];
+    definition
+}
+
+#[test]
+fn loops_that_wait_for_nobody_take_turns() {
+    let mut lab = Lab::with_stretch(4);
+    let first = lab.submit(counting(6));
+    assert_eq!(first.join(", "), "count#1/set succeeded, count#2/set succeeded");
+    let second = lab.submit_again(Payload::object::<&str>([]), Default::default());
+    assert_eq!(second.join(", "), "2:count#1/set succeeded, 2:count#2/set succeeded");
+    lab.script(
+        "1s tick => count#3/set succeeded, count#4/set succeeded
+         1s tick => 2:count#3/set succeeded, 2:count#4/set succeeded
+         2s crash =>
+         2s tick => count#5/set succeeded, count#6/set succeeded
+         2s tick => 2:count#5/set succeeded, 2:count#6/set succeeded
+         3s tick => count succeeded, run succeeded, 2:count succeeded, run 2:succeeded",
+    );
+    assert_eq!([lab.output(1), lab.output(2)], [r#"{"n":6}"#, r#"{"n":6}"#]);
+}
+
+#[test]
+fn a_loop_that_waits_for_its_turn_can_be_cancelled_paused_and_started_afresh() {
+    let mut lab = Lab::with_stretch(4);
+    lab.submit(counting(6));
+    lab.script(
+        "1s pause =>
+         1s tick =>
+         2s unpause => count#3/set succeeded, count#4/set succeeded
+         2s cancel => count cancelled, run cancelled
+         3s restart => count#1/set succeeded, count#2/set succeeded
+         3s tick => count#3/set succeeded, count#4/set succeeded
+         4s tick => count#5/set succeeded, count#6/set succeeded
+         5s tick => count succeeded, run succeeded",
     );
 }
