@@ -24,6 +24,15 @@ fn the_programs_of_the_python_client_succeed() {
 }
 
 #[test]
+fn the_programs_of_the_javascript_client_succeed() {
+    let server = Server::start();
+    let mut command = Command::new("node");
+    command.arg(format!("{HERE}/javascript/run.mjs")).env("CONFORMANCE_SDK", sdk::javascript());
+    succeeds(&mut command, &server);
+    server.stop();
+}
+
+#[test]
 fn runs_are_what_the_real_server_made_of_them() {
     let server = Server::start();
     let mut command = Command::new(sdk::python());

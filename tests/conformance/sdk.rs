@@ -1,6 +1,7 @@
 //! The published clients, installed once below the target directory: `target/sdk/python-…`.
 //!
-//! What is there is used without the network. The pinned versions stand in `python/requirements.txt`.
+//! What is there is used without the network. The pinned versions stand in `python/requirements.txt` and
+//! `javascript/package-lock.json`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -23,6 +24,20 @@ fn install_python() -> PathBuf {
         run(pip.arg(format!("{HERE}/python/requirements.txt")));
     });
     home.join("bin/python")
+}
+
+/// The directory in whose `node_modules` the JavaScript client lies.
+pub fn javascript() -> PathBuf {
+    let wanted = pinned("javascript/package-lock.json");
+    installed("javascript-conductor-4.0.0", &wanted, |home| {
+        for file in ["package.json", "package-lock.json"] {
+            std::fs::copy(format!("{HERE}/javascript/{file}"), home.join(file))
+                .expect("the directory takes a file");
+        }
+        let mut npm = Command::new("npm");
+        npm.args(["ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]);
+        run(npm.current_dir(home));
+    })
 }
 
 /// The directory `target/sdk/NAME`, made anew if it is not complete or was made of something else.
