@@ -1,6 +1,6 @@
 """Replays scripts against a server, and compares what becomes of the runs with what the real server made of them.
 
-    compare.py record SERVER [SCRIPT…]   writes ../recorded/SCRIPT.json; SERVER is the real one
+    compare.py record SERVER [SCRIPT…]   adds to ../recorded/SCRIPT.json what is not there; SERVER is the real one
     compare.py check SERVER [SCRIPT…]    prints every difference that is not intended, and fails if there is one
     compare.py page SERVER               check, and writes docs/conformance.md
 
@@ -23,18 +23,29 @@ AT_A_TIME = 8
 
 def main(action, server, *names):
     scripts = [path for path in sorted((HERE / "scripts").glob("*.json")) if not names or path.stem in names]
+    if action == "record":
+        for path in scripts:
+            record(server, path.stem, read(path))
+        return 0
     work = [(path.stem, scenario) for path in scripts for scenario in read(path)["scenarios"]]
-    # Over SQLite the real server fails runs when it has much to do at once.
-    with ThreadPoolExecutor(1 if action == "record" else AT_A_TIME) as pool:
+    with ThreadPoolExecutor(AT_A_TIME) as pool:
         seen = list(pool.map(lambda one: replay(server, one[0], read(script(one[0])), one[1]), work))
     became = {}
     for (name, scenario), said in zip(work, seen):
         became.setdefault(name, {})[scenario] = said
-    if action == "record":
-        for name, scenarios in became.items():
-            write(RECORDED / f"{name}.json", scenarios)
-        return 0
     return judge(became, whole=not names, rewrite=action == "page")
+
+
+def record(server, name, script):
+    """One after the other: over SQLite the real server fails runs when it has much to do at once."""
+    path = RECORDED / f"{name}.json"
+    known = read(path) if path.exists() else {}
+    said = {one: known.get(one) or replay(server, name, script, one) for one in script["scenarios"]}
+    for scenario, answers in said.items():
+        if any("waited in vain" in answer for answer in answers):
+            print(f"HANGS {name} {scenario}: {answers}", flush=True)
+    write(path, said)
+    print(f"recorded {name}", flush=True)
 
 
 def judge(became, whole, rewrite):

@@ -41,8 +41,16 @@ def differences(real, ours, path=""):
         yield Difference(path, real, ours)
 
 
+def is_value(wanted, value):
+    return wanted is None or re.fullmatch(wanted, "" if value is MISSING else json.dumps(value)) is not None
+
+
 class Intended:
-    """The table `differences.json`: for each, in which scripts and at which path, and why."""
+    """The table `differences.json`: for each, in which scripts and at which path, and why.
+
+    `in` is the whole of "script scenario", `path` a part of the path; `real` and `ours`, if they are there, are the whole
+    of the value as JSON, which is nothing for a field that is not there.
+    """
 
     def __init__(self, rows):
         self.rows = rows
@@ -54,7 +62,8 @@ class Intended:
 
     def row(self, name, scenario, difference):
         for index, row in enumerate(self.rows):
-            if re.fullmatch(row["in"], f"{name} {scenario}") and re.search(row["path"], difference.path):
+            place = re.fullmatch(row["in"], f"{name} {scenario}") and re.search(row["path"], difference.path)
+            if place and is_value(row.get("real"), difference.real) and is_value(row.get("ours"), difference.ours):
                 return index
         return None
 

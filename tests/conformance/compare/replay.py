@@ -3,23 +3,29 @@
 The steps, each a map of one key:
   start   a workflow by name, with `input`, `version`, `request` (more fields of the request)
   work    take a task of that name and report `status` (COMPLETED), `output`, `reason`
-  call    METHOD PATH with `body`: {run} in it is the run, {child} its first child, {task REF} the id of a task
+  take    take a task of that name, and no more
+  call    METHOD PATH with `body`: {run} in it is the run, {child} its first child, {task REF} the id of a task in it or
+          below it; with `type` the type of the answer is written down, too, and with `until` it is called until that is in
+          its answer
   until   wait until the run has that status, or, if a map, until its tasks have these
   look    write down the run as it is now
-Every scenario ends with a look at the run and at all runs below it.
+Every scenario ends with a look at the run and at all runs below it. `{http}` anywhere is the address of `target.py`.
 """
 
 import json
+import os
 import re
 import time
 import uuid
 
 import requests
+from target import Target
 
-PATIENCE = 40
+PATIENCE = float(os.environ.get("CONFORMANCE_PATIENCE", "40"))
 """Seconds: the real server looks for what is late only now and then."""
 OPEN = ("SCHEDULED", "IN_PROGRESS")
 ENDED = ("COMPLETED", "FAILED", "TERMINATED", "TIMED_OUT")
+TARGET = Target()
 
 
 def replay(server, name, script, scenario):
@@ -32,6 +38,7 @@ class Replay:
         self.name = name
         self.http = requests.Session()
         self.workflow = None
+        self.started = []
         self.alike = None
         self.said = []
 
@@ -39,7 +46,7 @@ class Replay:
         # Tasks that an earlier replay has left behind are not ours.
         apart = f"_{uuid.uuid4().hex[:8]}"
         self.alike = Alike(apart)
-        own = f"{self.name}_{scenario}{apart}"
+        own = f"{self.name}_{scenario.replace(' ', '_')}{apart}"
         definitions = [named(one, own) for one in script.get("taskDefs", [])]
         if definitions:
             self.ask("POST", "/metadata/taskdefs", definitions)
@@ -50,6 +57,8 @@ class Replay:
         except TimeoutError as error:
             self.note("waited in vain", str(error))
         self.look()
+        for workflow in self.started:
+            self.ask("DELETE", f"/workflow/{workflow}")
         return self.said
 
     def step(self, step):
@@ -57,14 +66,15 @@ class Replay:
             request = {"name": step["start"], "input": step.get("input", {}), **step.get("request", {})}
             answer = self.ask("POST", "/workflow", request)
             self.workflow = answer.text
+            self.started.append(answer.text)
             if answer.status_code != 200:
                 self.note("start", answered(answer))
         elif "work" in step:
             self.work(step)
+        elif "take" in step:
+            self.note("taken", self.taken(step["take"]))
         elif "call" in step:
-            method, path = self.filled(step["call"]).split(" ", 1)
-            answer = self.ask(method, path, self.filled(step.get("body")))
-            self.note(step["call"], answered(answer))
+            self.call(step)
         elif "until" in step:
             self.until(step["until"])
         elif "look" in step:
@@ -72,9 +82,17 @@ class Replay:
         else:
             raise ValueError(f"{self.name}: no such step: {step}")
 
+    def call(self, step):
+        method, path = self.filled(step["call"]).split(" ", 1)
+        body = self.filled(step.get("body"))
+        answer = self.ask(method, path, body)
+        if wanted := step.get("until"):
+            answer = self.wait(lambda: wanted.items() <= (now := self.ask(method, path, body)).json().items() and now, step)
+        kind = {"type": answer.headers.get("Content-Type")} if step.get("type") else {}
+        self.note(step["call"], answered(answer) | kind)
+
     def work(self, step):
-        path = f"/tasks/poll/{step['work']}?workerid=worker"
-        taken = self.wait(lambda: (found := self.ask("GET", path)).status_code == 200 and found.json(), step)
+        taken = self.taken(step["work"])
         self.note("taken", taken)
         result = {"workflowInstanceId": taken["workflowInstanceId"], "taskId": taken["taskId"], "workerId": "worker"}
         result |= {"status": step.get("status", "COMPLETED"), "outputData": step.get("output", {})}
@@ -82,6 +100,10 @@ class Replay:
         result |= step.get("result", {})
         answer = self.ask("POST", "/tasks", result)
         assert answer.status_code == 200, answer.text
+
+    def taken(self, name):
+        path = f"/tasks/poll/{name}?workerid=worker"
+        return self.wait(lambda: (found := self.ask("GET", path)).status_code == 200 and found.json(), name)
 
     def until(self, wanted):
         if isinstance(wanted, str):
@@ -114,19 +136,19 @@ class Replay:
     def filled(self, value):
         if isinstance(value, dict):
             return {key: self.filled(one) for key, one in value.items()}
-        if not isinstance(value, str) or "{" not in value:
+        if not isinstance(value, str) or "{" not in value or not self.workflow:
             return value
-        run = self.run_of(self.workflow)
-        tasks = {task["referenceTaskName"]: task for task in run.get("tasks", [])}
-        children = [task["subWorkflowId"] for task in run.get("tasks", []) if task.get("subWorkflowId")]
-        value = value.replace("{run}", self.workflow).replace("{child}", children[0] if children else "")
-        return re.sub(r"\{task (\w+)\}", lambda match: tasks[match[1]]["taskId"], value)
+        runs = self.family(self.workflow)
+        tasks = {task["referenceTaskName"]: task for run in reversed(runs) for task in run.get("tasks", [])}
+        child = runs[1]["workflowId"] if len(runs) > 1 else ""
+        value = value.replace("{run}", self.workflow).replace("{child}", child)
+        return re.sub(r"\{task ([^}]+)\}", lambda match: tasks[match[1]]["taskId"], value)
 
     def ask(self, method, path, body=None):
         return self.http.request(method, self.server + path, json=body, timeout=PATIENCE)
 
     def note(self, what, value):
-        self.said.append({what: self.alike.made(value)})
+        self.said.append({self.alike.text(what): self.alike.made(value)})
 
     def wait(self, look, what):
         until = time.monotonic() + PATIENCE
@@ -139,12 +161,12 @@ class Replay:
 
 
 def named(value, own):
-    """With `@` for the name that this scenario has for itself."""
+    """With the name that this scenario has for itself instead of `@`."""
     if isinstance(value, dict):
         return {key: named(one, own) for key, one in value.items()}
     if isinstance(value, list):
         return [named(one, own) for one in value]
-    return value.replace("@", own) if isinstance(value, str) else value
+    return value.replace("{http}", TARGET.address).replace("@", own) if isinstance(value, str) else value
 
 
 def latest(run):
@@ -164,7 +186,8 @@ class Alike:
 
     ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
     TIMES = {"createTime", "createdTime", "endTime", "firstStartTime", "lastRetriedTime", "scheduledTime", "startTime"}
-    TIMES |= {"updateTime", "queueWaitTime"}
+    TIMES |= {"updateTime", "queueWaitTime", "executionTime", "lastPollTime"}
+    WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*Z")
     # Which of its machines did it, and how often it looked, is not the same twice on the real server either.
     AUDIT = {"createTime", "updateTime", "createdBy", "updatedBy"}
     ITS_OWN = {"instance", "ownerApp", "pollCount", "callbackAfterSeconds", "executed", "workerId"}
@@ -185,11 +208,12 @@ class Alike:
             made = [self.made(one) for one in value]
             return sorted(made) if key in ("failedReferenceTaskNames", "failedTaskNames") else made
         if key in self.TIMES and isinstance(value, (int, float)):
-            return "<time>" if value > 0 or key == "queueWaitTime" else "<none>"
+            return "<time>" if value > 0 or key in ("queueWaitTime", "executionTime") else "<none>"
         return self.text(value) if isinstance(value, str) else value
 
     def text(self, value):
-        return self.ID.sub(self.number, value.replace(self.apart, ""))
+        value = value.replace(self.apart, "").replace(TARGET.address, "<http>")
+        return self.ID.sub(self.number, self.WRITTEN.sub("<time>", value))
 
     def once(self, definition):
         """A definition is written down where it is first met, and where it has changed."""
