@@ -139,7 +139,8 @@ fn waits(story: &Story<'_>, cast: &Cast<'_>, watch: &Watch, rests: &Rests) -> (W
 
 fn counts(cast: &Cast<'_>) -> Counts {
     let mut counts = Counts::default();
-    for task in (0..cast.tasks.len()).filter(|&at| !cast.unfolds(at)).map(|at| &cast.tasks[at]) {
+    let counted = |&at: &usize| !cast.unfolds(at) || cast.fails_alone(at);
+    for task in (0..cast.tasks.len()).filter(counted).map(|at| &cast.tasks[at]) {
         let ended = match task.state {
             TaskState::Ended(TaskOutcome::Succeeded) => &mut counts.succeeded,
             TaskState::Ended(TaskOutcome::Failed | TaskOutcome::TimedOut) => &mut counts.failed,

@@ -1,10 +1,10 @@
 //! The records of a run, and what each task is in its definition.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use partitur_graph::Csr;
 use partitur_model::definition::{Definition, Kind, Node, Scope};
-use partitur_model::record::{RunRecord, ScopeRef, TaskRecord};
+use partitur_model::record::{RunRecord, ScopeRef, TaskOutcome, TaskRecord, TaskState};
 use partitur_model::{TaskSeq, Timestamp};
 
 /// A run with its tasks, its definition and its sub-runs.
@@ -34,6 +34,8 @@ pub(crate) struct Cast<'a> {
     /// The task that ended last in each branch or iteration, and in each container.
     last: HashMap<Option<ScopeRef>, usize>,
     last_inside: HashMap<TaskSeq, usize>,
+    /// The containers of which a part failed.
+    failed_inside: HashSet<TaskSeq>,
 }
 
 /// A graph with its names and the ways back.
@@ -69,6 +71,7 @@ impl<'a> Cast<'a> {
             graphs: HashMap::from([(None, Graph::of(&story.definition.root))]),
             last: HashMap::new(),
             last_inside: HashMap::new(),
+            failed_inside: HashSet::new(),
         };
         cast.find_nodes();
         cast.find_last();
@@ -99,6 +102,9 @@ impl<'a> Cast<'a> {
             later(self.last.entry(task.scope).or_insert(at), at);
             if let Some(scope) = task.scope {
                 later(self.last_inside.entry(scope.container).or_insert(at), at);
+                if has_failed(task) {
+                    self.failed_inside.insert(scope.container);
+                }
             }
         }
     }
@@ -139,6 +145,11 @@ impl<'a> Cast<'a> {
         self.node(at).is_some_and(|node| body(node).is_some())
     }
 
+    /// Whether a container failed although no part of it did, as when its list is no list.
+    pub fn fails_alone(&self, at: usize) -> bool {
+        self.unfolds(at) && has_failed(&self.tasks[at]) && !self.failed_inside.contains(&self.tasks[at].seq)
+    }
+
     /// Whether attempts of the task do work themselves: they hold a slot.
     pub fn works(&self, at: usize) -> bool {
         self.node(at).is_none_or(|node| match node.kind {
@@ -157,6 +168,10 @@ impl<'a> Cast<'a> {
             | Kind::Noop => false,
         })
     }
+}
+
+fn has_failed(task: &TaskRecord) -> bool {
+    matches!(task.state, TaskState::Ended(TaskOutcome::Failed | TaskOutcome::TimedOut))
 }
 
 /// The graph of a task that has parts.

@@ -322,4 +322,17 @@ mod tests {
         board.apply(&ended(1, "parts", "success"));
         assert_eq!(board.over(), 1);
     }
+
+    #[test]
+    fn a_list_that_fails_without_a_failed_part_counts_itself() {
+        let mut board = Board::new("flow", 12, 0, 0);
+        board.containers = vec!["parts".to_owned()];
+        board.apply(&ended(1, "parts", "failure"));
+        assert_eq!((board.counts.failed, board.total, board.over()), (1, 1, 1));
+        // It is reset, and this time a part of it fails.
+        board.apply(&event(2, EventKind::TaskReady { task: "parts".into() }));
+        board.apply(&ended(3, "parts[de]", "failure"));
+        board.apply(&ended(3, "parts", "failure"));
+        assert_eq!((board.counts.failed, board.total, board.over()), (1, 1, 1));
+    }
 }

@@ -42,6 +42,8 @@ pub struct Board {
     /// How many of the phases stand for tasks that the document names.
     unfolded: usize,
     named: usize,
+    /// Containers that failed without a failed part.
+    alone: usize,
 }
 
 /// How many tasks ended how.
@@ -95,6 +97,8 @@ enum Ending {
     Skipped,
     /// A container: its parts are counted.
     Uncounted,
+    /// A container that failed although no part of it did, as when its list is no list: it counts as a task itself.
+    FailedAlone,
 }
 
 impl Board {
@@ -164,13 +168,24 @@ impl Board {
     }
 
     fn end(&mut self, task: &Arc<str>, outcome: &str) {
+        let is_container = self.containers.iter().any(|container| **container == **task);
         let ending = match outcome {
-            _ if self.containers.iter().any(|container| **container == **task) => Ending::Uncounted,
+            "success" | "skipped" | "cancelled" if is_container => Ending::Uncounted,
+            _ if is_container && self.has_failed_part(task) => Ending::Uncounted,
+            _ if is_container => Ending::FailedAlone,
             "success" => Ending::Done,
             "skipped" => Ending::Skipped,
             _ => Ending::Failed,
         };
         self.enter(task, Phase::Ended(ending));
+    }
+
+    fn has_failed_part(&self, container: &str) -> bool {
+        let is_part = |task: &str| {
+            task.strip_prefix(container).is_some_and(|rest| rest.starts_with(['[', '/', '#']))
+        };
+        let failed = [Phase::Ended(Ending::Failed), Phase::Ended(Ending::FailedAlone)];
+        self.phases.iter().any(|(task, phase)| failed.contains(phase) && is_part(task))
     }
 
     /// The one place where a task changes its phase: whatever the old one kept is removed.
@@ -188,18 +203,23 @@ impl Board {
             Some(Phase::Retries) => self.retries.retain(|retry| retry.task != *task),
             Some(Phase::Waits) => self.waits.retain(|(waits, _)| waits != task),
             // Told twice, or it was reset and goes on.
-            Some(Phase::Ended(ending)) => *self.count(ending) -= 1,
+            Some(Phase::Ended(ending)) => {
+                *self.count(ending) -= 1;
+                self.alone -= usize::from(ending == Ending::FailedAlone);
+            }
             Some(Phase::Ready) | None => {}
         }
         if let Phase::Ended(ending) = phase {
             *self.count(ending) += 1;
+            self.alone += usize::from(ending == Ending::FailedAlone);
         }
+        self.total = self.named + self.unfolded + self.alone;
     }
 
     fn count(&mut self, ending: Ending) -> &mut usize {
         match ending {
             Ending::Done => &mut self.counts.done,
-            Ending::Failed => &mut self.counts.failed,
+            Ending::Failed | Ending::FailedAlone => &mut self.counts.failed,
             Ending::Skipped => &mut self.counts.skipped,
             Ending::Uncounted => &mut self.counts.uncounted,
         }
@@ -211,7 +231,6 @@ impl Board {
         if is_part && !self.containers.iter().any(|container| container == task) {
             self.unfolded += 1;
         }
-        self.total = self.named + self.unfolded;
     }
 
     /// How things stand with the host.

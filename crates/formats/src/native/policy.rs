@@ -7,6 +7,7 @@ use partitur_model::Fault;
 use partitur_model::definition::{
     Backoff, BreakerSpec, Cache, Kind, Node, OutputMode, Priority, Retry, Template, Timeouts, When,
 };
+use partitur_model::unit::parse_duration;
 
 use super::{action, shape};
 use crate::codes;
@@ -205,6 +206,11 @@ pub(crate) fn read_cache(reader: &mut Reader<'_>, at: At<'_>) -> Option<Cache> {
     if reader.form(at) == Form::Map {
         reader.block(at, &CACHE, CACHE_KEYS, &mut cache);
         return Some(cache);
+    }
+    if reader.is_scalar(at)
+        && let Ok(ttl) = parse_duration(reader.tree.text(at.item))
+    {
+        return Some(Cache { ttl, ..cache });
     }
     reader.flag(at)?.then_some(cache)
 }

@@ -312,8 +312,8 @@ pub(super) static TASK_KEYS: &[Key<TaskDraft>] = &[
     },
     Key {
         name: "cache",
-        about: "an equal earlier result serves: `true`, or a block",
-        shape: Shape::Either(&[Shape::Flag, Shape::Block(&policy::CACHE)]),
+        about: "an equal earlier result serves: `true`, for how long, or a block",
+        shape: Shape::Either(&[Shape::Flag, Shape::Duration, Shape::Block(&policy::CACHE)]),
         read: |reader, draft, at| draft.node.cache = policy::read_cache(reader, at),
     },
     Key {

@@ -126,3 +126,15 @@ fn an_unknown_task_is_told_with_place_line_and_remedy() {
       hint: did you mean `aggregate`?   (partitur explain P0107)
     ");
 }
+
+#[test]
+fn a_cache_is_a_flag_a_time_or_a_block() {
+    let ttl = |cache: &str| {
+        let document = yaml(&format!("tasks:\n  a:\n    run: x\n    cache: {cache}\n")).unwrap();
+        document.definition.root.nodes[0].cache.as_ref().map(|cache| cache.ttl)
+    };
+    assert_eq!(ttl("true"), Some(Duration::from_secs(3_600)));
+    assert_eq!(ttl("false"), None);
+    assert_eq!(ttl("90s"), Some(Duration::from_secs(90)));
+    assert_eq!(ttl("{ ttl: 2h }"), Some(Duration::from_secs(7_200)));
+}

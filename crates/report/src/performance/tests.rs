@@ -179,6 +179,27 @@ fn the_chain_leads_through_the_parts_of_a_list_and_the_list_itself_is_not_counte
 }
 
 #[test]
+fn a_list_that_fails_without_a_failed_part_counts_itself() {
+    let each = Each {
+        items: Items::List(TemplateTree::default()),
+        key: None,
+        max_parallel: None,
+        batch: None,
+        body: Scope { nodes: vec![command("parts")], edges: Vec::new() },
+        fail_fast: false,
+    };
+    let root = Scope { nodes: vec![Node::new("parts", Kind::Each(Box::new(each)))], edges: Vec::new() };
+    let definition = Definition { root, ..Definition::default() };
+    let failed = TaskState::Ended(TaskOutcome::Failed);
+    let container = TaskRecord { started: None, state: failed, ..task(1, "parts", 1.0, 1.0, 5.0) };
+    let alone = performance(&run(6.0), std::slice::from_ref(&container), &definition, &Watch::default());
+    assert_eq!(alone.counts, Counts { failed: 1, ..Counts::default() });
+    let branch = TaskRecord { state: failed, ..part(2, 1, 0, (1.0, 1.0, 2.0)) };
+    let with_its_branch = performance(&run(6.0), &[container, branch], &definition, &Watch::default());
+    assert_eq!(with_its_branch.counts, Counts { failed: 1, ..Counts::default() });
+}
+
+#[test]
 fn time_in_which_nobody_was_at_work_is_rest() {
     let (run, mut tasks, definition) = month_end();
     // `close` failed, and an hour later the run was resumed.
