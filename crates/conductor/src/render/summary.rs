@@ -24,6 +24,11 @@ impl RunView<'_> {
         write(self.run, self.version(), self.updated(), [&references, &names], masked, out);
     }
 
+    /// By which names a search finds a task: its type, and that of its definition.
+    pub fn searched_names(&self, task: &TaskRecord) -> [&str; 2] {
+        self.template(task).map_or(["", ""], |template| [&template.task_type, &template.def_name])
+    }
+
     /// Appends what a search shows of a task.
     pub fn write_task_summary(&self, task: &TaskRecord, out: &mut String) {
         let Some(template) = self.template(task) else { return };

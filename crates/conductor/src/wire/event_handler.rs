@@ -1,12 +1,13 @@
 //! What follows from events.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::{Entries, Object};
 use super::scalar::{or_default, some_text, some_whole, text, truth};
 
 /// What is done when an event arrives.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct EventHandler {
     /// Its name.
@@ -30,7 +31,7 @@ pub struct EventHandler {
 }
 
 /// One thing that follows from an event.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(default)]
 pub struct Action {
     /// Which.
@@ -60,7 +61,7 @@ pub struct Action {
 }
 
 /// Kinds of actions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[expect(missing_docs, reason = "Conductor's words say it")]
 pub enum ActionKind {
@@ -73,7 +74,7 @@ pub enum ActionKind {
 }
 
 /// A run that an event starts.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StartWorkflow {
     /// Of which workflow.
@@ -93,7 +94,7 @@ pub struct StartWorkflow {
 }
 
 /// A task that an event ends.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskDetails {
     /// Its run.

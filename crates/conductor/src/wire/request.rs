@@ -1,5 +1,8 @@
 //! What clients ask for.
 
+use std::borrow::Cow;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
 use super::raw::{Entries, Object};
@@ -8,7 +11,7 @@ use super::status::TaskResultStatus;
 use super::workflow_def::WorkflowDef;
 
 /// A run that somebody wants.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct StartWorkflowRequest {
     /// Of which workflow.
@@ -46,7 +49,7 @@ pub struct StartWorkflowRequest {
 }
 
 /// What a second run under a key means.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum IdempotencyStrategy {
     /// It is refused.
@@ -59,7 +62,7 @@ pub enum IdempotencyStrategy {
 }
 
 /// A run is to go on from a task, or from its beginning.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RerunWorkflowRequest {
     /// Which run.
@@ -80,7 +83,7 @@ pub struct RerunWorkflowRequest {
 }
 
 /// A task is to be left out.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SkipTaskRequest {
     /// As if it had been given this.
@@ -108,8 +111,23 @@ impl<'de> Deserialize<'de> for WorkflowTestRequest {
     }
 }
 
+impl JsonSchema for WorkflowTestRequest {
+    fn schema_name() -> Cow<'static, str> {
+        "WorkflowTestRequest".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "allOf": [
+                generator.subschema_for::<StartWorkflowRequest>(),
+                generator.subschema_for::<TaskMocks>(),
+            ],
+        })
+    }
+}
+
 /// How the tasks of a run without workers end.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskMocks {
     /// By reference name, with the suffix of the iteration: how the task's attempts end, one after the other.
@@ -121,7 +139,7 @@ pub struct TaskMocks {
 }
 
 /// How an attempt ends.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskMock {
     /// As what.

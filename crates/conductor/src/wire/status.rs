@@ -1,9 +1,10 @@
 //! How tasks and runs stand, in Conductor's words.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// How a task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "Conductor's words say it")]
 pub enum TaskStatus {
@@ -46,7 +47,7 @@ impl TaskStatus {
 }
 
 /// How a run stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "Conductor's words say it")]
 pub enum WorkflowStatus {
@@ -78,7 +79,7 @@ impl WorkflowStatus {
 }
 
 /// How a worker says that its task stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 #[expect(missing_docs, reason = "Conductor's words say it")]
 pub enum TaskResultStatus {
@@ -104,7 +105,7 @@ impl TaskResultStatus {
 }
 
 /// What an answer to a signal or to a synchronous start shows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum ReturnStrategy {
     /// The run that was asked for.

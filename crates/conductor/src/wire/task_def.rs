@@ -1,12 +1,13 @@
 //! Task definitions: how often a task is tried, how long it may take, how many at once.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::{Json, Object};
 use super::scalar::{or_default, some_text, some_truth, some_whole, text, truth, whole};
 
 /// A task definition. Spans are in seconds unless they say otherwise; 0 is "none".
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskDef {
     /// Whose it is.
@@ -150,7 +151,7 @@ impl Default for TaskDef {
 }
 
 /// What follows when an attempt takes too long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum TimeoutPolicy {
     /// Another attempt, while there are any.
@@ -163,7 +164,7 @@ pub enum TimeoutPolicy {
 }
 
 /// How the pauses between attempts grow.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum RetryLogic {
     /// All alike.
@@ -176,7 +177,7 @@ pub enum RetryLogic {
 }
 
 /// A schema of inputs or outputs.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SchemaDef {
     /// Whose it is.
@@ -215,7 +216,7 @@ pub struct SchemaDef {
 }
 
 /// Languages of schemas.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum SchemaKind {
     /// JSON Schema.

@@ -1,5 +1,6 @@
 //! What workers say about tasks.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::Object;
@@ -7,7 +8,7 @@ use super::scalar::{or_default, some_text, text, truth, whole};
 use super::status::TaskResultStatus;
 
 /// How a task stands, as its worker says.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskResult {
     /// Its run.
@@ -45,7 +46,7 @@ pub struct TaskResult {
 }
 
 /// A line that a worker has written about a task.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct TaskExecLog {
     /// What.

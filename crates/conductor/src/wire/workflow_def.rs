@@ -1,6 +1,7 @@
 //! Workflow definitions.
 
 use partitur_model::Payload;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::{Json, Object};
@@ -9,7 +10,7 @@ use super::task_def::SchemaDef;
 use super::workflow_task::{CacheConfig, WorkflowTask};
 
 /// A workflow definition.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkflowDef {
     /// Whose it is.
@@ -150,7 +151,7 @@ impl WorkflowDef {
 }
 
 /// What follows when a run takes too long.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
 pub enum WorkflowTimeoutPolicy {
     /// It has timed out.
@@ -161,7 +162,7 @@ pub enum WorkflowTimeoutPolicy {
 }
 
 /// How many runs at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct RateLimitConfig {
     /// Runs with an equal key count together.
@@ -176,7 +177,7 @@ pub struct RateLimitConfig {
 }
 
 /// What happens to a run too many.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum RateLimitPolicy {
     /// It waits.
@@ -203,7 +204,7 @@ pub struct WorkflowDefSummary {
 }
 
 /// A label of a definition.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Tag {
     /// Its name.

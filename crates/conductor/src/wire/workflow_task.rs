@@ -1,6 +1,7 @@
 //! Tasks of workflow definitions.
 
 use partitur_model::Payload;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::raw::{Entries, Json, Object};
@@ -9,7 +10,7 @@ use super::task_def::TaskDef;
 use crate::TaskType;
 
 /// A task of a workflow definition, of whatever type.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct WorkflowTask {
     /// The name of its task definition; that of its queue, if workers do it.
@@ -191,7 +192,7 @@ impl WorkflowTask {
 }
 
 /// Which workflow a SUB_WORKFLOW runs. Each text may be an expression.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct SubWorkflowParams {
     /// Its name.
@@ -218,7 +219,7 @@ pub struct SubWorkflowParams {
 }
 
 /// When an equal earlier result serves.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub struct CacheConfig {
     /// What makes results equal.

@@ -73,7 +73,7 @@ async fn search_by_tasks(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
         for run in &reader.search(&search)?.runs {
             view::see_run(&shared, reader, run, true, |view| {
                 let fits = |(task, status): (&TaskRecord, TaskStatus)| {
-                    fits_task(&wanted, status.as_str(), &task.node, &task.node)
+                    fits_task(&wanted, status.as_str(), view.searched_names(task), &task.node)
                 };
                 if !view.tasks().any(fits) {
                     return;
@@ -117,7 +117,7 @@ async fn task_search(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
             view::see_run(&shared, reader, run, true, |view| {
                 for (task, status) in view.tasks() {
                     let name = view.reference(task);
-                    if !fits_task(&wanted, status.as_str(), &task.node, &name) {
+                    if !fits_task(&wanted, status.as_str(), view.searched_names(task), &name) {
                         continue;
                     }
                     if (start..start.saturating_add(size)).contains(&total) {
@@ -138,12 +138,13 @@ async fn task_search(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
     Ok(raw(written.await?))
 }
 
-fn fits_task(wanted: &Wanted, status: &str, node: &str, reference: &str) -> bool {
+fn fits_task(wanted: &Wanted, status: &str, [kind, definition]: [&str; 2], reference: &str) -> bool {
     wanted.conditions.iter().all(|condition| {
         let text = match condition.field {
             Field::Status => status,
             Field::TaskReferenceName => reference,
-            Field::TaskDefName | Field::TaskType => node,
+            Field::TaskType => kind,
+            Field::TaskDefName => definition,
             _ => return true,
         };
         match &condition.test {

@@ -10,6 +10,7 @@ use partitur_conductor::wire::{
 };
 use partitur_engine::{Command, Restart, TaskName, Update, UpdateStatus};
 use partitur_model::{Payload, RunId, TaskId, Timestamp};
+use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Shared, view};
@@ -141,7 +142,7 @@ pub(crate) async fn correlated_many(
 }
 
 /// Names and correlations of which the runs are wanted.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct CorrelatedRequest {
     workflow_names: Vec<String>,
@@ -365,7 +366,7 @@ pub(crate) async fn set_variables(
 }
 
 /// A change of a run from outside.
-#[derive(Default, Deserialize)]
+#[derive(Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 pub(crate) struct StateUpdate {
     task_reference_name: Option<String>,

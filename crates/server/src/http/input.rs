@@ -1,5 +1,7 @@
 //! What comes with a request, within limits and with Conductor's errors.
 
+use std::borrow::Cow;
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
@@ -8,6 +10,7 @@ use axum::http::request::Parts;
 use bytes::Bytes;
 use partitur_conductor::wire;
 use partitur_model::{Payload, RunId};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 
 use super::answer::Error;
@@ -72,6 +75,20 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Many<T> {
     }
 }
 
+impl<T: JsonSchema> JsonSchema for Many<T> {
+    fn schema_name() -> Cow<'static, str> {
+        format!("OneOrMany{}", T::schema_name()).into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        json_schema!({"anyOf": [generator.subschema_for::<T>(), generator.subschema_for::<Vec<T>>()]})
+    }
+}
+
 /// A body that may be missing: an object.
 pub(crate) struct OptionalObject(pub Payload);
 
@@ -84,6 +101,20 @@ impl<S: Sync> FromRequest<S> for OptionalObject {
             return Ok(OptionalObject(empty_object()));
         }
         Ok(OptionalObject(wire::read::<wire::Object>(&bytes)?.0))
+    }
+}
+
+impl JsonSchema for OptionalObject {
+    fn schema_name() -> Cow<'static, str> {
+        "OptionalObject".into()
+    }
+
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({"type": ["object", "null"]})
     }
 }
 

@@ -7,7 +7,14 @@ use axum::Router;
 use axum::http::{Method, StatusCode};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
+use partitur_conductor::wire::{
+    EventHandler, Object, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, Tag, TaskDef,
+    TaskResult, WorkflowDef, WorkflowTestRequest,
+};
+use schemars::{Schema, SchemaGenerator};
+
 use super::answer::Error;
+use super::input::{Many, OptionalObject};
 use super::openapi;
 use crate::app::App;
 use crate::conductor_api::{
@@ -24,21 +31,29 @@ pub(crate) struct Route {
     pub summary: &'static str,
     /// What stands behind the `?`, if anything does.
     pub query: &'static str,
+    /// What is sent with it, if anything is.
+    pub body: Option<Body>,
     handler: MethodRouter<Arc<App>>,
 }
 
-/// Rows of the table: method, path, what it does, parameters, handler.
+/// The schema of a body.
+pub(crate) type Body = fn(&mut SchemaGenerator) -> Schema;
+
+/// Rows of the table: method, path, what it does, parameters, body, handler.
 macro_rules! routes {
-    ($group:literal: $($verb:ident $path:literal $summary:literal [$query:literal] => $handler:expr;)*) => {
+    ($group:literal: $($verb:ident $path:literal $summary:literal [$query:literal] $(takes $body:ty)? => $handler:expr;)*) => {
         vec![$(Route {
             method: method(stringify!($verb)),
             path: $path,
             group: $group,
             summary: $summary,
             query: $query,
+            body: routes!(@body $($body)?),
             handler: $verb($handler),
         }),*]
     };
+    (@body) => { None };
+    (@body $body:ty) => { Some(|generator| generator.subschema_for::<$body>()) };
 }
 
 fn method(verb: &str) -> Method {
@@ -70,37 +85,37 @@ fn tasks_routes() -> Vec<Route> {
     routes! { "Tasks":
         get "/api/tasks/poll/{tasktype}" "Take a task; 204 if there is none" ["workerid, domain"] => tasks::poll;
         get "/api/tasks/poll/batch/{tasktype}" "Take tasks; waits for the first" ["workerid, domain, count=1, timeout=100 (ms, at most 5000)"] => tasks::poll_batch;
-        post "/api/tasks" "Say how a task stands" [""] => tasks::update;
-        post "/api/tasks/update-v2" "Say how a task stands, and take the next one of its queue" [""] => tasks::update_v2;
+        post "/api/tasks" "Say how a task stands" [""] takes TaskResult => tasks::update;
+        post "/api/tasks/update-v2" "Say how a task stands, and take the next one of its queue" [""] takes TaskResult => tasks::update_v2;
         get "/api/tasks/{taskId}" "Show a task" [""] => tasks::get;
-        post "/api/tasks/{taskId}/log" "Add a line to the log of a task" [""] => tasks::log;
+        post "/api/tasks/{taskId}/log" "Add a line to the log of a task" [""] takes String => tasks::log;
         get "/api/tasks/{taskId}/log" "Show the log of a task; 204 if it is empty" [""] => tasks::logs;
-        post "/api/tasks/{workflowId}/{taskRefName}/{status}" "Say how the open task of this name stands" ["workerid"] => tasks::update_by_reference;
-        post "/api/tasks/{workflowId}/{taskRefName}/{status}/sync" "The same; answers with the run" ["workerid"] => tasks::update_by_reference_sync;
-        post "/api/tasks/{workflowId}/{status}/signal" "End the first task of a run that waits" [""] => execute::signal;
-        post "/api/tasks/{workflowId}/{status}/signal/sync" "The same; waits for the run" ["returnStrategy, timeoutMillis=5000"] => execute::signal_sync;
+        post "/api/tasks/{workflowId}/{taskRefName}/{status}" "Say how the open task of this name stands" ["workerid"] takes OptionalObject => tasks::update_by_reference;
+        post "/api/tasks/{workflowId}/{taskRefName}/{status}/sync" "The same; answers with the run" ["workerid"] takes OptionalObject => tasks::update_by_reference_sync;
+        post "/api/tasks/{workflowId}/{status}/signal" "End the first task of a run that waits" [""] takes OptionalObject => execute::signal;
+        post "/api/tasks/{workflowId}/{status}/signal/sync" "The same; waits for the run" ["returnStrategy, timeoutMillis=5000"] takes OptionalObject => execute::signal_sync;
     }
 }
 
 fn workflow_routes() -> Vec<Route> {
     routes! { "Workflows":
-        post "/api/workflow" "Start a run; its id as text" [""] => workflow::start_run;
-        post "/api/workflow/{name}" "Start a run of this name with the body as its input" ["version, correlationId, priority=0"] => workflow::start_named;
-        post "/api/workflow/start/{name}/{version}" "Start a run of this version" ["correlationId, priority=0"] => workflow::start_version;
-        post "/api/workflow/execute/{name}/{version}" "Start a run and wait for it" ["requestId, waitUntilTaskRef, waitForSeconds=10, returnStrategy"] => execute::execute;
-        post "/api/workflow/{workflowId}/state" "Change variables and a task of a run, and wait for it" ["waitUntilTaskRef, waitForSeconds=10"] => workflow::set_state;
+        post "/api/workflow" "Start a run; its id as text" [""] takes StartWorkflowRequest => workflow::start_run;
+        post "/api/workflow/{name}" "Start a run of this name with the body as its input" ["version, correlationId, priority=0"] takes OptionalObject => workflow::start_named;
+        post "/api/workflow/start/{name}/{version}" "Start a run of this version" ["correlationId, priority=0"] takes OptionalObject => workflow::start_version;
+        post "/api/workflow/execute/{name}/{version}" "Start a run and wait for it" ["requestId, waitUntilTaskRef, waitForSeconds=10, returnStrategy"] takes StartWorkflowRequest => execute::execute;
+        post "/api/workflow/{workflowId}/state" "Change variables and a task of a run, and wait for it" ["waitUntilTaskRef, waitForSeconds=10"] takes workflow::StateUpdate => workflow::set_state;
         get "/api/workflow/{workflowId}" "Show a run" ["includeTasks=true"] => workflow::get;
         delete "/api/workflow/{workflowId}" "Terminate a run" ["reason"] => workflow::terminate;
         get "/api/workflow/{workflowId}/tasks" "Show the tasks of a run, by pages" ["start=0, count=15, status"] => workflow::tasks;
         get "/api/workflow/{workflowId}/status" "Show how a run stands" ["includeOutput, includeVariables"] => workflow::status;
         get "/api/workflow/{name}/correlated/{correlationId}" "The runs that their submitters call so" ["includeClosed, includeTasks"] => workflow::correlated;
-        post "/api/workflow/{name}/correlated" "The same for many" ["includeClosed, includeTasks"] => workflow::correlated_many;
-        post "/api/workflow/correlated/batch" "The same for many names" ["includeClosed, includeTasks"] => workflow::correlated_batch;
+        post "/api/workflow/{name}/correlated" "The same for many" ["includeClosed, includeTasks"] takes Vec<String> => workflow::correlated_many;
+        post "/api/workflow/correlated/batch" "The same for many names" ["includeClosed, includeTasks"] takes workflow::CorrelatedRequest => workflow::correlated_batch;
         get "/api/workflow/search" "Find runs" ["start=0, size=100, sort, freeText, query"] => search::runs;
         get "/api/workflow/search-by-tasks" "Find runs with a task that fits" ["start=0, size=100, sort, freeText, query"] => search::by_tasks;
         get "/api/workflow/search-by-tasks-v2" "Find runs with a task that fits; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::by_tasks_v2;
         get "/api/workflow/search-v2" "Find runs; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::runs_v2;
-        post "/api/workflow/test" "A run without workers, whose tasks end as the request says" [""] => testing::test;
+        post "/api/workflow/test" "A run without workers, whose tasks end as the request says" [""] takes WorkflowTestRequest => testing::test;
         get "/api/workflow/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
         get "/api/workflow/external-storage-location" "501: there is no external storage" ["path"] => workflow::no_external_storage;
         get "/api/workflow/running/{name}" "The runs of this name that have not ended" ["version=1, startTime, endTime"] => workflow::running;
@@ -111,10 +126,10 @@ fn workflow_routes() -> Vec<Route> {
         put "/api/workflow/{workflowId}/resume" "Let a paused run go on" [""] => workflow::resume;
         post "/api/workflow/{workflowId}/retry" "Go on with an ended run from its failures" ["resumeSubworkflowTasks=false"] => workflow::retry;
         post "/api/workflow/{workflowId}/restart" "Start an ended run from the beginning" ["useLatestDefinitions=false"] => workflow::restart;
-        post "/api/workflow/{workflowId}/rerun" "Go on with an ended run from one of its tasks" [""] => workflow::rerun;
-        put "/api/workflow/{workflowId}/skiptask/{taskReferenceName}" "Leave a task out that has not begun" ["skipTaskRequest"] => workflow::skip;
+        post "/api/workflow/{workflowId}/rerun" "Go on with an ended run from one of its tasks" [""] takes RerunWorkflowRequest => workflow::rerun;
+        put "/api/workflow/{workflowId}/skiptask/{taskReferenceName}" "Leave a task out that has not begun" ["skipTaskRequest"] takes Option<SkipTaskRequest> => workflow::skip;
         post "/api/workflow/{workflowId}/resetcallbacks" "Let tasks that are held back be had at once" [""] => workflow::reset_callbacks;
-        post "/api/workflow/{workflowId}/variables" "Set variables of a run" [""] => workflow::set_variables;
+        post "/api/workflow/{workflowId}/variables" "Set variables of a run" [""] takes Object => workflow::set_variables;
     }
 }
 
@@ -126,8 +141,8 @@ fn queue_routes() -> Vec<Route> {
         get "/api/tasks/queue/all/verbose" "How many tasks wait in each queue" [""] => queue::all_verbose;
         get "/api/tasks/queue/polldata" "Who asked for tasks of a type" ["taskType"] => queue::polls;
         get "/api/tasks/queue/polldata/all" "Who asked for tasks" [""] => queue::all_polls;
-        post "/api/queue/update/{workflowId}/{taskRefName}/{status}" "End a task that waits, by its name" [""] => tasks::update_by_reference;
-        post "/api/queue/update/{workflowId}/task/{taskId}/{status}" "End a task that waits, by its id" [""] => tasks::update_by_id;
+        post "/api/queue/update/{workflowId}/{taskRefName}/{status}" "End a task that waits, by its name" [""] takes OptionalObject => tasks::update_by_reference;
+        post "/api/queue/update/{workflowId}/task/{taskId}/{status}" "End a task that waits, by its id" [""] takes OptionalObject => tasks::update_by_id;
         get "/api/queue/size" "Nothing: there are no queues for events" [""] => ops::empty_map;
         get "/api/queue/" "Nothing: there are no queues for events" [""] => ops::empty_map;
         post "/api/tasks/queue/requeue/{taskType}" "Nothing to do: no task gets lost" [""] => queue::requeue;
@@ -140,15 +155,15 @@ fn queue_routes() -> Vec<Route> {
 
 fn bulk_routes() -> Vec<Route> {
     routes! { "Many workflows":
-        put "/api/workflow/bulk/pause" "Pause many runs" [""] => bulk::pause;
-        put "/api/workflow/bulk/resume" "Resume many runs" [""] => bulk::resume;
-        post "/api/workflow/bulk/restart" "Restart many runs" ["useLatestDefinitions=false"] => bulk::restart;
-        post "/api/workflow/bulk/retry" "Retry many runs" [""] => bulk::retry;
-        post "/api/workflow/bulk/terminate" "Terminate many runs" ["reason"] => bulk::terminate;
-        delete "/api/workflow/bulk/remove" "Forget many runs" [""] => bulk::remove;
-        post "/api/workflow/bulk/delete" "Forget many runs" [""] => bulk::remove;
-        delete "/api/workflow/bulk/terminate-remove" "Terminate and forget many runs" ["reason"] => bulk::terminate_and_remove;
-        post "/api/workflow/bulk/search" "Show many runs" ["includeTasks=true"] => bulk::search;
+        put "/api/workflow/bulk/pause" "Pause many runs" [""] takes Vec<String> => bulk::pause;
+        put "/api/workflow/bulk/resume" "Resume many runs" [""] takes Vec<String> => bulk::resume;
+        post "/api/workflow/bulk/restart" "Restart many runs" ["useLatestDefinitions=false"] takes Vec<String> => bulk::restart;
+        post "/api/workflow/bulk/retry" "Retry many runs" [""] takes Vec<String> => bulk::retry;
+        post "/api/workflow/bulk/terminate" "Terminate many runs" ["reason"] takes Vec<String> => bulk::terminate;
+        delete "/api/workflow/bulk/remove" "Forget many runs" [""] takes Vec<String> => bulk::remove;
+        post "/api/workflow/bulk/delete" "Forget many runs" [""] takes Vec<String> => bulk::remove;
+        delete "/api/workflow/bulk/terminate-remove" "Terminate and forget many runs" ["reason"] takes Vec<String> => bulk::terminate_and_remove;
+        post "/api/workflow/bulk/search" "Show many runs" ["includeTasks=true"] takes Vec<String> => bulk::search;
     }
 }
 
@@ -156,20 +171,20 @@ fn tag_routes() -> Vec<Route> {
     routes! { "Tags":
         get "/api/metadata/tags" "All tags" [""] => tags::all;
         get "/api/metadata/workflow/{name}/tags" "The tags of a workflow definition" [""] => tags::of_workflow;
-        post "/api/metadata/workflow/{name}/tags" "Add tags to a workflow definition" [""] => tags::add_to_workflow;
-        put "/api/metadata/workflow/{name}/tags" "Replace the tags of a workflow definition" [""] => tags::set_of_workflow;
-        delete "/api/metadata/workflow/{name}/tags" "Remove tags of a workflow definition" [""] => tags::drop_from_workflow;
+        post "/api/metadata/workflow/{name}/tags" "Add tags to a workflow definition" [""] takes Many<Tag> => tags::add_to_workflow;
+        put "/api/metadata/workflow/{name}/tags" "Replace the tags of a workflow definition" [""] takes Many<Tag> => tags::set_of_workflow;
+        delete "/api/metadata/workflow/{name}/tags" "Remove tags of a workflow definition" [""] takes Many<Tag> => tags::drop_from_workflow;
         get "/api/metadata/task/{taskName}/tags" "The tags of a task definition" [""] => tags::of_task;
-        post "/api/metadata/task/{taskName}/tags" "Add tags to a task definition" [""] => tags::add_to_task;
-        put "/api/metadata/task/{taskName}/tags" "Replace the tags of a task definition" [""] => tags::set_of_task;
-        delete "/api/metadata/task/{taskName}/tags" "Remove tags of a task definition" [""] => tags::drop_from_task;
+        post "/api/metadata/task/{taskName}/tags" "Add tags to a task definition" [""] takes Many<Tag> => tags::add_to_task;
+        put "/api/metadata/task/{taskName}/tags" "Replace the tags of a task definition" [""] takes Many<Tag> => tags::set_of_task;
+        delete "/api/metadata/task/{taskName}/tags" "Remove tags of a task definition" [""] takes Many<Tag> => tags::drop_from_task;
     }
 }
 
 fn event_routes() -> Vec<Route> {
     routes! { "Event handlers":
-        post "/api/event" "Register event handlers" [""] => event::register;
-        put "/api/event" "Replace an event handler" [""] => event::update;
+        post "/api/event" "Register event handlers" [""] takes Many<EventHandler> => event::register;
+        put "/api/event" "Replace an event handler" [""] takes EventHandler => event::update;
         get "/api/event" "All event handlers" [""] => event::all;
         get "/api/event/{event}" "The event handlers of an event" ["activeOnly=true"] => event::of_event;
         delete "/api/event/{event}" "Forget the event handler of this name" [""] => event::forget;
@@ -178,18 +193,18 @@ fn event_routes() -> Vec<Route> {
 
 fn metadata_routes() -> Vec<Route> {
     routes! { "Metadata":
-        post "/api/metadata/workflow" "Register a workflow definition" ["overwrite=false, newVersion=false"] => metadata::register;
-        put "/api/metadata/workflow" "Register or replace many, each for itself" ["newVersion=false"] => metadata::update;
+        post "/api/metadata/workflow" "Register a workflow definition" ["overwrite=false, newVersion=false"] takes WorkflowDef => metadata::register;
+        put "/api/metadata/workflow" "Register or replace many, each for itself" ["newVersion=false"] takes Vec<WorkflowDef> => metadata::update;
         get "/api/metadata/workflow" "All workflow definitions" ["name"] => metadata::all;
-        post "/api/metadata/workflow/validate" "Say what is wrong with a workflow definition" [""] => metadata::validate;
+        post "/api/metadata/workflow/validate" "Say what is wrong with a workflow definition" [""] takes WorkflowDef => metadata::validate;
         get "/api/metadata/workflow/names-and-versions" "The versions of each workflow definition" [""] => metadata::names_and_versions;
         get "/api/metadata/workflow/names" "The names of all workflow definitions" [""] => metadata::names;
         get "/api/metadata/workflow/latest-versions" "The latest version of each workflow definition" [""] => metadata::latest;
         get "/api/metadata/workflow/{name}" "A workflow definition" ["version"] => metadata::get;
         get "/api/metadata/workflow/{name}/versions" "The versions of a workflow definition" [""] => metadata::versions;
         delete "/api/metadata/workflow/{name}/{version}" "Forget a workflow definition" [""] => metadata::forget;
-        post "/api/metadata/taskdefs" "Register or replace task definitions" [""] => metadata::register_tasks;
-        put "/api/metadata/taskdefs" "Replace a task definition; 404 if there is none" [""] => metadata::update_task;
+        post "/api/metadata/taskdefs" "Register or replace task definitions" [""] takes Vec<TaskDef> => metadata::register_tasks;
+        put "/api/metadata/taskdefs" "Replace a task definition; 404 if there is none" [""] takes TaskDef => metadata::update_task;
         get "/api/metadata/taskdefs" "All task definitions" [""] => metadata::all_tasks;
         get "/api/metadata/taskdefs/{tasktype}" "A task definition" [""] => metadata::get_task;
         delete "/api/metadata/taskdefs/{tasktype}" "Forget a task definition" [""] => metadata::forget_task;
@@ -198,10 +213,10 @@ fn metadata_routes() -> Vec<Route> {
 
 fn native_routes() -> Vec<Route> {
     routes! { "Native":
-        post "/v1/runs" "Start many runs: {runs: [{name, input, …}]}" [""] => runs::start_many;
+        post "/v1/runs" "Start many runs: {runs: [{name, input, …}]}" [""] takes runs::Starts => runs::start_many;
         get "/v1/runs/{run}" "Show a run, in short" [""] => runs::get;
         get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
-        post "/v1/exchange" "Bring many results and take many tasks: {worker, done: [{run, task, status, output}], type, take, wait}" [""] => exchange::exchange;
+        post "/v1/exchange" "Bring many results and take many tasks: {worker, done: [{run, task, status, output}], type, take, wait}" [""] takes exchange::Exchange => exchange::exchange;
     }
 }
 

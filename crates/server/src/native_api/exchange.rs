@@ -7,6 +7,7 @@ use axum::extract::State;
 use partitur_conductor::wire::Object;
 use partitur_engine::{QueueName, TaskName, Update};
 use partitur_model::{RunId, TaskId};
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::json as value;
 use tokio::task::JoinSet;
@@ -24,7 +25,7 @@ const MANY_MAX: usize = 1_000;
 const WAIT_MAX: u64 = 60_000;
 
 /// What a worker brings and wants.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Exchange {
     /// Who it is.
     #[serde(default)]
@@ -46,7 +47,7 @@ pub(crate) struct Exchange {
 }
 
 /// What became of a task.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 struct Done {
     run: String,
     task: String,

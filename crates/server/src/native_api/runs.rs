@@ -5,6 +5,7 @@ use partitur_conductor::render::workflow_status;
 use partitur_conductor::wire::StartWorkflowRequest;
 use partitur_model::TaskId;
 use partitur_model::record::RunRecord;
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 use tokio::task::JoinSet;
@@ -18,7 +19,7 @@ use crate::starting::start;
 const MANY_MAX: usize = 1_000;
 
 /// Runs that somebody wants.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 pub(crate) struct Starts {
     runs: Vec<StartWorkflowRequest>,
 }
