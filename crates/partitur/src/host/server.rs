@@ -120,6 +120,7 @@ impl Host {
             engine: partitur_engine::Options {
                 concurrency: settings.concurrency,
                 admission: settings.order.admission(),
+                ..Default::default()
             },
             adopt: Adopt::Only(adopt.to_vec()),
             gather: settings.gather,
