@@ -20,8 +20,10 @@ use crate::health::Health;
 
 /// What reaches the node thread.
 pub(crate) enum Message {
-    /// Something for the engine, and who waits for its answer.
+    /// One thing for the engine.
     Input(Input, Option<(ReplyTo, Waiter)>),
+    /// Many of these, in order.
+    Many(Vec<Request>),
     /// Somebody is to be told when everything that was decided so far is on the disk.
     Barrier(oneshot::Sender<()>),
     /// Somebody follows a run.
@@ -35,6 +37,12 @@ pub(crate) enum Message {
     /// Nothing more will come: what is there is brought to the disk.
     Stop(oneshot::Sender<()>),
 }
+
+/// Something for the engine, and who waits for its answer.
+pub(crate) type Request = (Input, Option<(ReplyTo, Waiter)>);
+
+/// An answer that is on its way.
+type Awaited = oneshot::Receiver<Result<Answer, NodeError>>;
 
 /// Who waits for an answer.
 pub(crate) enum Waiter {
@@ -101,6 +109,26 @@ impl Handle {
         .await
     }
 
+    /// Starts many runs, each for itself; the answers are in their order.
+    ///
+    /// # Errors
+    /// Nothing is taken at the moment.
+    pub async fn submit_many(
+        &self,
+        submissions: Vec<Submission>,
+    ) -> Result<Vec<Result<Answer, NodeError>>, NodeError> {
+        self.accepting()?;
+        let asked = submissions.into_iter().map(|mut submission| {
+            self.request(|reply| {
+                submission.reply = Some(reply);
+                Input::Submit(Box::new(submission))
+            })
+        });
+        let (requests, awaited): (Vec<Request>, Vec<Awaited>) = asked.unzip();
+        self.send(Message::Many(requests))?;
+        Ok(answers(awaited).await)
+    }
+
     /// Wants something of a run.
     ///
     /// # Errors
@@ -153,6 +181,37 @@ impl Handle {
         self.tasks(reply, Input::Poll(poll), None, wait.then_some(patience)).await
     }
 
+    /// Says how many tasks stand, and takes others, in one message: what the ones lead to may be among the others. The
+    /// answers to the updates are in their order.
+    ///
+    /// # Errors
+    /// Nothing is taken at the moment.
+    pub async fn exchange(
+        &self,
+        updates: Vec<Update>,
+        queue: QueueName,
+        worker: Arc<str>,
+        count: u32,
+        patience: Duration,
+    ) -> Result<(Vec<Result<Answer, NodeError>>, HandedOut), NodeError> {
+        self.accepting()?;
+        let asked = updates.into_iter().map(|mut update| {
+            self.request(|reply| {
+                update.reply = Some(reply);
+                Input::Update(Box::new(update))
+            })
+        });
+        let (mut requests, awaited): (Vec<Request>, Vec<Awaited>) = asked.unzip();
+        let (sender, receiver) = oneshot::channel();
+        let (reply, wait) = (self.next_reply(), !patience.is_zero());
+        let poll = Input::Poll(Poll { queue, worker, count, wait, reply });
+        requests.push((poll, Some((reply, Waiter::Tasks(None, sender)))));
+        self.send(Message::Many(requests))?;
+        let open = OpenPoll { handle: self, reply, open: true };
+        let answers = answers(awaited).await;
+        Ok((answers, self.handed(open, receiver, wait.then_some(patience)).await?))
+    }
+
     async fn tasks(
         &self,
         reply: ReplyTo,
@@ -161,16 +220,25 @@ impl Handle {
         patience: Option<Duration>,
     ) -> Result<HandedOut, NodeError> {
         self.accepting()?;
-        let (sender, mut receiver) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         self.send(Message::Input(input, Some((reply, Waiter::Tasks(run, sender)))))?;
-        let mut open = OpenPoll { handle: self, reply, open: true };
+        self.handed(OpenPoll { handle: self, reply, open: true }, receiver, patience).await
+    }
+
+    /// Waits for the answer to a poll.
+    async fn handed(
+        &self,
+        mut open: OpenPoll<'_>,
+        mut receiver: oneshot::Receiver<Result<HandedOut, NodeError>>,
+        patience: Option<Duration>,
+    ) -> Result<HandedOut, NodeError> {
         if let Some(patience) = patience {
             match tokio::time::timeout(patience, &mut receiver).await {
                 Ok(answer) => {
                     open.open = false;
                     return answer.unwrap_or(Err(NodeError::Stopping));
                 }
-                Err(_) => self.send(Message::Input(Input::PollOver(reply), None))?,
+                Err(_) => self.send(Message::Input(Input::PollOver(open.reply), None))?,
             }
         }
         let answer = receiver.await.unwrap_or(Err(NodeError::Stopping));
@@ -251,10 +319,15 @@ impl Handle {
 
     async fn ask(&self, input: impl FnOnce(ReplyTo) -> Input) -> Result<Answer, NodeError> {
         self.accepting()?;
+        let ((input, waiter), answer) = self.request(input);
+        self.send(Message::Input(input, waiter))?;
+        answer.await.unwrap_or(Err(NodeError::Stopping))
+    }
+
+    fn request(&self, input: impl FnOnce(ReplyTo) -> Input) -> (Request, Awaited) {
         let (sender, receiver) = oneshot::channel();
         let reply = self.next_reply();
-        self.send(Message::Input(input(reply), Some((reply, Waiter::Answer(sender)))))?;
-        receiver.await.unwrap_or(Err(NodeError::Stopping))
+        ((input(reply), Some((reply, Waiter::Answer(sender)))), receiver)
     }
 
     /// While the disk refuses to write, nothing new is taken.
@@ -269,6 +342,15 @@ impl Handle {
     pub(crate) fn send(&self, message: Message) -> Result<(), NodeError> {
         self.messages.send(message).map_err(|_| NodeError::Stopping)
     }
+}
+
+/// What is awaited, one after the other; they come together.
+async fn answers(awaited: Vec<Awaited>) -> Vec<Result<Answer, NodeError>> {
+    let mut answers = Vec::with_capacity(awaited.len());
+    for answer in awaited {
+        answers.push(answer.await.unwrap_or(Err(NodeError::Stopping)));
+    }
+    answers
 }
 
 /// Events that may wait for a slow follower.

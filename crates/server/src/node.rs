@@ -17,7 +17,7 @@ use partitur_store::{Reader, SqliteStore, StateDir, StoreError, Synchronous};
 use tokio::sync::oneshot;
 
 use crate::app::Library;
-use crate::handle::{HandedOut, Handle, Message, NodeError, Waiter, Watcher};
+use crate::handle::{HandedOut, Handle, Message, NodeError, Request, Waiter, Watcher};
 use crate::health::Health;
 use crate::pushed::Pushed;
 use crate::reads::Reads;
@@ -214,12 +214,8 @@ impl Node {
 
     fn take(&mut self, message: Message) {
         match message {
-            Message::Input(input, waiter) => {
-                if let Some((reply, waiter)) = waiter {
-                    self.waiting.insert(reply, waiter);
-                }
-                self.step(input);
-            }
+            Message::Input(input, waiter) => self.request((input, waiter)),
+            Message::Many(requests) => requests.into_iter().for_each(|request| self.request(request)),
             Message::Barrier(sender) => {
                 if self.shard.is_quiet() {
                     // Whoever waited may be gone.
@@ -245,6 +241,11 @@ impl Node {
                 self.stopping = Some(over);
             }
         }
+    }
+
+    fn request(&mut self, (input, waiter): Request) {
+        self.waiting.extend(waiter);
+        self.step(input);
     }
 
     fn step(&mut self, input: Input) {

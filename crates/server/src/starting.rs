@@ -14,6 +14,11 @@ use crate::http::answer::Error;
 
 /// Starts a run; its id when that is durable.
 pub(crate) async fn start(app: &App, request: StartWorkflowRequest) -> Result<RunId, Error> {
+    started(app.handle.submit(submission(app, request)?).await)
+}
+
+/// What is to be submitted for a request.
+pub(crate) fn submission(app: &App, request: StartWorkflowRequest) -> Result<Submission, Error> {
     Error::if_any(partitur_conductor::check::start_request(&request, "startWorkflow.startWorkflowRequest"))?;
     if request.external_input_payload_storage_path.is_some() {
         let message = "inputs in an external storage are not supported: send the input itself";
@@ -21,8 +26,12 @@ pub(crate) async fn start(app: &App, request: StartWorkflowRequest) -> Result<Ru
             .expect_err("there is one"));
     }
     let creator = request.created_by.clone().unwrap_or_default();
-    let submission = submission(app, Wanted::from(request), creator)?;
-    match app.handle.submit(submission).await {
+    submission_of(app, Wanted::from(request), creator)
+}
+
+/// The run that a submission was answered with.
+pub(crate) fn started(answer: Result<Answer, NodeError>) -> Result<RunId, Error> {
+    match answer {
         Ok(Answer::Accepted { run, .. }) => Ok(run),
         Ok(Answer::Done | Answer::Updated { .. } | Answer::Refused(_)) => Err(Error::new(
             axum::http::StatusCode::INTERNAL_SERVER_ERROR,
@@ -35,7 +44,7 @@ pub(crate) async fn start(app: &App, request: StartWorkflowRequest) -> Result<Ru
     }
 }
 
-fn submission(app: &App, wanted: Wanted, creator: String) -> Result<Submission, Error> {
+fn submission_of(app: &App, wanted: Wanted, creator: String) -> Result<Submission, Error> {
     let programs = &app.library.programs;
     let known = match &wanted.definition {
         Some(def) => programs.inline(def)?,

@@ -1,20 +1,20 @@
 //! A worker brings many results and takes many tasks in one call: as updates and a poll, with less around them.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::State;
 use partitur_conductor::wire::Object;
 use partitur_engine::{QueueName, TaskName, Update};
-use partitur_model::{RunId, TaskId};
+use partitur_model::{Payload, RunId, TaskId};
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::json as value;
-use tokio::task::JoinSet;
+use serde_json::{Value, json as value};
 
-use crate::app::App;
 use crate::conductor_api::Shared;
 use crate::conductor_api::tasks::status_named;
+use crate::handle::HandedOut;
 use crate::http::answer::{Answer, Error, handing_out};
 use crate::http::input::{Json, no_task};
 
@@ -67,60 +67,57 @@ pub(crate) async fn exchange(State(app): Shared, Json(exchange): Json<Exchange>)
         return Err(Error::bad(message));
     }
     let worker: Arc<str> = exchange.worker.as_str().into();
-    let refused = bring(&app, exchange.done, &worker).await?;
-    let mut text = format!("{{\"refused\":{},\"tasks\":[", value!(refused));
+    let (tasks, updates): (Vec<String>, Vec<Result<Update, Error>>) =
+        exchange.done.into_iter().map(|done| done.into_update(&worker)).unzip();
     let queue = QueueName { task_type: exchange.task_type.into(), domain: exchange.domain.map(Arc::from) };
     app.workers.note(&queue, &worker, app.now());
     let patience = Duration::from_millis(if app.handle.health().is_draining() { 0 } else { exchange.wait });
-    let handed = app.handle.poll(queue, worker, exchange.take as u32, patience).await?;
-    for (at, handed) in handed.tasks().iter().enumerate() {
-        let task = &handed.task;
-        let served = task.served.as_deref();
-        let separator = if at > 0 { "," } else { "" };
-        let rest = value!({
-            "run": task.run.to_string(),
-            "task": TaskId::new(task.run, task.seq).to_string(),
-            "name": &*task.node,
-            "attempt": served.map_or(0, |served| served.retries) + 1,
-        });
-        let mut rest = rest.to_string();
-        rest.pop();
-        text.push_str(&format!("{separator}{rest},\"input\":"));
-        match served {
-            Some(served) => served.input.render_into(&mut text),
-            None => text.push_str("null"),
-        }
-        text.push('}');
+    let (mut faults, mut sound) = (Vec::new(), Vec::new());
+    for update in updates {
+        faults.push(update.map(|update| sound.push(update)).err());
     }
+    let asked = app.handle.exchange(sound, queue, worker, exchange.take as u32, patience);
+    let (answers, handed) = asked.await?;
+    let mut answers = answers.into_iter();
+    let refused = tasks.into_iter().zip(faults).filter_map(|(task, fault)| {
+        // What is refused does not keep the others away.
+        let error = fault.or_else(|| Some(answers.next()?.err()?.into()))?;
+        Some(value!({"task": task, "status": error.0.status, "error": error.message()}))
+    });
+    let refused: Vec<Value> = refused.collect();
+    let mut text = format!("{{\"refused\":{},\"tasks\":[", Value::from(refused));
+    write_tasks(&handed, &mut text);
     text.push_str("]}");
     Ok(handing_out(handed, text))
 }
 
-/// Brings results, all at once; what is refused does not keep the others away.
-async fn bring(app: &Arc<App>, done: Vec<Done>, worker: &Arc<str>) -> Result<Vec<serde_json::Value>, Error> {
-    let mut bringing = JoinSet::new();
-    for one in done {
-        let (app, worker) = (app.clone(), worker.clone());
-        bringing.spawn(async move {
-            let task = one.task.clone();
-            let update = match one.into_update(worker) {
-                Ok(update) => app.handle.update(update).await.map(drop).map_err(Error::from),
-                Err(error) => Err(error),
-            };
-            update
-                .err()
-                .map(|error| value!({"task": task, "status": error.0.status, "error": error.message()}))
-        });
+fn write_tasks(handed: &HandedOut, out: &mut String) {
+    out.reserve(250 * handed.tasks().len());
+    for (at, handed) in handed.tasks().iter().enumerate() {
+        let task = &handed.task;
+        let served = task.served.as_deref();
+        let separator = if at > 0 { "," } else { "" };
+        let (run, id) = (task.run, TaskId::new(task.run, task.seq));
+        let attempt = served.map_or(0, |served| served.retries) + 1;
+        let rest = write!(
+            out,
+            "{separator}{{\"run\":\"{run}\",\"task\":\"{id}\",\"attempt\":{attempt},\"name\":{},\"input\":",
+            Payload::string(&task.node).render(),
+        );
+        rest.expect("text takes whatever is written");
+        served.map_or(&Payload::Null, |served| &served.input).render_into(out);
+        out.push('}');
     }
-    let mut refused = Vec::new();
-    while let Some(brought) = bringing.join_next().await {
-        refused.extend(brought.map_err(|error| Error::bad(error.to_string()))?);
-    }
-    Ok(refused)
 }
 
 impl Done {
-    fn into_update(self, worker: Arc<str>) -> Result<Update, Error> {
+    /// The task as it was named, and what is said about it.
+    fn into_update(self, worker: &Arc<str>) -> (String, Result<Update, Error>) {
+        let task = self.task.clone();
+        (task, self.update(worker.clone()))
+    }
+
+    fn update(self, worker: Arc<str>) -> Result<Update, Error> {
         let run: RunId = self.run.parse().map_err(|_| no_task(&self.task))?;
         let task: TaskId = self.task.parse().map_err(|_| no_task(&self.task))?;
         if !task.is_of(run) {

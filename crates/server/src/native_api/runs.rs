@@ -8,12 +8,11 @@ use partitur_model::record::RunRecord;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
-use tokio::task::JoinSet;
 
 use crate::conductor_api::{Shared, view};
 use crate::http::answer::{Answer, Error, json, raw};
 use crate::http::input::{Json, no_run, run_id};
-use crate::starting::start;
+use crate::starting::{started, submission};
 
 /// Runs in one call.
 const MANY_MAX: usize = 1_000;
@@ -29,20 +28,20 @@ pub(crate) async fn start_many(State(app): Shared, Json(starts): Json<Starts>) -
     if starts.runs.len() > MANY_MAX {
         return Err(Error::bad(format!("at most {MANY_MAX} runs in one call")));
     }
-    let mut answers = vec![Value::Null; starts.runs.len()];
-    let mut starting = JoinSet::new();
-    for (at, request) in starts.runs.into_iter().enumerate() {
-        let app = app.clone();
-        starting.spawn(async move { (at, start(&app, request).await) });
+    let wanted: Vec<_> = starts.runs.into_iter().map(|request| submission(&app, request)).collect();
+    let (mut faults, mut sound) = (Vec::new(), Vec::new());
+    for wanted in wanted {
+        faults.push(wanted.map(|submission| sound.push(submission)).err());
     }
-    while let Some(started) = starting.join_next().await {
-        let (at, started) = started.map_err(|error| Error::bad(error.to_string()))?;
-        answers[at] = match started {
+    let mut answers = app.handle.submit_many(sound).await?.into_iter();
+    let runs = faults.into_iter().map(|fault| {
+        let answer = fault.map_or_else(|| answers.next().map(started), |fault| Some(Err(fault)));
+        match answer.expect("each sound one has an answer") {
             Ok(run) => value!({"run": run.to_string()}),
             Err(error) => value!({"status": error.0.status, "error": error.message()}),
-        };
-    }
-    Ok(json(&value!({"runs": answers})))
+        }
+    });
+    Ok(json(&value!({"runs": runs.collect::<Vec<Value>>()})))
 }
 
 pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
