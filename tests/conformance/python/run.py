@@ -70,8 +70,8 @@ def run_program(path, prefix, writer):
         writer.send(f"FAIL         {path.stem}: cannot be loaded\n{where(path.stem, error)}")
         writer.send(1)
         return
-    failed = sum(run_case(path.stem, case, writer) for case in lib.CASES if case.__name__.startswith(prefix))
-    writer.send(failed)
+    chosen = [case for case in lib.CASES if case.__name__.startswith(prefix) and is_there(case)]
+    writer.send(sum(run_case(path.stem, case, writer) for case in chosen))
 
 
 def load(path):
@@ -96,6 +96,10 @@ def run_case(program, case, writer):
         return 1
     writer.send(f"ok   {time.monotonic() - began:5.1f} s  {name}")
     return 0
+
+
+def is_there(case):
+    return "CONFORMANCE_REAL" not in os.environ or not getattr(case, "beyond", False)
 
 
 def wrong_today(case):
