@@ -1,8 +1,8 @@
 //! The server, as the clients of Conductor meet it: their own programs, and the recorded answers of the real one.
 //!
 //! `python/` and `javascript/` hold programs against the published clients, which are installed once below the target
-//! directory; `compare/` replays scripts and compares what becomes of them with `recorded/`, which the real server
-//! said. `README.md` tells how to run one of them alone.
+//! directory; `openapi/` makes requests up from the document of the routes; `compare/` replays scripts and compares
+//! what becomes of them with `recorded/`, which the real server said. `README.md` tells how to run one of them alone.
 
 mod sdk;
 mod server;
@@ -38,6 +38,15 @@ fn runs_are_what_the_real_server_made_of_them() {
     let mut command = Command::new(sdk::python());
     command.arg(format!("{HERE}/compare/compare.py")).arg("check").arg(server.api());
     succeeds(command.env("PYTHONDONTWRITEBYTECODE", "1"), &server);
+    server.stop();
+}
+
+#[test]
+fn no_request_that_can_be_made_from_the_document_of_the_routes_is_answered_with_a_fault_of_the_server() {
+    let server = Server::start();
+    let mut command = Command::new("python3");
+    command.arg(format!("{HERE}/openapi/generated.py")).env("SCHEMATHESIS", sdk::schemathesis());
+    succeeds(&mut command, &server);
     server.stop();
 }
 

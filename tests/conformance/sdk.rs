@@ -1,7 +1,7 @@
-//! The published clients, installed once below the target directory: `target/sdk/python-…`.
+//! The published clients, and what makes requests up, installed once below the target directory: `target/sdk/python-…`.
 //!
-//! What is there is used without the network. The pinned versions stand in `python/requirements.txt` and
-//! `javascript/package-lock.json`.
+//! What is there is used without the network. The pinned versions stand in `python/requirements.txt`,
+//! `openapi/requirements.txt` and `javascript/package-lock.json`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -16,14 +16,22 @@ pub fn python() -> PathBuf {
 }
 
 fn install_python() -> PathBuf {
-    let wanted = pinned("python/requirements.txt");
-    let home = installed("python-conductor-2.0.0", &wanted, |home| {
+    python_with("python-conductor-2.0.0", "python/requirements.txt").join("bin/python")
+}
+
+/// The program that makes requests from an OpenAPI document.
+pub fn schemathesis() -> PathBuf {
+    python_with("python-schemathesis-4.32.5", "openapi/requirements.txt").join("bin/schemathesis")
+}
+
+/// A home of Python's with these packages and no others.
+fn python_with(name: &str, requirements: &str) -> PathBuf {
+    installed(name, &pinned(requirements), |home| {
         run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(home));
         let mut pip = Command::new(home.join("bin/python"));
         pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "-r"]);
-        run(pip.arg(format!("{HERE}/python/requirements.txt")));
-    });
-    home.join("bin/python")
+        run(pip.arg(format!("{HERE}/{requirements}")));
+    })
 }
 
 /// The directory in whose `node_modules` the JavaScript client lies.
