@@ -92,23 +92,25 @@ fn query_names(route: &Route) -> impl Iterator<Item = &str> {
 fn as_page(routes: &[Route]) -> String {
     let mut out = String::from(
         "<!doctype html><html lang=en><meta charset=utf-8><title>Partitur: routes</title><style>\
-         body{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}\
-         td{padding:.2rem .8rem .2rem 0;vertical-align:top}code{white-space:nowrap}small{color:#666}</style>\
-         <h1>Partitur</h1><p>Also as <a href=\"/api-docs\">OpenAPI</a>.</p>",
+         :root{color-scheme:light dark}body{font:15px/1.5 system-ui;margin:2rem auto;max-width:70rem;padding:0 1rem}\
+         td{padding:.2rem .8rem .2rem 0;vertical-align:top}code{white-space:nowrap}small{opacity:.7}nav a{margin-right:1rem}</style>\
+         <h1>Partitur</h1><p>Also as <a href=\"/api-docs\">OpenAPI</a>.</p><nav>",
     );
+    let mut groups: Vec<&str> = routes.iter().map(|route| route.group).chain(["Bodies"]).collect();
+    groups.dedup();
+    out.extend(groups.iter().map(|group| format!("<a href=\"#{}\">{group}</a> ", anchor(group))));
+    out.push_str("</nav>");
     let mut generator = generator();
     let mut group = "";
     for route in routes {
         if route.group != group {
             out.push_str(if group.is_empty() { "" } else { "</table>" });
             group = route.group;
-            out.push_str(&format!("<h2>{group}</h2><table>"));
+            out.push_str(&format!("<h2 id=\"{}\">{group}</h2><table>", anchor(group)));
         }
         let body = route.body.map(|body| format!("body: {}", type_name(&body(&mut generator))));
-        let below: Vec<&str> = [route.query, body.as_deref().unwrap_or_default()]
-            .into_iter()
-            .filter(|line| !line.is_empty())
-            .collect();
+        let query = Some(route.query).filter(|query| !query.is_empty()).map(|query| format!("? {query}"));
+        let below: Vec<String> = query.into_iter().chain(body).collect();
         out.push_str(&format!(
             "<tr><td><code>{}</code><td><code>{}</code><td>{}<br><small>{}</small>",
             route.method,
@@ -117,12 +119,16 @@ fn as_page(routes: &[Route]) -> String {
             below.join("<br>")
         ));
     }
-    out.push_str("</table><h2>Bodies</h2>");
+    out.push_str("</table><h2 id=\"bodies\">Bodies</h2>");
     for (name, schema) in generator.take_definitions(true) {
         out.push_str(&format!("<h3 id=\"{name}\">{name}</h3>{}", properties(&schema)));
     }
     out.push_str("</html>");
     out
+}
+
+fn anchor(group: &str) -> String {
+    group.to_ascii_lowercase().replace(' ', "-")
 }
 
 /// The properties of an object, the words of an enumeration.
