@@ -29,6 +29,8 @@ class Target:
 
 
 class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
     def __init__(self, target, *request):
         self.target = target
         super().__init__(*request)
