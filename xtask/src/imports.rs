@@ -17,14 +17,19 @@ const TABLE: &[(&str, &[&str])] = &[
     ("script", &["model"]),
     ("engine", &["model", "expr", "graph"]),
     ("runtime", &["model", "engine", "store"]),
-    ("worker", &["model", "expr"]),
-    ("server", &["model", "api", "conductor", "engine", "runtime", "script", "store"]),
-    ("partitur", &["model", "expr", "graph", "engine", "api", "formats", "runtime", "store", "worker"]),
+    ("worker", &["model", "expr", "script"]),
+    ("server", &["model", "api", "conductor", "engine", "runtime", "script", "store", "worker"]),
+    (
+        "partitur",
+        &[
+            "model", "expr", "graph", "engine", "api", "conductor", "formats", "runtime", "script", "store", "worker",
+        ],
+    ),
     (
         "cli",
         &[
             "model", "expr", "graph", "engine", "api", "formats", "runtime", "store", "worker", "report",
-            "partitur", "script", "server",
+            "partitur", "conductor", "script", "server",
         ],
     ),
     ("simulation", &["model", "formats", "expr", "graph", "engine", "store", "runtime"]),

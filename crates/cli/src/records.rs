@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use partitur_formats::read_record;
-use partitur_model::definition::Definition;
+use partitur::host::read_definition;
+use partitur_model::definition::{Definition, Dialect};
 use partitur_model::record::{RunRecord, TaskRecord};
 use partitur_model::{RunId, Timestamp};
 use partitur_report::Story;
@@ -41,9 +41,11 @@ impl Records {
         let definition = root.flows.get(&run.flow).unwrap_or(root).clone();
         let tasks = reader.tasks(run.id)?;
         let mut children = Vec::new();
-        if !root.flows.is_empty() {
+        if !root.flows.is_empty() || root.dialect == Dialect::Conductor {
             for child in reader.children(run.id)? {
-                children.push(Records::of(reader, child, root)?);
+                // What is frozen with a document is known by its name; what was looked up has a definition of its own.
+                let own = (child.definition != run.definition).then(|| stored_definition(reader, &child));
+                children.push(Records::of(reader, child, &own.transpose()?.unwrap_or_else(|| root.clone()))?);
             }
         }
         Ok(Records { run, tasks, definition, children })
@@ -65,8 +67,7 @@ fn stored_definition(reader: &Reader, run: &RunRecord) -> Result<Arc<Definition>
     let damaged =
         |why: String| StoreError::Damaged(format!("the document of run {}: {why}", run.id.number()));
     let record = reader.definition(run.definition)?.ok_or_else(|| damaged("it is missing".to_owned()))?;
-    let document = read_record(&record).map_err(|faults| damaged(format!("{faults:?}")))?;
-    Ok(document.definition)
+    Ok(read_definition(&record).map_err(damaged)?)
 }
 
 fn vanished(id: RunId) -> Failure {

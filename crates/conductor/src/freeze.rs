@@ -13,6 +13,12 @@ pub trait TaskDefs: Send + Sync {
     fn latest_version(&self, _workflow: &str) -> Option<u32> {
         None
     }
+
+    /// Whether workers may come for tasks. Where they cannot, their tasks are put to the process of the run itself,
+    /// which says so.
+    fn has_workers(&self) -> bool {
+        true
+    }
 }
 
 /// Nothing is registered.

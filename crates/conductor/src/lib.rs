@@ -8,7 +8,9 @@
 //! Not here: HTTP, the engine, rows on a disk, where definitions are kept. Everything follows from the arguments.
 //! Begin with `wire/workflow_def.rs`, then `lower/mod.rs`; each kind of task has a file in `lower/`.
 
+mod bundle;
 pub mod check;
+mod failure;
 mod freeze;
 mod json;
 mod lower;
@@ -19,6 +21,8 @@ mod task_type;
 mod wanted;
 pub mod wire;
 
+pub use bundle::{Bundle, Obstacle};
+pub use failure::failure_input;
 pub use freeze::{NoTaskDefs, TaskDefs, freeze, task_def_of};
 pub use lower::{lower, lower_with};
 pub use record::{definition_record, read_record, read_workflow_def};

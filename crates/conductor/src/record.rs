@@ -14,10 +14,16 @@ const PATH: &str = "workflow.json";
 /// A frozen definition as it is stored. Equal definitions have equal ids, whatever their white space and the order of
 /// their properties were.
 pub fn definition_record(def: &WorkflowDef) -> DefinitionRecord {
-    let text = json::compact(&serde_json::to_string(def).expect("a definition is made of text and numbers"));
+    record_of(def, None)
+}
+
+/// As [`definition_record`], with other files beside it.
+pub(crate) fn record_of(def: &WorkflowDef, beside: impl IntoIterator<Item = SourceFile>) -> DefinitionRecord {
+    let main = SourceFile { path: PATH.to_owned(), text: stored(def).into() };
+    let files: Vec<SourceFile> = std::iter::once(main).chain(beside).collect();
     let mut hash = blake3::Hasher::new();
     hash.update(b"cond");
-    for part in [PATH, &text] {
+    for part in files.iter().flat_map(|file| [file.path.as_str(), &file.text]) {
         hash.update(&(part.len() as u64).to_le_bytes());
         hash.update(part.as_bytes());
     }
@@ -27,8 +33,13 @@ pub fn definition_record(def: &WorkflowDef) -> DefinitionRecord {
         id: DefinitionId(u128::from_be_bytes(first)),
         name: def.name.clone(),
         format: SourceFormat::Conductor,
-        files: vec![SourceFile { path: PATH.to_owned(), text: text.into() }],
+        files,
     }
+}
+
+/// Definitions as text: equal for equal ones.
+pub(crate) fn stored(definitions: &impl serde::Serialize) -> String {
+    json::compact(&serde_json::to_string(definitions).expect("definitions are made of text and numbers"))
 }
 
 /// The definition that is stored.

@@ -1,7 +1,7 @@
 //! Which run a task or a failed run wants: what the descriptions in definitions mean once their values are filled in.
 
 use partitur_model::Payload;
-use partitur_model::record::{Idempotency, TaskError};
+use partitur_model::record::{Idempotency, ServerOptions, TaskError};
 
 use crate::json;
 use crate::wire::{self, IdempotencyStrategy, StartWorkflowRequest, WorkflowDef};
@@ -80,6 +80,21 @@ pub fn wanted_by_failure(description: &Payload) -> Result<Wanted, TaskError> {
     let name = name.ok_or_else(|| refused("failureWorkflow names no workflow"))?;
     let version = description.member("version").and_then(|version| version_of(&version));
     Ok(Wanted { name, version, ..Wanted::default() })
+}
+
+impl Wanted {
+    /// What is chosen for the run, in this version: what it does not say is as for the run that wants it.
+    pub fn options(&self, version: u32, own: Option<&ServerOptions>) -> ServerOptions {
+        ServerOptions {
+            version,
+            correlation: self.correlation.clone().or_else(|| own?.correlation.clone()),
+            priority: self.priority,
+            domains: self.domains.clone().or_else(|| Some(own?.domains.clone())).unwrap_or_default(),
+            idempotency: self.idempotency.clone(),
+            creator: own.map(|own| own.creator.clone()).unwrap_or_default(),
+            event: own.and_then(|own| own.event.clone()),
+        }
+    }
 }
 
 impl From<StartWorkflowRequest> for Wanted {

@@ -6,6 +6,7 @@ use partitur_model::{FencingToken, Payload, TaskSeq};
 use crate::cx::Cx;
 use crate::program::{Action, Computation};
 use crate::run::{Key, Run};
+use crate::schema::THE_RUN;
 use crate::timers::Timer;
 
 impl Run {
@@ -61,9 +62,14 @@ impl Run {
         generation: u32,
         result: Result<Payload, TaskError>,
     ) {
+        if seq == THE_RUN {
+            return self.output_checked(cx, generation, result);
+        }
         let Some(key) = self.key_of(seq) else { return };
         let Some(task) = self.task(key).filter(|task| task.generation == generation) else { return };
+        let checking = task.served.as_ref().and_then(|served| served.checking);
         match task.state {
+            TaskState::Waiting { .. } if checking.is_some() => self.checked(cx, key, result),
             TaskState::Open => self.loop_evaluated(cx, key, result),
             TaskState::Waiting { .. } => self.value_arrived(cx, key, result),
             TaskState::Blocked

@@ -201,6 +201,10 @@ impl Run {
         let token = cx.next_token();
         let mut record = self.record(key);
         record.generation += 1;
+        if let Some(served) = record.served.as_mut().filter(|_| self.node(key).remote().is_some()) {
+            served.polls += 1;
+            served.held_back = 0;
+        }
         let number = if undo {
             self.start_undo(cx, key, &mut record, token)
         } else {
@@ -266,7 +270,10 @@ impl Run {
             record.attempt = 1;
         }
         record.started.get_or_insert(cx.now);
-        record.output = None;
+        // In a run of a server, what an earlier round had to show stays in sight until there is more.
+        if record.served.is_none() {
+            record.output = None;
+        }
         record.attempt
     }
 
@@ -328,6 +335,7 @@ impl Run {
                     self.attempt_ended(cx, key, *ending);
                 }
             }
+            ReportKind::Again { output, pause } => self.has_another_round(cx, key, output, pause),
         }
     }
 
@@ -347,11 +355,26 @@ impl Run {
         }
     }
 
+    /// Its round is over and the task is not: it is had again after a pause, unless it was told to stop meanwhile.
+    fn has_another_round(&mut self, cx: &mut Cx<'_>, key: Key, output: Payload, pause: Duration) {
+        let mut record = self.record(key);
+        if let TaskState::Stopping { cause, .. } = record.state {
+            cx.admission.release(cx.now, TaskKey { run: self.id(), task: record.seq });
+            return self.stopped(cx, key, record, cause);
+        }
+        record.output = Some(output);
+        if let Some(served) = &mut record.served {
+            served.updated = cx.now;
+        }
+        self.again_later(cx, key, record, pause);
+    }
+
     fn attempt_ended(&mut self, cx: &mut Cx<'_>, key: Key, ending: Ending) {
         let mut record = self.record(key);
         record.log = ending.log.or(record.log);
         record.usage = ending.usage;
         record.cached = ending.cached;
+        record.output = ending.shown;
         if let TaskState::Stopping { cause, .. } = record.state {
             return self.stopped_with(cx, key, record, cause, ending.result);
         }

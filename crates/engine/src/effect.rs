@@ -176,6 +176,14 @@ pub enum Refusal {
     /// Another run has the submission's key.
     #[error("run {} was started under this key already", .0.number())]
     KeyTaken(RunId),
+    /// As many runs as may live at once do.
+    #[error("{runs} runs of `{name}` live already, and no more may")]
+    TooManyRuns {
+        /// The definition's name.
+        name: String,
+        /// So many may.
+        runs: u32,
+    },
     /// The engine found a fault of its own; the run is set aside.
     #[error(
         "an internal fault stopped this request (incident {0}); the run is set aside and nothing has changed"

@@ -29,7 +29,7 @@ impl Run {
     }
 
     /// Everything has stopped: the run rolls back or ends.
-    fn settle(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome) {
+    pub(crate) fn settle(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome) {
         let failed = match outcome {
             RunOutcome::Failed | RunOutcome::TimedOut => true,
             RunOutcome::Succeeded
@@ -43,6 +43,8 @@ impl Run {
         } else if self.wants_failure_run(outcome) {
             self.note_failure();
             self.look_up_failure_run(cx, outcome);
+        } else if outcome == RunOutcome::Succeeded && self.wants_output_checked() {
+            self.check_output(cx);
         } else {
             self.end_run(cx, outcome);
         }
@@ -58,6 +60,7 @@ impl Run {
         }
         self.sweep(cx);
         self.give_up_slots(cx);
+        self.give_up_room(cx);
         match outcome {
             RunOutcome::Succeeded => {
                 if self.rec.output.is_none() {
@@ -111,7 +114,7 @@ impl Run {
     }
 
     /// A run of a server has an output however it ended: what it declares, else that of its last task.
-    fn note_served_output(&mut self) {
+    pub(crate) fn note_served_output(&mut self) {
         let empty =
             |output: &Payload| output.is_null() || output.entries().is_some_and(|parts| parts.is_empty());
         if self.rec.output.as_ref().is_none_or(empty) {
@@ -140,7 +143,7 @@ impl Run {
         })
     }
 
-    fn outputs(&self) -> Option<Payload> {
+    pub(crate) fn outputs(&self) -> Option<Payload> {
         let view = View::root(self);
         if let Some(output) = &self.program.output {
             return Some(output.resolve(&view));

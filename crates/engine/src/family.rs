@@ -11,7 +11,7 @@ use crate::cx::{Cx, Order, Todo};
 use crate::program::Action;
 use crate::ready::CANCELLED;
 use crate::retry::mix;
-use crate::run::{Key, Run};
+use crate::run::{Key, OutputCheck, Run};
 use crate::submission::complete_inputs;
 
 /// Between the names of nested flows in [`RunRecord::flow`].
@@ -212,10 +212,12 @@ impl Run {
         self.rec.ended = None;
         self.rec.error = None;
         self.rec.output = None;
+        self.output_check = OutputCheck::Open;
         self.undoing = None;
         self.forget_not_reached(cx);
         self.write(cx);
         self.limit_slots(cx);
+        self.take_up_room(cx, true);
         self.set_run_deadline(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
         if let Some(parent) = self.rec.parent {

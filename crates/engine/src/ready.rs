@@ -3,7 +3,7 @@
 use partitur_expr::{Lookup, Step, navigate};
 use partitur_model::definition::{OnFailure, Otherwise};
 use partitur_model::event::EventKind;
-use partitur_model::record::{RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{Checking, RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
 use partitur_model::{Payload, TaskId, TaskSeq, Timestamp, unit};
 
 use crate::cx::{Cx, Todo};
@@ -21,7 +21,7 @@ pub(crate) const CANCELLED: &str = "cancelled";
 impl Run {
     /// Looks whether a task may begin, and begins it.
     pub(crate) fn consider(&mut self, cx: &mut Cx<'_>, key: Key) {
-        if !self.is_there(key) {
+        if !self.is_there(key) || self.waits_for_room {
             return;
         }
         let verdict = self.verdict(key);
@@ -143,7 +143,15 @@ impl Run {
             if !matches!(node.action, Action::Attempt(_)) {
                 record.started.get_or_insert(cx.now);
             }
+            if node.schema(Checking::Input).is_some() {
+                return self.await_check(cx, key, record, Checking::Input);
+            }
         }
+        self.act(cx, key, record, node);
+    }
+
+    /// What the task is given is as it must be: it begins with what it is there for.
+    pub(crate) fn act(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord, node: &ProgramNode) {
         match &node.action {
             Action::Attempt(_) => match node.spec.delay {
                 Some(delay) if record.attempt == 0 => self.hold_back(cx, key, record, delay),
@@ -322,6 +330,9 @@ impl Run {
     pub(crate) fn succeed(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, output: Payload) {
         record.output = (!output.is_null()).then_some(output);
         record.error = None;
+        if record.served.is_some() && self.node(key).schema(Checking::Output).is_some() {
+            return self.await_check(cx, key, record, Checking::Output);
+        }
         self.end_task(cx, key, record, TaskOutcome::Succeeded);
     }
 

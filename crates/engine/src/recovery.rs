@@ -137,6 +137,7 @@ impl Run {
         if !self.rec.state.is_ended() {
             self.limit_slots(cx);
         }
+        self.take_up_room(cx, false);
         self.set_run_deadline(cx);
         if let RunState::RollingBack(_) = self.rec.state {
             self.plan_rollback();
@@ -182,6 +183,9 @@ impl Run {
         #[cfg(feature = "planted-faults")]
         if partitur_model::planted::Planted::ValuesForgotten.is_here() {
             return;
+        }
+        if let Some(effect) = self.check_in_flight(key) {
+            return cx.batch.effect(effect);
         }
         let task = self.task(key).expect("only tasks with a record are looked at");
         let computation = match &self.node(key).action {

@@ -64,6 +64,7 @@ impl Run {
             updated: cx.now,
             superseded: false,
             skipped_by_hand: false,
+            checking: None,
         }));
     }
 
@@ -234,6 +235,7 @@ impl Run {
             retries: before.map_or(0, |served| served.retries) + 1,
             superseded: false,
             skipped_by_hand: false,
+            checking: None,
             worker: None,
             domain: before.and_then(|served| served.domain.clone()),
             polls: 0,

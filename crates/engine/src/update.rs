@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use partitur_model::record::{Served, TaskError, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{Checking, Served, TaskError, TaskOutcome, TaskRecord, TaskState};
 use partitur_model::{AttemptId, Payload, RunId, TaskSeq, Timestamp};
 
 use crate::admission::TaskKey;
@@ -76,6 +76,10 @@ impl Run {
             let problem = "is no task of a worker, and does not wait for a signal".to_owned();
             return Err(Refusal::WrongTaskState { task: record.path.to_string(), problem });
         }
+        if record.served.as_ref().is_some_and(|served| served.checking == Some(Checking::Output)) {
+            // It has said all there is to say.
+            return Ok(());
+        }
         if update.status == UpdateStatus::Alive {
             self.sign_of_life(cx, key, record);
             return Ok(());
@@ -138,7 +142,7 @@ impl Run {
     }
 
     /// The worker has given the task back; it may be had again after the pause, and no try is used up.
-    fn again_later(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, pause: Duration) {
+    pub(crate) fn again_later(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, pause: Duration) {
         cx.take_back(TaskKey { run: self.id(), task: record.seq });
         if record.state.token().is_some() {
             record.attempt = record.attempt.saturating_sub(1);

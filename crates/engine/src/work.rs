@@ -23,7 +23,8 @@ pub(crate) fn dispatch(
     let view = View::with(run, key, &seen);
     let template = template_of(node, undo)?;
     let mut env = texts(&run.program.env, &view);
-    let work = fill(template, &view, &mut env)?;
+    let round = record.served.as_ref().map_or(1, |served| served.polls);
+    let work = fill(template, &view, &mut env, round)?;
     let cache = if undo { None } else { cache_request(run, key, node, &work, &env, &view) };
     let declared = declared_claims(run, node, &view);
     Ok(Dispatch {
@@ -70,6 +71,7 @@ fn fill(
     template: &WorkTemplate,
     view: &View<'_>,
     env: &mut Vec<(String, String)>,
+    round: u32,
 ) -> Result<Work, TaskError> {
     Ok(match template {
         WorkTemplate::Direct { argv, command } => {
@@ -91,6 +93,7 @@ fn fill(
         WorkTemplate::Remote(remote) => Work::Remote {
             task_type: remote.task_type.to_string(),
             input: view.given().unwrap_or_else(|| remote.input.resolve(view)),
+            round: round.max(1),
         },
         WorkTemplate::AwaitFile { path } => Work::AwaitFile { path: path.resolve_text(view) },
     })

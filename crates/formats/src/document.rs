@@ -13,7 +13,7 @@ use crate::places::Places;
 use crate::reader::{At, Reader};
 use crate::tree::{Budget, Span, Tree};
 use crate::yaml::Unreadable;
-use crate::{codes, json, native, nodes_edges, yaml};
+use crate::{codes, json, kind, native, nodes_edges, yaml};
 
 /// A document that may be run.
 pub struct Document {
@@ -61,8 +61,7 @@ pub fn detect(path: &str, text: &[u8]) -> Result<SourceFormat, Fault> {
         path.rsplit('/').next().unwrap_or(path).rsplit_once('.').map_or("", |(_, extension)| extension);
     match extension.to_ascii_lowercase().as_str() {
         "yaml" | "yml" => Ok(SourceFormat::Yaml),
-        "json" if nodes_edges::looks_like(text) => Ok(SourceFormat::NodesEdges),
-        "json" => Ok(SourceFormat::Json),
+        "json" => Ok(kind::of_json(text)),
         _ => Err(Fault::error(codes::FORMAT, Place::root(), "the file's name does not say what it is")
             .hint("name it `….yaml`, `….yml` or `….json`")),
     }
@@ -95,6 +94,27 @@ pub fn read_within(
     let directory =
         if directory.is_empty() && !path.starts_with('/') { String::new() } else { format!("{directory}/") };
     Assembly { directory, budget, ..Assembly::default() }.run(name, bytes, resolve)
+}
+
+/// The places of a document that another reader understands, and its text: definitions of Conductor's.
+///
+/// # Errors
+/// It is no text, no JSON, or larger than a document may be.
+pub fn places(path: &str, bytes: &[u8]) -> Result<(Places, Arc<str>), Faults> {
+    let mut places = Places::default();
+    match Assembly::default().parse(path, bytes) {
+        Ok((tree, _)) => {
+            let text = tree.source().clone();
+            places.add_file("", path, tree);
+            Ok((places, text))
+        }
+        Err((Unreadable { mut fault, span }, text)) => {
+            fault.place = Place::root();
+            places.mark(fault.code, Place::root(), span);
+            places.add_file("", path, Tree::empty(text));
+            Err(Faults { faults: vec![fault], places })
+        }
+    }
 }
 
 /// Reads a document again from its record.
@@ -249,6 +269,15 @@ impl Assembly {
                 return None;
             }
         };
+        if format == SourceFormat::Conductor {
+            let message = "this is a definition of Conductor's, which is no part of a document";
+            self.faults.push(
+                Fault::error(codes::FORMAT, root, message)
+                    .hint("run it by itself (`partitur run FILE`), or give it to a server"),
+            );
+            self.places.add_file(prefix, &shown, tree);
+            return None;
+        }
         self.files.push(SourceFile { path: path.to_owned(), text: tree.source().clone() });
         let read = read_tree(&tree, path, prefix, format);
         for (code, place, span) in read.marks {

@@ -5,6 +5,8 @@
 //! remedy. [`Places`] knows where `tasks.report.needs[0]` stands, also for faults that others find.
 //! [`schema`] is the JSON Schema of native documents, made from the tables that the reader follows.
 //!
+//! Definitions of Conductor's are recognised by [`detect`] and read by `conductor`; [`places`] knows where they stand.
+//!
 //! Not here: files and directories (bytes come in, sub-flows through a callback), the meaning of expressions and of
 //! graphs: cycles, unknown references in `${…}` and races are found by others.
 //! Begin with `document.rs`; `tree.rs` is the text, `native/` the tables of keys, `shell.rs` the values in scripts.
@@ -17,6 +19,7 @@ mod document;
 mod flows;
 mod json;
 mod keys;
+mod kind;
 mod native;
 mod nodes_edges;
 mod places;
@@ -28,7 +31,7 @@ mod shell;
 mod tree;
 mod yaml;
 
-pub use document::{Document, Faults, definition_record, detect, read, read_record, read_within};
+pub use document::{Document, Faults, definition_record, detect, places, read, read_record, read_within};
 pub use places::{Location, Places};
 pub use render::render;
 pub use schema::{key_table, schema};

@@ -18,42 +18,6 @@ use crate::native;
 use crate::reader::{At, Reader};
 use crate::tree::{Form, Item};
 
-/// Whether a JSON text is a document of nodes and edges: which of the telling keys comes first at the top.
-pub(crate) fn looks_like(text: &[u8]) -> bool {
-    let (mut depth, mut at) = (0_u32, 0);
-    while at < text.len() {
-        match text[at] {
-            b'{' | b'[' => depth += 1,
-            b'}' | b']' => depth = depth.saturating_sub(1),
-            b'"' => {
-                let end = string_end(text, at);
-                match text.get(at + 1..end) {
-                    Some(b"nodes" | b"edges") if depth == 1 && is_key(text, end) => return true,
-                    Some(b"tasks") if depth == 1 && is_key(text, end) => return false,
-                    Some(_) | None => {}
-                }
-                at = end;
-            }
-            _ => {}
-        }
-        at += 1;
-    }
-    false
-}
-
-/// Where the closing quote of the string is that begins at `at`.
-fn string_end(text: &[u8], at: usize) -> usize {
-    let mut at = at + 1;
-    while at < text.len() && text[at] != b'"' {
-        at += if text[at] == b'\\' { 2 } else { 1 };
-    }
-    at
-}
-
-fn is_key(text: &[u8], quote: usize) -> bool {
-    text.get(quote + 1..).is_some_and(|rest| rest.trim_ascii_start().starts_with(b":"))
-}
-
 /// The document at the top.
 #[derive(Default)]
 struct Draft {
@@ -269,20 +233,5 @@ fn enter_ids(reader: &mut Reader<'_>, at: At<'_>) {
         let fault =
             Fault::error(codes::DUPLICATE_NODE, node.member("id", id).place(), message).label("given before");
         reader.fault(fault.hint("edges could not tell them apart: give each node an id of its own"));
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::looks_like;
-
-    #[test]
-    fn the_first_telling_key_at_the_top_decides() {
-        assert!(looks_like(br#"{"name": "tasks", "meta": {"tasks": 1}, "nodes": [], "edges": []}"#));
-        assert!(!looks_like(br#"{"inputs": {"nodes": "list"}, "tasks": {"nodes": {"run": "x"}}}"#));
-        assert!(!looks_like(br#"{"a": "\"nodes\":"}"#));
-        for broken in [&b""[..], b"{", b"{\"nodes", b"\"\\", b"[[\"nodes\":"] {
-            assert!(!looks_like(broken));
-        }
     }
 }

@@ -78,6 +78,21 @@ pub struct Definition {
     pub variables: TemplateTree,
     /// Describes the run that is started when this one has ended without success; see [`Flow::Wanted`].
     pub failure_flow: Option<TemplateTree>,
+    /// What a run's output must be. What its input must be is looked at before it is submitted.
+    pub output_schema: Option<Arc<str>>,
+    /// How many of its runs live at once.
+    pub run_limit: Option<RunLimit>,
+}
+
+/// How many runs of a definition live at once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunLimit {
+    /// Runs for which this comes to the same count together; it may name what a run is given.
+    pub key: Template,
+    /// So many.
+    pub runs: u32,
+    /// A run too many is refused, instead of waiting.
+    pub refuse: bool,
 }
 
 /// One input of a document.
@@ -284,6 +299,8 @@ pub struct Node {
     pub secrets: Vec<String>,
     /// The agent whose task it is.
     pub agent: Option<Template>,
+    /// What its input and output must be, in runs of a server.
+    pub schemas: Option<Box<Schemas>>,
     /// For people: one line.
     pub description: String,
     /// Where it is declared, as `tasks.report`.
@@ -323,9 +340,19 @@ impl Node {
             at_most_once: false,
             secrets: Vec::new(),
             agent: None,
+            schemas: None,
             description: String::new(),
         }
     }
+}
+
+/// What goes into a task and what comes out, as JSON Schemas.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Schemas {
+    /// The task begins only with such an input.
+    pub input: Option<Arc<str>>,
+    /// The task succeeds only with such an output.
+    pub output: Option<Arc<str>>,
 }
 
 /// What a task does.

@@ -60,6 +60,8 @@ pub enum Work {
         task_type: String,
         /// What the worker is given.
         input: Payload,
+        /// Which round this is, from 1: each [`ReportKind::Again`] is followed by another.
+        round: u32,
     },
 }
 
@@ -134,6 +136,13 @@ pub enum ReportKind {
     },
     /// It is over: nothing of it lives any more.
     Ended(Box<Ending>),
+    /// Nothing of it lives any more, and the task is not done: it has another round after a pause. No try is used up.
+    Again {
+        /// What there is to show so far.
+        output: Payload,
+        /// At least so long nobody has it.
+        pause: Duration,
+    },
 }
 
 /// How an attempt ended.
@@ -141,6 +150,8 @@ pub enum ReportKind {
 pub struct Ending {
     /// What it yielded, or why it failed. A stopped attempt reports the failure that its stopping caused.
     pub result: Result<Option<Payload>, TaskError>,
+    /// What there is to show of a failure.
+    pub shown: Option<Payload>,
     /// The result came from the cache.
     pub cached: bool,
     /// Where its output stands.
@@ -154,7 +165,14 @@ pub struct Ending {
 impl Ending {
     /// It succeeded with this output.
     pub fn success(output: Option<Payload>) -> Ending {
-        Ending { result: Ok(output), cached: false, log: None, usage: Usage::default(), span: None }
+        Ending {
+            result: Ok(output),
+            shown: None,
+            cached: false,
+            log: None,
+            usage: Usage::default(),
+            span: None,
+        }
     }
 
     /// It failed.

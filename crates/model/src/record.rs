@@ -253,6 +253,17 @@ pub struct Served {
     pub updated: Timestamp,
     /// When the first attempt became ready.
     pub first_ready: Timestamp,
+    /// What of it is being compared with its schema.
+    pub checking: Option<Checking>,
+}
+
+/// What of a task is compared with its schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Checking {
+    /// What it was given; it has not begun.
+    Input,
+    /// What it yields; it has succeeded if that is as it must be.
+    Output,
 }
 
 /// A branch or iteration.

@@ -8,10 +8,11 @@
 //! own writes [`helper_in_tests!`] once.
 //!
 //! Not here: what the values mean, and which parts of JavaScript need no helper (`expr` knows).
-//! Begin with [`Pool::submit`]; `pool/` is our side, `helper/` is the other, `frame.rs` is what they say to each other,
-//! `platform/` is all that is particular to Linux.
+//! Begin with [`Pool::submit`], or with [`Evaluator`] if the scripts are those of runs; `pool/` is our side, `helper/` the
+//! other, `frame.rs` is what they say to each other, `platform/` is all that is particular to Linux.
 
 mod error;
+mod evaluator;
 mod frame;
 mod helper;
 mod language;
@@ -20,6 +21,7 @@ mod pool;
 mod request;
 
 pub use error::{Place, ScriptError, Subject};
+pub use evaluator::Evaluator;
 pub use helper::{helper_main, maybe_become_helper};
 pub use language::{Language, UnknownLanguage};
 pub use pool::{Counters, Pool, Settings};

@@ -8,9 +8,9 @@ use partitur_engine::QueueName;
 use partitur_model::catalogue::Entry;
 use partitur_model::{TaskId, Timestamp};
 use partitur_runtime::Clock;
+use partitur_script::Evaluator;
 
 use crate::catalogue::Catalogue;
-use crate::evaluator::Evaluator;
 use crate::handle::Handle;
 use crate::programs::Programs;
 use crate::reads::Reads;

@@ -10,16 +10,12 @@
 pub mod app;
 pub mod catalogue;
 mod conductor_api;
-pub mod egress;
-pub mod evaluator;
 pub mod handle;
 pub mod health;
 mod http;
-mod http_task;
 mod native_api;
 mod node;
 pub mod programs;
-pub mod pushed;
 pub mod reads;
 mod resolve;
 mod server;

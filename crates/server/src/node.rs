@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use partitur_engine::{Answer, Effect, Input, ReplyTo};
 use partitur_model::change::BatchNo;
-use partitur_model::dispatch::{Ending, Report, ReportKind};
+use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::event::{Event, EventKind};
 use partitur_model::record::TaskError;
 use partitur_model::{RunId, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Options, Shard, ShardError};
 use partitur_store::{Reader, SqliteStore, StateDir, StoreError, Synchronous};
+use partitur_worker::calls::{Calls, Order};
 use tokio::sync::oneshot;
 
 use crate::app::Library;
 use crate::handle::{HandedOut, Handle, Message, NodeError, Request, Waiter, Watcher};
 use crate::health::Health;
-use crate::pushed::Pushed;
 use crate::reads::Reads;
 use crate::resolve::Question;
 
@@ -62,7 +62,7 @@ pub(crate) struct Running {
 pub(crate) fn start(
     state: &StateDir,
     library: Arc<Library>,
-    pushed: Pushed,
+    calls: Calls,
     read_threads: usize,
     health: Arc<Health>,
 ) -> Result<Running, OpenError> {
@@ -103,7 +103,7 @@ pub(crate) fn start(
         messages,
         library,
         reads: reads.clone(),
-        pushed,
+        calls,
         health,
         waiting: HashMap::new(),
         barriers: VecDeque::new(),
@@ -132,7 +132,7 @@ struct Node {
     messages: Sender<Message>,
     library: Arc<Library>,
     reads: Reads,
-    pushed: Pushed,
+    calls: Calls,
     health: Arc<Health>,
     waiting: HashMap<ReplyTo, Waiter>,
     /// Who waits for which batch.
@@ -276,9 +276,9 @@ impl Node {
 
     fn carry_out(&mut self, effect: Effect) {
         match effect {
-            Effect::Dispatch { dispatch, .. } => self.pushed.start(*dispatch, self.reporter()),
+            Effect::Dispatch { dispatch, .. } => self.execute(*dispatch),
             Effect::Stop(attempt) => {
-                self.pushed.stop(attempt);
+                self.calls.stop(attempt);
                 let error = TaskError::terminal("stopped", "stopped before it had ended");
                 let what = ReportKind::Ended(Box::new(Ending::failure(error)));
                 self.step(Input::Report(Report { attempt, what }));
@@ -286,7 +286,7 @@ impl Node {
             Effect::Evaluate { run, task, generation, language, source, input } => {
                 *self.evaluating.entry(run).or_default() += 1;
                 let messages = self.messages.clone();
-                self.library.evaluator.evaluate(run, &language, source, input, move |result| {
+                self.library.evaluator.evaluate(run.number(), &language, source, input, move |result| {
                     let input = Input::Evaluated { run, task, generation, result };
                     // Without a node nobody waits for it.
                     let _ = messages.send(Message::Input(input, None));
@@ -311,11 +311,22 @@ impl Node {
         }
     }
 
-    fn reporter(&self) -> impl Fn(Input) + Send + use<> {
-        let messages = self.messages.clone();
-        move |input| {
+    /// Work that is done here: calls over HTTP.
+    fn execute(&self, dispatch: Dispatch) {
+        let (attempt, messages) = (dispatch.attempt, self.messages.clone());
+        let tell = move |what| {
             // Without a node, the next start begins the attempt anew.
-            let _ = messages.send(Message::Input(input, None));
+            let _ = messages.send(Message::Input(Input::Report(Report { attempt, what }), None));
+        };
+        match dispatch.work {
+            Work::Remote { task_type, input, round } if Calls::makes(&task_type) => {
+                self.calls.start(Order { attempt, task_type, input, round }, tell);
+            }
+            Work::Remote { .. } | Work::Process(_) | Work::Http(_) | Work::AwaitFile { .. } => {
+                let message = "this server executes no tasks of native documents";
+                let error = TaskError::terminal("not-allowed", message);
+                tell(ReportKind::Ended(Box::new(Ending::failure(error))));
+            }
         }
     }
 
@@ -329,8 +340,10 @@ impl Node {
                 let _ = messages.send(Message::Barrier(sender));
                 let _ = durable.blocking_recv();
             };
-            let answer = question.answer(&library, reader, settled);
-            let _ = messages.send(Message::Input(answer, None));
+            let answers = messages.clone();
+            question.answer(&library, reader, settled, move |answer| {
+                let _ = answers.send(Message::Input(answer, None));
+            });
         });
         if let Err(error) = asked {
             let result = Err(TaskError::new("overloaded", error.to_string()));

@@ -6,16 +6,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use partitur_runtime::{Clock, ShardError};
+use partitur_script::Evaluator;
 use partitur_store::{HostLock, StateDir, StoreError};
+use partitur_worker::calls::Calls;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::app::{App, HandedQueues, Library};
-use crate::evaluator::Evaluator;
 use crate::health::Health;
 use crate::http::{connections, routes};
 use crate::node::{self, OpenError, Running};
-use crate::pushed::Pushed;
 use crate::settings::Settings;
 use crate::workers::Workers;
 
@@ -66,10 +66,11 @@ impl Server {
         listener.set_nonblocking(true).map_err(listen)?;
         // A file that may not grow is an error of writing, like a full disk, and nothing to die of.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
-        let (library, health) = (Arc::new(Library::new(Evaluator::new()?)), Arc::<Health>::default());
-        let pushed = Pushed::new(settings.egress());
+        let evaluator = Evaluator::default();
+        let (library, health) = (Arc::new(Library::new(evaluator.clone())), Arc::<Health>::default());
+        let calls = Calls::new(settings.egress(), evaluator);
         let Running { handle, reads, opened, ended } =
-            node::start(&state, library.clone(), pushed, settings.read_threads(), health)?;
+            node::start(&state, library.clone(), calls, settings.read_threads(), health)?;
         for damaged in &opened.quarantined {
             eprintln!("set aside: {}", damaged.reason);
         }

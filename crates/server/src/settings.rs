@@ -6,8 +6,8 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::egress::Egress;
 use crate::http::connections::Limits;
+use partitur_worker::calls::Egress;
 
 /// All settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -279,7 +279,7 @@ impl Settings {
             chosen => chosen == "true",
         };
         let allowed = self.value("egress_allow").split(',').map(str::trim).filter(|host| !host.is_empty());
-        Egress { inner, allowed: allowed.map(str::to_owned).collect() }
+        Egress { inner, allowed: allowed.map(str::to_owned).collect(), everywhere: false }
     }
 }
 

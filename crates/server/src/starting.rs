@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use partitur_conductor::Wanted;
-use partitur_conductor::wire::{StartWorkflowRequest, ValidationError};
+use partitur_conductor::wire::{StartWorkflowRequest, ValidationError, WorkflowDef};
 use partitur_engine::{Answer, Refusal, Submission};
-use partitur_model::RunId;
 use partitur_model::record::{RunOptions, ServerOptions};
+use partitur_model::{Payload, RunId};
+use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::handle::NodeError;
@@ -14,11 +15,11 @@ use crate::http::answer::Error;
 
 /// Starts a run; its id when that is durable.
 pub(crate) async fn start(app: &App, request: StartWorkflowRequest) -> Result<RunId, Error> {
-    started(app.handle.submit(submission(app, request)?).await)
+    started(app.handle.submit(submission(app, request).await?).await)
 }
 
 /// What is to be submitted for a request.
-pub(crate) fn submission(app: &App, request: StartWorkflowRequest) -> Result<Submission, Error> {
+pub(crate) async fn submission(app: &App, request: StartWorkflowRequest) -> Result<Submission, Error> {
     Error::if_any(partitur_conductor::check::start_request(&request, "startWorkflow.startWorkflowRequest"))?;
     if request.external_input_payload_storage_path.is_some() {
         let message = "inputs in an external storage are not supported: send the input itself";
@@ -26,7 +27,7 @@ pub(crate) fn submission(app: &App, request: StartWorkflowRequest) -> Result<Sub
             .expect_err("there is one"));
     }
     let creator = request.created_by.clone().unwrap_or_default();
-    submission_of(app, Wanted::from(request), creator)
+    submission_of(app, Wanted::from(request), creator).await
 }
 
 /// The run that a submission was answered with.
@@ -44,7 +45,7 @@ pub(crate) fn started(answer: Result<Answer, NodeError>) -> Result<RunId, Error>
     }
 }
 
-fn submission_of(app: &App, wanted: Wanted, creator: String) -> Result<Submission, Error> {
+async fn submission_of(app: &App, wanted: Wanted, creator: String) -> Result<Submission, Error> {
     let programs = &app.library.programs;
     let known = match &wanted.definition {
         Some(def) => programs.inline(def)?,
@@ -59,15 +60,35 @@ fn submission_of(app: &App, wanted: Wanted, creator: String) -> Result<Submissio
         creator,
         event: None,
     };
+    let input = known.def.filled_input(&wanted.input);
+    check_input(app, &known.def, &input).await?;
     Ok(Submission {
         program: known.program.clone(),
         definition: known.record.clone(),
-        input: known.def.filled_input(&wanted.input),
+        input,
         options: RunOptions { server: Some(Arc::new(options)), ..RunOptions::default() },
         random: random(),
         expected: Vec::new(),
         reply: None,
     })
+}
+
+/// Compares an input with the schema that its definition has for it.
+async fn check_input(app: &App, def: &WorkflowDef, input: &Payload) -> Result<(), Error> {
+    let Some(schema) = def.wanted_input() else { return Ok(()) };
+    let (sender, verdict) = oneshot::channel();
+    app.library.evaluator.evaluate(0, "schema", schema, input.clone(), |verdict| {
+        // Whoever asked may have gone.
+        let _ = sender.send(verdict);
+    });
+    match verdict.await {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(error)) => {
+            let message = format!("the input is not as `{}` wants it: {}", def.name, error.message);
+            Err(Error::if_any(vec![ValidationError::new("input", message)]).expect_err("there is one"))
+        }
+        Err(_) => Err(NodeError::Stopping.into()),
+    }
 }
 
 /// Bits that nobody can guess.

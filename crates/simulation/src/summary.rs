@@ -160,6 +160,7 @@ pub fn input_name(input: &Input) -> &'static str {
             ReportKind::Progress { .. } => "progress",
             ReportKind::Ended(ending) if ending.result.is_ok() => "success",
             ReportKind::Ended(_) => "failure",
+            ReportKind::Again { .. } => "again",
         },
         Input::Command { command, .. } => match command {
             Command::Pause => "pause",

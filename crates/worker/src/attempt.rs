@@ -31,6 +31,8 @@ pub(crate) enum Doing {
     AwaitFile(AwaitFile),
     /// A call, on the thread for calls.
     Http,
+    /// A call of a definition of Conductor's, on the thread of those.
+    Call,
     /// An earlier result is looked for, on the thread of the cache.
     Searching,
 }
@@ -84,7 +86,7 @@ impl Attempt {
                 process.next_wake().into_iter().chain(process.sink.throttle.due()).min()
             }
             Doing::AwaitFile(wait) => Some(wait.next_look()),
-            Doing::Http | Doing::Searching => None,
+            Doing::Http | Doing::Call | Doing::Searching => None,
         };
         doing.into_iter().chain(self.beat.as_ref().map(|beat| beat.next)).min()
     }
@@ -98,7 +100,7 @@ impl Attempt {
         let ending = match &mut self.doing {
             Doing::Process(process) => process.on_time(now, desk),
             Doing::AwaitFile(wait) => wait.on_time(now),
-            Doing::Http | Doing::Searching => None,
+            Doing::Http | Doing::Call | Doing::Searching => None,
         };
         self.pass_on_words(now, desk.events);
         ending
@@ -119,7 +121,7 @@ impl Attempt {
     fn throttle(&mut self) -> Option<&mut Throttle> {
         match &mut self.doing {
             Doing::Process(process) => Some(&mut process.sink.throttle),
-            Doing::AwaitFile(_) | Doing::Http | Doing::Searching => None,
+            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching => None,
         }
     }
 

@@ -15,6 +15,7 @@ use partitur_model::{AttemptId, Payload, RunId};
 use crate::attempt::{Attempt, Desk, Doing, Keep};
 use crate::await_file::AwaitFile;
 use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Inputs, Lookup, Success};
+use crate::calls::{Calls, Order};
 use crate::http::HttpThread;
 use crate::inbox::{Inbox, Letter};
 use crate::log::Stream;
@@ -25,7 +26,7 @@ use crate::run::{Run, RunContext};
 use crate::sink::{Outlets, Sink, now};
 
 /// What may be chosen about an executor.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// So many bytes of an attempt's output are kept; the rest is read and dropped, and a note says so.
     pub output_bytes_max: u64,
@@ -35,6 +36,8 @@ pub struct Options {
     pub drain: Duration,
     /// Where results are cached; nowhere if `None`, and then nothing is taken from a cache.
     pub cache: Option<CacheOptions>,
+    /// What makes the calls of Conductor's definitions; without it they are refused.
+    pub calls: Option<Calls>,
 }
 
 impl Default for Options {
@@ -44,6 +47,7 @@ impl Default for Options {
             grace: Duration::from_secs(5),
             drain: Duration::from_millis(100),
             cache: None,
+            calls: None,
         }
     }
 }
@@ -120,6 +124,8 @@ const SCRATCH_BYTES: usize = 64 << 10;
 const WAKER: u64 = 0;
 const DIRS: u64 = 1;
 const INBOX: u64 = 2;
+
+const CALL_STOPPED: &str = "stopped while the call was under way: whether it had an effect is not known";
 
 impl LocalExecutor {
     /// An executor without work.
@@ -282,10 +288,22 @@ impl LocalExecutor {
                 http.make(serial, dispatch.attempt, call.clone());
                 Ok(Doing::Http)
             }
-            Work::Remote { task_type, .. } => {
-                let message = format!("no worker on this machine does tasks of type `{task_type}`");
-                Err(TaskError::terminal("start-unsupported", message))
-            }
+            Work::Remote { task_type, input, round } => match &self.options.calls {
+                Some(calls) if Calls::makes(task_type) => {
+                    let (task_type, input) = (task_type.clone(), input.clone());
+                    let order = Order { attempt: dispatch.attempt, task_type, input, round: *round };
+                    let mailbox = self.inbox.mailbox.clone();
+                    calls.start(order, move |what| mailbox.send(Letter::Called { serial, what }));
+                    Ok(Doing::Call)
+                }
+                Some(_) | None => {
+                    let message = format!(
+                        "tasks of type `{task_type}` need a worker, and none can reach this process: \
+                         run it on a server (`partitur server`)"
+                    );
+                    Err(TaskError::terminal("no-worker", message))
+                }
+            },
         }
     }
 
@@ -318,7 +336,11 @@ impl LocalExecutor {
             Doing::Searching => stopped("stopped before it began"),
             Doing::Http => {
                 self.http.iter().for_each(|http| http.abort(serial));
-                stopped("stopped while the call was under way: whether it had an effect is not known")
+                stopped(CALL_STOPPED)
+            }
+            Doing::Call => {
+                self.options.calls.iter().for_each(|calls| calls.stop(attempt.id));
+                stopped(CALL_STOPPED)
             }
         };
         match ending {
@@ -420,7 +442,7 @@ impl LocalExecutor {
             self.with(serial, |attempt, desk| {
                 let ending = match &mut attempt.doing {
                     Doing::Process(process) => process.on_ready(source, desk),
-                    Doing::AwaitFile(_) | Doing::Http | Doing::Searching => None,
+                    Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching => None,
                 };
                 attempt.pass_on_words(Instant::now(), desk.events);
                 ending
@@ -431,9 +453,9 @@ impl LocalExecutor {
     /// A helper thread has something to say; of attempts that are over by now nobody wants to know.
     fn on_letter(&mut self, letter: Letter) {
         match letter {
-            Letter::Called { serial, ending } => {
+            Letter::Called { serial, what } => {
                 if self.attempts.contains_key(&serial) {
-                    self.end(serial, *ending);
+                    self.is_called(serial, what);
                 }
             }
             Letter::Searched { serial, found } => {
@@ -448,6 +470,19 @@ impl LocalExecutor {
                     }
                 }
             }
+        }
+    }
+
+    /// A call is over; the task may go on with another one after a pause.
+    fn is_called(&mut self, serial: u64, what: ReportKind) {
+        match what {
+            ReportKind::Ended(ending) => self.end(serial, *ending),
+            ReportKind::Again { .. } => {
+                let attempt = self.forget(serial);
+                self.report(attempt.id, what);
+                self.leave(attempt.id.run);
+            }
+            ReportKind::Alive | ReportKind::Progress { .. } => {}
         }
     }
 
@@ -471,7 +506,7 @@ impl LocalExecutor {
         };
         let truncated = match &attempt.doing {
             Doing::Process(process) => process.sink.is_truncated(),
-            Doing::AwaitFile(_) | Doing::Http | Doing::Searching => false,
+            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching => false,
         };
         let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
         if truncated || run.log.flush().is_err() {
@@ -567,16 +602,26 @@ impl LocalExecutor {
     }
 
     fn end(&mut self, serial: u64, ending: Ending) {
+        let attempt = self.forget(serial);
+        self.keep(&attempt, &ending);
+        let ending = Ending { span: Some((attempt.started, now())), ..ending };
+        self.report(attempt.id, ReportKind::Ended(Box::new(ending)));
+        self.leave(attempt.id.run);
+    }
+
+    /// An attempt lives no longer.
+    fn forget(&mut self, serial: u64) -> Attempt {
         let mut attempt = self.attempts.remove(&serial).expect("only a living attempt ends");
         attempt.pass_on_last_word(&mut self.events);
         self.serials.remove(&attempt.id);
         self.births.remove(&serial);
-        self.keep(&attempt, &ending);
-        let ending = Ending { span: Some((attempt.started, now())), ..ending };
-        self.report(attempt.id, ReportKind::Ended(Box::new(ending)));
-        let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
-        run.live -= 1;
-        self.forget_run_if_left(attempt.id.run);
+        attempt
+    }
+
+    /// One attempt fewer lives of this run.
+    fn leave(&mut self, run: RunId) {
+        self.runs.get_mut(&run).expect("a run outlives its attempts").live -= 1;
+        self.forget_run_if_left(run);
     }
 
     fn forget_run_if_left(&mut self, id: RunId) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use partitur_model::dispatch::{Ending, HttpCall};
+use partitur_model::dispatch::{Ending, HttpCall, ReportKind};
 use partitur_model::record::TaskError;
 use partitur_model::{AttemptId, Payload};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
@@ -88,7 +88,7 @@ async fn serve(mut orders: UnboundedReceiver<Order>, mailbox: &Mailbox) {
                             Ok(output) => Ending::success(Some(output)),
                             Err(error) => Ending::failure(error),
                         };
-                        mailbox.send(Letter::Called { serial, ending: Box::new(ending) });
+                        mailbox.send(Letter::Called { serial, what: ReportKind::Ended(Box::new(ending)) });
                     });
                     running.insert(serial, task.abort_handle());
                 }
@@ -104,7 +104,8 @@ fn fail_all(mut orders: UnboundedReceiver<Order>, mailbox: &Mailbox, why: &str) 
     while let Some(order) = orders.blocking_recv() {
         if let Order::Make { serial, .. } = order {
             let error = TaskError::new("http-client", format!("no HTTP call can be made here: {why}"));
-            mailbox.send(Letter::Called { serial, ending: Box::new(Ending::failure(error)) });
+            let what = ReportKind::Ended(Box::new(Ending::failure(error)));
+            mailbox.send(Letter::Called { serial, what });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-use partitur_model::dispatch::Ending;
+use partitur_model::dispatch::ReportKind;
 
 use crate::cache::Lookup;
 use crate::platform::Waker;
@@ -11,7 +11,7 @@ use crate::platform::Waker;
 #[derive(Debug)]
 pub(crate) enum Letter {
     /// A call is over.
-    Called { serial: u64, ending: Box<Ending> },
+    Called { serial: u64, what: ReportKind },
     /// The cache has been searched.
     Searched { serial: u64, found: Lookup },
 }

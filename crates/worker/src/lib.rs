@@ -7,11 +7,13 @@
 //!
 //! Not here: what may start, what follows from an end, retries, locks, rows. `engine` decides that, `runtime` commits
 //! it. All that is particular to the operating system is in `platform`.
-//! Begin with [`LocalExecutor`]; `process` is the life of a process, [`log`] what becomes of its output.
+//! Begin with [`LocalExecutor`]; `process` is the life of a process, [`log`] what becomes of its output, [`calls`] what
+//! definitions of Conductor call over HTTP.
 
 mod attempt;
 mod await_file;
 mod cache;
+pub mod calls;
 mod capture;
 mod environment;
 mod executor;

@@ -23,7 +23,7 @@ use crate::shape::Shape;
   partitur check flow.yaml --deny-warnings     # for a pipeline
   partitur check flow.yaml --json | jq '.faults[].code'")]
 pub struct Check {
-    /// The document: native YAML or JSON, or nodes and edges
+    /// The document: native YAML or JSON, nodes and edges, or a definition of Conductor's
     file: PathBuf,
     /// As JSON on standard output
     #[arg(long)]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use partitur::host::{Loaded, Scheduler, Session, Settings, environment};
 use partitur_api::{OnFailure, Submit};
 use partitur_model::Payload;
-use partitur_model::record::{RunOutcome, RunRecord, RunState};
+use partitur_model::record::{RunOutcome, RunRecord, RunState, SourceFormat};
 use partitur_store::{Reader, RunFilter};
 
 use crate::document;
@@ -31,7 +31,7 @@ use crate::settings::{Global, make_state, open_reader};
 
 Ctrl-C cancels gently; twice kills at once. After a crash, the same command goes on.")]
 pub struct Run {
-    /// The document: native YAML or JSON, or nodes and edges
+    /// The document: native YAML or JSON, nodes and edges, or a definition of Conductor's
     file: PathBuf,
     /// Only these tasks and what they need
     targets: Vec<String>,
@@ -98,7 +98,14 @@ impl Run {
         // Kept until the process ends: giving a large document back piece by piece would take milliseconds.
         let loaded: &'static Loaded = Box::leak(Box::new(document::open(&self.file, global.color)?));
         let definition = loaded.document.definition.clone();
+        self.refuse_targets(loaded)?;
         let input = document::inputs(&definition, self.input_file.as_deref(), &self.inputs, &self.targets)?;
+        loaded.check_input(&input).map_err(|why| {
+            Failure::usage(
+                format!("the inputs are not as `inputSchema` wants them: {why}"),
+                "give others with `--input NAME=VALUE`",
+            )
+        })?;
         let state = global.state_for(&loaded.dir);
         if self.dry_run {
             let at_once = self.at_once(loaded);
@@ -127,6 +134,19 @@ impl Run {
             colour: global.color,
         }
         .follow(&mut session)
+    }
+
+    /// What a definition of Conductor's leads to follows from its sequence: no part of it can be wanted alone.
+    fn refuse_targets(&self, loaded: &Loaded) -> Result<(), Failure> {
+        match loaded.document.format {
+            SourceFormat::Conductor if !self.targets.is_empty() => Err(Failure::usage(
+                "a definition of Conductor's has no targets",
+                format!("run it as a whole: `partitur run {}`", self.file.display()),
+            )),
+            SourceFormat::Conductor | SourceFormat::Yaml | SourceFormat::Json | SourceFormat::NodesEdges => {
+                Ok(())
+            }
+        }
     }
 
     /// How many tasks of the run live at once.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use partitur::host::{Session, Settings};
 use partitur_api::outcome_name;
 use partitur_model::definition::{Kind, Node, Scope};
-use partitur_model::record::{TaskOutcome, TaskRecord, TaskState, UndoState};
+use partitur_model::record::{RunRecord, TaskOutcome, TaskRecord, TaskState, UndoState};
 use partitur_model::unit::format_timestamp;
 use partitur_model::{TaskSeq, Timestamp};
 use partitur_report::{Performance, Watch, short};
@@ -167,15 +167,18 @@ fn scope_lines(
         }
         let child = task.child.and_then(|id| records.children.iter().find(|child| child.run.id == id));
         if let Some(child) = child {
-            lines.push(
-                Line::new().add(
-                    Paint::Dim,
-                    format!("{indent}sub-run {} of {}", child.run.id.number(), child.run.flow),
-                ),
-            );
+            lines.push(Line::new().add(
+                Paint::Dim,
+                format!("{indent}sub-run {} of {}", child.run.id.number(), flow_name(&child.run)),
+            ));
             lines.extend(tree(child, depth + 1));
         }
     }
+}
+
+/// What a sub-run executes: a flow of its document, or a definition of its own.
+fn flow_name(run: &RunRecord) -> &str {
+    if run.flow.is_empty() { &run.name } else { &run.flow }
 }
 
 /// `invoices` of `invoices[de]`: a part that is all there is to its list.

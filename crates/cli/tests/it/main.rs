@@ -1,6 +1,7 @@
 //! The binary on real runs.
 
 mod check;
+mod conductor;
 mod crash;
 mod page;
 mod pty;

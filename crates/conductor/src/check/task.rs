@@ -1,5 +1,6 @@
 //! What each type of task needs.
 
+use partitur_model::Payload;
 use partitur_model::unit::{parse_wait_duration, parse_wait_until};
 
 use super::NAME_MAX;
@@ -19,7 +20,7 @@ pub fn task(task: &WorkflowTask, path: &str, faults: &mut Vec<ValidationError>) 
         TaskType::ForkJoin => check.fork(),
         TaskType::ForkJoinDynamic => check.dynamic_fork(),
         TaskType::Http => check.http(),
-        TaskType::HttpPoll => check.http(),
+        TaskType::HttpPoll => check.http_poll(),
         TaskType::Terminate => check.terminate(),
         TaskType::SubWorkflow => check.sub_workflow(),
         TaskType::JsonJqTransform => check.jq(),
@@ -38,6 +39,9 @@ pub fn task(task: &WorkflowTask, path: &str, faults: &mut Vec<ValidationError>) 
         | TaskType::Noop => {}
     }
 }
+
+/// Of HTTP_POLL.
+const CONDITION: &str = "terminationCondition";
 
 struct Check<'a> {
     task: &'a WorkflowTask,
@@ -163,6 +167,21 @@ impl Check<'_> {
         };
         if !has("http_request") && !has("uri") {
             self.for_task("inputParameters.http_request or inputParameters.uri field is required");
+        }
+    }
+
+    fn http_poll(&mut self) {
+        self.http();
+        let template = self.task.task_definition.as_ref().map(|def| &def.input_template.0);
+        let within = |input: &Payload| {
+            input.member(CONDITION).is_some()
+                || input.member("http_request").is_some_and(|request| {
+                    // What only a value says is known when the task begins.
+                    json::text(&request).is_some() || request.member(CONDITION).is_some()
+                })
+        };
+        if !within(&self.task.input_parameters.0) && !template.is_some_and(within) {
+            self.for_task("terminationCondition field is required");
         }
     }
 

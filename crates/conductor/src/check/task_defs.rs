@@ -1,7 +1,7 @@
 //! What registering a task definition checks.
 
 use super::NAME_MAX;
-use super::workflow::under;
+use super::workflow::{schemas, under};
 use crate::wire::{TaskDef, ValidationError};
 
 /// All faults of a task definition. Paths begin with `prefix`: `registerTaskDef.arg0[0]`.
@@ -15,6 +15,9 @@ pub fn task_def(def: &TaskDef, prefix: &str) -> Vec<ValidationError> {
     }
     minima(def, &mut faults);
     spans(def, &mut faults);
+    if def.enforce_schema {
+        schemas([("inputSchema", &def.input_schema), ("outputSchema", &def.output_schema)], &mut faults);
+    }
     under(prefix, faults)
 }
 

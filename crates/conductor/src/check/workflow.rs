@@ -1,7 +1,7 @@
 //! What is checked when something is registered, started or reported.
 
 use super::{NAME_MAX, expressions, tasks};
-use crate::wire::{EventHandler, StartWorkflowRequest, TaskResult, ValidationError, WorkflowDef};
+use crate::wire::{EventHandler, SchemaDef, StartWorkflowRequest, TaskResult, ValidationError, WorkflowDef};
 
 /// All faults of a workflow definition. Paths begin with `prefix`, by which clients know the request:
 /// `registerWorkflowDef.arg0`, `updateWorkflowDef.arg0[3]`.
@@ -20,9 +20,20 @@ pub fn workflow(def: &WorkflowDef, prefix: &str) -> Vec<ValidationError> {
     if def.tasks.is_empty() {
         faults.push(ValidationError::new("tasks", "WorkflowTask list cannot be empty"));
     }
+    if def.enforce_schema {
+        schemas([("inputSchema", &def.input_schema), ("outputSchema", &def.output_schema)], &mut faults);
+    }
     faults.extend(tasks(&def.tasks));
     expressions::expressions(&def.tasks, &mut faults);
     under(prefix, faults)
+}
+
+/// The faults of schemas that are obeyed.
+pub(super) fn schemas(named: [(&str, &Option<SchemaDef>); 2], faults: &mut Vec<ValidationError>) {
+    for (name, schema) in named {
+        let fault = schema.as_ref().and_then(SchemaDef::fault);
+        faults.extend(fault.map(|message| ValidationError::new(name, message)));
+    }
 }
 
 /// All faults of a request to start a run.

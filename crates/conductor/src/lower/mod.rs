@@ -86,6 +86,7 @@ fn node(task: &WorkflowTask, kind: Kind, input: Payload, place: &str) -> Node {
         timeouts: policy::timeouts(&def),
         on_timeout: policy::on_timeout(&def),
         delay: policy::seconds(task.start_delay),
+        schemas: policy::schemas(&task.task_type(), &def),
         description: task.description.clone().unwrap_or_default(),
         ..Node::at(&task.task_reference_name, Place(place.to_owned()))
     }

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use partitur_model::definition::{Backoff, OnTimeout, RemoteLimits, Retry, Timeouts};
+use partitur_model::definition::{Backoff, OnTimeout, RemoteLimits, Retry, Schemas, Timeouts};
 
 use crate::TaskType;
-use crate::wire::{RetryLogic, TaskDef, TimeoutPolicy, WorkflowTask};
+use crate::wire::{RetryLogic, SchemaDef, TaskDef, TimeoutPolicy, WorkflowTask};
 
 /// Conductor counts seconds in 32 bits; no pause is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(i32::MAX as u64);
@@ -84,6 +84,40 @@ pub fn on_timeout(def: &TaskDef) -> OnTimeout {
         TimeoutPolicy::TimeOutWf => OnTimeout::EndRun,
         TimeoutPolicy::AlertOnly => OnTimeout::Tell,
     }
+}
+
+/// What goes in and what comes out, if the definition wants its schemas obeyed. What a task only arranges has none.
+pub fn schemas(kind: &TaskType, def: &TaskDef) -> Option<Box<Schemas>> {
+    let does_something = match kind {
+        TaskType::Simple
+        | TaskType::Custom(_)
+        | TaskType::Http
+        | TaskType::HttpPoll
+        | TaskType::Inline
+        | TaskType::Lambda
+        | TaskType::JsonJqTransform
+        | TaskType::Wait
+        | TaskType::Human
+        | TaskType::Yield => true,
+        TaskType::Decision
+        | TaskType::Switch
+        | TaskType::ForkJoin
+        | TaskType::ForkJoinDynamic
+        | TaskType::Join
+        | TaskType::ExclusiveJoin
+        | TaskType::DoWhile
+        | TaskType::Dynamic
+        | TaskType::SubWorkflow
+        | TaskType::StartWorkflow
+        | TaskType::Terminate
+        | TaskType::SetVariable
+        | TaskType::Noop
+        | TaskType::Absent(_) => false,
+    };
+    let source = |schema: &Option<SchemaDef>| schema.as_ref().and_then(SchemaDef::source);
+    let schemas = Schemas { input: source(&def.input_schema), output: source(&def.output_schema) };
+    let wanted = def.enforce_schema && does_something && schemas != Schemas::default();
+    wanted.then(|| Box::new(schemas))
 }
 
 /// How many at once and how many in a span, over all runs.

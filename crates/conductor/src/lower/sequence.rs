@@ -102,8 +102,8 @@ impl Graph {
 /// The node of a task that is one node.
 fn single(lowering: &Lowering<'_>, task: &WorkflowTask, place: &str) -> Node {
     match task.task_type() {
-        TaskType::Simple => simple::worker_task(task, &task.name, place),
-        TaskType::Custom(queue) => simple::worker_task(task, &queue, place),
+        TaskType::Simple => simple::worker_task(lowering, task, &task.name, place),
+        TaskType::Custom(queue) => simple::worker_task(lowering, task, &queue, place),
         TaskType::Http => http::call(task, "HTTP", place),
         TaskType::HttpPoll => http::call(task, "HTTP_POLL", place),
         TaskType::Inline => script::inline(task, place),

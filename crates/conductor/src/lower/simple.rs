@@ -2,20 +2,20 @@
 
 use partitur_model::definition::{Kind, Node, Remote, TemplateTree};
 
-use super::{input, node, policy};
+use super::{Lowering, input, node, policy};
 use crate::freeze::task_def_of;
 use crate::json;
 use crate::wire::WorkflowTask;
 
 /// Work for the workers of a queue.
-pub fn worker_task(task: &WorkflowTask, queue: &str, place: &str) -> Node {
+pub fn worker_task(lowering: &Lowering<'_>, task: &WorkflowTask, queue: &str, place: &str) -> Node {
     let input = input(task);
     let remote = Remote {
         task_type: queue.to_owned(),
         input: TemplateTree(input.clone()),
         input_template: None,
         limits: policy::limits(&task_def_of(task)),
-        pushed: false,
+        pushed: !lowering.defs.has_workers(),
         // Only system tasks go on after they are reported done.
         async_complete: false,
     };

@@ -1,11 +1,13 @@
 //! The workflow itself: its output, variables, time and what follows a failure.
 
 use partitur_model::Payload;
-use partitur_model::definition::{Definition, Dialect, OnFailure, Scope, TemplateTree};
+use partitur_model::definition::{
+    Definition, Dialect, InputSpec, OnFailure, RunLimit, Scope, Template, TemplateTree,
+};
 
 use crate::json;
 use crate::lower::{policy, shielded};
-use crate::wire::{WorkflowDef, WorkflowTimeoutPolicy};
+use crate::wire::{RateLimitPolicy, SchemaDef, WorkflowDef, WorkflowTimeoutPolicy};
 
 /// The definition around a graph.
 pub fn definition(def: &WorkflowDef, root: Scope) -> Definition {
@@ -14,6 +16,7 @@ pub fn definition(def: &WorkflowDef, root: Scope) -> Definition {
         name: def.name.clone(),
         description: def.description.clone().unwrap_or_default(),
         dialect: Dialect::Conductor,
+        inputs: inputs(&def.input_template.0),
         output: (!output.is_empty()).then(|| TemplateTree(output.0.clone())),
         root,
         on_failure: OnFailure::FailFast,
@@ -21,6 +24,8 @@ pub fn definition(def: &WorkflowDef, root: Scope) -> Definition {
             WorkflowTimeoutPolicy::TimeOutWf => policy::seconds(def.timeout_seconds),
             WorkflowTimeoutPolicy::AlertOnly => None,
         },
+        run_limit: run_limit(def),
+        output_schema: def.output_schema.as_ref().filter(|_| def.enforce_schema).and_then(SchemaDef::source),
         variables: TemplateTree(shielded(&def.variables.0)),
         failure_flow: def
             .failure_workflow
@@ -29,6 +34,24 @@ pub fn definition(def: &WorkflowDef, root: Scope) -> Definition {
             .map(|name| failure(def, name)),
         ..Definition::default()
     }
+}
+
+/// How many runs live at once. Without a key all runs of the workflow count together.
+fn run_limit(def: &WorkflowDef) -> Option<RunLimit> {
+    let config = def.rate_limit_config.as_ref()?;
+    let runs = u32::try_from(config.concurrent_exec_limit).ok().filter(|&runs| runs > 0)?;
+    let key = Template(config.rate_limit_key.clone().unwrap_or_default());
+    Some(RunLimit { key, runs, refuse: config.policy == RateLimitPolicy::Reject })
+}
+
+/// What a run's input is filled with.
+fn inputs(template: &Payload) -> Vec<InputSpec> {
+    let input = |(name, default): (std::sync::Arc<str>, Payload)| InputSpec {
+        name: name.to_string(),
+        default: Some(default),
+        ..InputSpec::default()
+    };
+    template.entries().unwrap_or_default().into_iter().map(input).collect()
 }
 
 /// The description of the run that follows a failure. A name that begins with `$` is that of an input: the third part

@@ -31,6 +31,7 @@ pub fn task_status(task: &TaskRecord, kind: &TaskType, optional: bool) -> TaskSt
         return TaskStatus::Completed;
     }
     match task.state {
+        TaskState::Ready | TaskState::Backoff { .. } if has_had_a_round(task, kind) => TaskStatus::InProgress,
         TaskState::Blocked | TaskState::Ready | TaskState::Backoff { .. } => TaskStatus::Scheduled,
         TaskState::Running { .. }
         | TaskState::Stopping { .. }
@@ -68,6 +69,11 @@ fn ended(task: &TaskRecord, outcome: TaskOutcome, kind: &TaskType, optional: boo
 
 fn is_fork(kind: &TaskType) -> bool {
     *kind == TaskType::ForkJoinDynamic
+}
+
+/// Whether it is between two rounds: only a worker gives its task back to the queue.
+fn has_had_a_round(task: &TaskRecord, kind: &TaskType) -> bool {
+    *kind == TaskType::HttpPoll && task.served.as_ref().is_some_and(|served| served.polls > 0)
 }
 
 fn has_begun(task: &TaskRecord) -> bool {

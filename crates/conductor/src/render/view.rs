@@ -103,8 +103,8 @@ impl<'a> RunView<'a> {
         task::write(task, template, &shown, task::options(self.run), out);
     }
 
-    /// A value without what nobody is shown.
-    pub(super) fn masked<'p>(&self, payload: &'p Payload) -> Cow<'p, Payload> {
+    /// A value of the run without what nobody is shown (`maskedFields`).
+    pub fn masked<'p>(&self, payload: &'p Payload) -> Cow<'p, Payload> {
         masked(payload, &self.renderer.def.masked_fields)
     }
 

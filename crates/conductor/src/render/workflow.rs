@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use partitur_model::record::Parent;
+use partitur_model::record::{Parent, RunState};
 use partitur_model::{Payload, TaskId, Timestamp};
 
 use super::object::Object;
@@ -54,7 +54,7 @@ impl RunView<'_> {
             "idempotencyKey",
             options.and_then(|options| Some(options.idempotency.as_ref()?.0.as_str())),
         );
-        object.truth("rateLimited", false);
+        object.truth("rateLimited", self.is_rate_limited());
         object.time("startTime", Some(run.created));
         object.text("workflowName", &self.renderer.def.name);
         object.number("workflowVersion", u64::from(self.version()));
@@ -109,6 +109,12 @@ impl RunView<'_> {
             .iter()
             .flat_map(|task| [task.served.as_ref().map(|served| served.updated), task.ended]);
         run.into_iter().chain(tasks).flatten().max().unwrap_or_default()
+    }
+
+    /// Whether it waits until others of its definition have ended.
+    fn is_rate_limited(&self) -> bool {
+        let limits = self.renderer.def.rate_limit_config.is_some();
+        limits && self.run.state == RunState::Running && self.tasks().next().is_none()
     }
 
     pub(super) fn version(&self) -> u32 {

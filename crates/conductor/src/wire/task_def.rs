@@ -1,5 +1,7 @@
 //! Task definitions: how often a task is tried, how long it may take, how many at once.
 
+use std::sync::Arc;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -213,6 +215,28 @@ pub struct SchemaDef {
     /// Not used by anything.
     #[serde(deserialize_with = "some_truth", skip_serializing_if = "Option::is_none")]
     pub short: Option<bool>,
+}
+
+impl SchemaDef {
+    /// What is wrong with it for whoever obeys it.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        match (self.kind, &self.data, &self.external_ref) {
+            (SchemaKind::Avro | SchemaKind::Protobuf, _, _) => {
+                Some("only schemas of type JSON are enforced; set enforceSchema to false, or use JSON")
+            }
+            (SchemaKind::Json, Some(Json(data)), _) if !data.is_null() => None,
+            (SchemaKind::Json, _, Some(_)) => {
+                Some("schemas elsewhere (externalRef) are not fetched; give the schema as `data`")
+            }
+            (SchemaKind::Json, _, None) => Some("there is no registry of schemas; give the schema as `data`"),
+        }
+    }
+
+    /// Its text, if it is obeyed.
+    pub(crate) fn source(&self) -> Option<Arc<str>> {
+        let data = self.data.as_ref().filter(|_| self.fault().is_none())?;
+        Some(data.0.render().into())
+    }
 }
 
 /// Languages of schemas.

@@ -1,5 +1,7 @@
 //! Workflow definitions.
 
+use std::sync::Arc;
+
 use partitur_model::Payload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -150,6 +152,13 @@ impl WorkflowDef {
     }
 }
 
+impl WorkflowDef {
+    /// What a run's input must be, if the definition wants that obeyed: a JSON Schema.
+    pub fn wanted_input(&self) -> Option<Arc<str>> {
+        self.input_schema.as_ref().filter(|_| self.enforce_schema).and_then(SchemaDef::source)
+    }
+}
+
 /// What follows when a run takes too long.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
@@ -169,7 +178,7 @@ pub struct RateLimitConfig {
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub rate_limit_key: Option<String>,
     /// So many.
-    #[serde(deserialize_with = "whole")]
+    #[serde(deserialize_with = "whole", alias = "concurrentExecutionLimit")]
     pub concurrent_exec_limit: i64,
     /// What happens to a run too many.
     #[serde(deserialize_with = "or_default")]

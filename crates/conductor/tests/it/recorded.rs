@@ -207,6 +207,7 @@ fn row(task: &Value, answer: &Value, seqs: &HashMap<&str, TaskSeq>) -> TaskRecor
             retries: number(&task["retryCount"]),
             superseded: task["retried"].as_bool().unwrap(),
             skipped_by_hand: status == "SKIPPED",
+            checking: None,
             worker: some_text(&task["workerId"]).map(Into::into),
             domain: some_text(&task["domain"]).map(Into::into),
             polls: number(&task["pollCount"]),

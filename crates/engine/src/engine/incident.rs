@@ -167,7 +167,7 @@ impl Engine {
     /// A worker speaks about an attempt of a run that is set aside.
     pub(super) fn heard_of(&mut self, report: &Report) {
         match report.what {
-            ReportKind::Ended(_) => self.is_dead(report.attempt),
+            ReportKind::Ended(_) | ReportKind::Again { .. } => self.is_dead(report.attempt),
             ReportKind::Alive | ReportKind::Progress { .. } => {}
         }
     }

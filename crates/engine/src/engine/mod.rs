@@ -27,6 +27,7 @@ use crate::polls::{Polls, offers};
 use crate::program::Program;
 use crate::recovery::BadRows;
 use crate::run::Run;
+use crate::schema::THE_RUN;
 use crate::timers::Timers;
 use crate::turns::{STRETCH, Turns};
 use crate::update::Updated;
@@ -252,7 +253,7 @@ impl Engine {
         let Some(input) = self.if_here(id, input, Waiting::Input, batch) else { return };
         match input {
             Input::Report(report) => {
-                if matches!(report.what, ReportKind::Ended(_)) {
+                if matches!(report.what, ReportKind::Ended(_) | ReportKind::Again { .. }) {
                     self.unit.ended.push(report.attempt);
                 }
                 self.with_run(id, batch, agenda, |run, cx| run.report(cx, report));
@@ -540,6 +541,7 @@ impl Engine {
 
     fn start(&mut self, grant: &Grant, batch: &mut Batch, agenda: &mut Agenda) {
         self.with_run(grant.task.run, batch, agenda, |run, cx| match run.key_of(grant.task.task) {
+            None if grant.task.task == THE_RUN => run.has_room(cx),
             Some(key) => run.start(cx, key, grant),
             None => cx.admission.release(cx.now, grant.task),
         });

@@ -8,6 +8,7 @@ use partitur_model::record::{Idempotency, RunOptions, RunRecord, RunState};
 use partitur_model::{Payload, RunId};
 
 use super::Engine;
+use crate::admission::HoldView;
 use crate::batch::Batch;
 use crate::cx::{Agenda, Found};
 use crate::effect::{Answer, Effect, Refusal};
@@ -43,6 +44,7 @@ impl Engine {
             cx.event(id, EventKind::Run { state: run.rec.state });
             run.limit_slots(cx);
             run.set_run_deadline(cx);
+            run.ask_for_room(cx);
             run.open_root(cx.agenda);
         });
     }
@@ -79,6 +81,7 @@ impl Engine {
             return Ok((run, true));
         }
         let record = self.new_record(&submission, input, batch);
+        self.leave_room(&program, &record)?;
         let id = record.id;
         batch.definition(&submission.definition);
         self.programs.entry(submission.definition.id).or_insert_with(|| program.clone());
@@ -110,6 +113,17 @@ impl Engine {
             begun: self.now,
             ended: None,
             failure_run: None,
+        }
+    }
+
+    /// Refuses a run too many, where such runs are refused and do not wait.
+    fn leave_room(&mut self, program: &Program, record: &RunRecord) -> Result<(), Refusal> {
+        let Some(limit) = program.room.as_ref().filter(|limit| limit.refuse) else { return Ok(()) };
+        let resource = limit.resource(&mut self.admission, record);
+        let has_place = |hold: &HoldView| hold.claims.iter().any(|claim| claim.resource == resource);
+        match self.holders().iter().filter(|hold| has_place(hold)).count() as u32 >= limit.runs {
+            true => Err(Refusal::TooManyRuns { name: record.name.clone(), runs: limit.runs }),
+            false => Ok(()),
         }
     }
 

@@ -5,7 +5,7 @@ use partitur_model::{RunId, Timestamp};
 
 use super::Engine;
 use crate::admission::TaskKey;
-use crate::run::{Key, Run, due};
+use crate::run::{Key, OutputCheck, Run, due};
 use crate::timers::Timer;
 
 /// What a live run waits for.
@@ -35,7 +35,10 @@ impl Engine {
             RunState::Running | RunState::Ending(_) | RunState::RollingBack(_) if !run.turns.is_empty() => {
                 Some(Reason::Turn)
             }
-            RunState::Ending(_) if run.awaits_failure_run => Some(Reason::Named),
+            RunState::Running if run.waits_for_room => Some(Reason::Queued),
+            RunState::Ending(_) if run.awaits_failure_run || run.output_check == OutputCheck::Asked => {
+                Some(Reason::Named)
+            }
             RunState::Running | RunState::Ending(_) | RunState::RollingBack(_) if run.live > 0 => {
                 Some(Reason::Attempt)
             }

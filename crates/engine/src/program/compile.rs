@@ -9,6 +9,8 @@ use partitur_graph::{Csr, Waves, bottom_levels};
 use partitur_model::definition::{self as source, Definition, Dialect, Evaluate, Items, Kind, Node, WaitFor};
 use partitur_model::{Fault, Place};
 
+use crate::room::Room;
+
 use super::{
     Action, Body, BodyIx, ClaimTemplate, CommandTemplate, Computation, EachAction, ExpandAction, FlowAction,
     ItemsTemplate, LoopAction, Program, ProgramNode, RemoteTemplate, RetryRule, Source, UndoAction,
@@ -48,6 +50,12 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
         compiler.optional_tree(definition.output.as_ref(), &Place::root().member("outputParameters"));
     let failure_flow =
         compiler.optional_tree(definition.failure_flow.as_ref(), &Place::root().member("failureWorkflow"));
+    let room = definition.run_limit.as_ref().and_then(|limit| {
+        let key = compiler.template(&limit.key, &Place::root().member("rateLimitConfig"))?;
+        // The length keeps names apart that begin alike.
+        let pool = format!("room/{}:{}/", definition.name.len(), definition.name);
+        Some(Room { pool, key, runs: limit.runs, refuse: limit.refuse })
+    });
     if compiler.faults.is_empty() {
         Ok(Arc::new(Program {
             definition: definition.clone(),
@@ -59,6 +67,7 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
             output,
             variables,
             failure_flow,
+            room,
         }))
     } else {
         Err(compiler.faults)

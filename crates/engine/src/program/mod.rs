@@ -14,6 +14,7 @@ use partitur_graph::Csr;
 use partitur_model::definition::{ClaimMode, Definition, Guard, Join, Node, Retry};
 use partitur_model::record::RunOutcome;
 
+use crate::room::Room;
 pub use compile::compile;
 pub(crate) use compile::{EXPECTED_DEFAULT, compile_branch, levels};
 
@@ -33,6 +34,8 @@ pub struct Program {
     pub(crate) flows: BTreeMap<String, Arc<Program>>,
     pub(crate) variables: Option<Tree>,
     pub(crate) failure_flow: Option<Tree>,
+    /// How many runs live at once.
+    pub(crate) room: Option<Room>,
 }
 
 /// Which of a program's graphs.

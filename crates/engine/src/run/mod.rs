@@ -77,12 +77,27 @@ pub(crate) struct Run {
     pub grown_names: BTreeMap<Box<str>, BodyIx>,
     /// What is to follow the run, which has not succeeded, is being looked up.
     pub awaits_failure_run: bool,
+    /// Others have to end before its first task begins.
+    pub waits_for_room: bool,
+    /// Whether the run's output was compared with its schema.
+    pub output_check: OutputCheck,
     /// What a task is given that begins anew, instead of what its definition says.
     pub given_instead: Option<(Key, Payload)>,
     /// The rollback in progress.
     pub undoing: Option<Undoing>,
     /// Bottom levels of the root's tasks from history, instead of the program's.
     pub levels: Option<Vec<f32>>,
+}
+
+/// How far the comparison of a run's output with its schema is. Nothing of it is kept: after a crash it is made anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OutputCheck {
+    /// Not begun.
+    Open,
+    /// Somebody has been asked.
+    Asked,
+    /// It is as it must be, or the run has failed for it.
+    Done,
 }
 
 /// The branches or iterations of a container.
@@ -111,6 +126,8 @@ impl Run {
             grown: Vec::new(),
             grown_names: BTreeMap::new(),
             awaits_failure_run: false,
+            waits_for_room: false,
+            output_check: OutputCheck::Open,
             given_instead: None,
             undoing: None,
             levels: None,

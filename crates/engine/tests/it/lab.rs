@@ -235,8 +235,9 @@ impl Lab {
             let reason = self.engine.reason_to_wake(run);
             assert!(state.is_ended() || reason.is_some(), "{run:?} stands still: {state:?}");
         }
-        let holds: Vec<_> =
-            self.engine.holders().into_iter().map(|hold| (hold.task.run, hold.task.task)).collect();
+        // A run holds its place as a task holds its slots, under a number that no task has.
+        let holders = self.engine.holders().into_iter().filter(|hold| hold.task.task != TaskSeq(0));
+        let holds: Vec<_> = holders.map(|hold| (hold.task.run, hold.task.task)).collect();
         let lives = self.rows.tasks.values().filter(|task| token_of(task).is_some());
         let lives: Vec<_> = lives.map(|task| (task.run, task.seq)).collect();
         if !self.is_loading() {
@@ -531,6 +532,14 @@ impl Lab {
             [task, "fail"] => self.end(run, task, failure("exit-1")),
             [task, "fail", code] => self.end(run, task, failure(code)),
             ["value", task, rest] => self.value(run, task, rest),
+            ["unfit", task, generation] => self.unfit(run, task, generation),
+            ["fits", generation] => self.fits(run, generation, Ok(Payload::Null)),
+            ["fits-not", generation] => self.fits(run, generation, Err(TaskError::new("schema", "no"))),
+            ["again", task, seconds] => {
+                let pause = Duration::from_secs(seconds.parse().expect("a number"));
+                let attempt = self.live[&(run, task.to_owned())];
+                self.report(attempt, ReportKind::Again { output: Payload::Null, pause })
+            }
             _ => panic!("not an input: `{text}`"),
         }
     }
@@ -595,6 +604,21 @@ impl Lab {
         let task = task.expect("the task has a row").seq;
         let generation = generation.trim_start_matches('g').parse().expect("a number");
         let result = Ok(Payload::parse(json).expect("JSON"));
+        self.input(Input::Evaluated { run, task, generation, result })
+    }
+
+    /// A comparison with a schema has failed.
+    fn unfit(&mut self, run: u64, path: &str, generation: &str) -> Vec<String> {
+        let (task, run) = (self.newest(run, path), self.run_id(run));
+        let generation = generation.trim_start_matches('g').parse().expect("a number");
+        let result = Err(TaskError::terminal("schema", "it is none"));
+        self.input(Input::Evaluated { run, task, generation, result })
+    }
+
+    /// The output of a run was compared with its schema.
+    fn fits(&mut self, run: u64, generation: &str, result: Result<Payload, TaskError>) -> Vec<String> {
+        let (task, run) = (TaskSeq(0), self.run_id(run));
+        let generation = generation.trim_start_matches('g').parse().expect("a number");
         self.input(Input::Evaluated { run, task, generation, result })
     }
 

@@ -59,6 +59,7 @@ impl Met {
             ReportKind::Alive | ReportKind::Progress { .. } => "alive",
             ReportKind::Ended(ending) if ending.result.is_ok() => "success",
             ReportKind::Ended(_) => "failure",
+            ReportKind::Again { .. } => "again",
         };
         self.note_one(engine, run, seq, name);
     }

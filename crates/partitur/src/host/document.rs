@@ -4,9 +4,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use partitur_engine::{Program, compile};
-use partitur_formats::{Document, Places, definition_record, read, read_record};
-use partitur_model::record::DefinitionRecord;
-use partitur_model::{Fault, Severity};
+use partitur_formats::{Document, Places, definition_record, detect, read, read_record};
+use partitur_model::definition::Definition;
+use partitur_model::record::{DefinitionRecord, SourceFormat};
+use partitur_model::{Fault, Payload, Severity};
+use partitur_script::Evaluator;
+
+use super::conductor;
 
 /// A document that may run.
 pub struct Loaded {
@@ -20,6 +24,28 @@ pub struct Loaded {
     pub dir: PathBuf,
     /// What the reader should know.
     pub warnings: Vec<Fault>,
+    /// What the input of a run must be: a JSON Schema.
+    pub input_schema: Option<Arc<str>>,
+}
+
+impl Loaded {
+    /// Compares an input with the schema that the document has for it.
+    ///
+    /// # Errors
+    /// Everything that is not as it must be.
+    pub fn check_input(&self, input: &Payload) -> Result<(), String> {
+        let Some(schema) = self.input_schema.clone() else { return Ok(()) };
+        let (sender, verdict) = std::sync::mpsc::channel();
+        let evaluator = Evaluator::default();
+        evaluator.evaluate(0, "schema", schema, input.clone(), move |verdict| {
+            // Whoever asked waits below.
+            let _ = sender.send(verdict);
+        });
+        match verdict.recv() {
+            Ok(verdict) => verdict.map(drop).map_err(|error| error.message),
+            Err(_) => Err("it was not compared with its schema".to_owned()),
+        }
+    }
 }
 
 /// A document that may not run.
@@ -60,6 +86,9 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let unreadable = |error| LoadError::Unreadable { path: path.display().to_string(), error };
     let bytes = std::fs::read(path).map_err(unreadable)?;
     let dir = std::path::absolute(path).map_err(unreadable)?.parent().map(Path::to_owned).unwrap_or_default();
+    if let Ok(SourceFormat::Conductor) = detect(&path.to_string_lossy(), &bytes) {
+        return conductor::load(path, &bytes, &dir);
+    }
     let mut resolve =
         |flow: &str| std::fs::read(dir.join(flow)).map_err(|error| format!("cannot be read: {error}"));
     let document = read(&path.to_string_lossy(), &bytes, &mut resolve)
@@ -75,7 +104,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
         }
     };
     let record = definition_record(&document);
-    Ok(Loaded { record, program, dir, warnings: faults, document })
+    Ok(Loaded { record, program, dir, warnings: faults, document, input_schema: None })
 }
 
 /// Compiles a document from its stored sources.
@@ -83,8 +112,23 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
 /// # Errors
 /// What is wrong with them, for people.
 pub fn compile_record(record: &DefinitionRecord) -> Result<Arc<Program>, String> {
-    let messages =
-        |faults: Vec<Fault>| faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ");
-    let document = read_record(record).map_err(|wrong| messages(wrong.faults))?;
-    compile(&document.definition).map_err(messages)
+    compile(&read_definition(record)?).map_err(messages)
+}
+
+/// Reads a document from its stored sources.
+///
+/// # Errors
+/// What is wrong with them, for people.
+pub fn read_definition(record: &DefinitionRecord) -> Result<Arc<Definition>, String> {
+    match record.format {
+        SourceFormat::Conductor => conductor::definition_of(record),
+        SourceFormat::Yaml | SourceFormat::Json | SourceFormat::NodesEdges => {
+            let document = read_record(record).map_err(|wrong| messages(wrong.faults))?;
+            Ok(document.definition)
+        }
+    }
+}
+
+fn messages(faults: Vec<Fault>) -> String {
+    faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("; ")
 }

@@ -5,6 +5,7 @@
 //!
 //! Not here: how things look, and what commands there are. Begin with [`Session::enter`].
 
+mod conductor;
 mod context;
 mod document;
 mod feed;
@@ -14,7 +15,7 @@ mod session;
 mod status;
 mod terminals;
 
-pub use document::{LoadError, Loaded, compile_record, load};
+pub use document::{LoadError, Loaded, compile_record, load, read_definition};
 pub use session::{
     Accepted, Followed, HostError, Notice, Refused, Scheduler, Session, Settings, environment,
 };

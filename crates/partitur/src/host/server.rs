@@ -4,18 +4,25 @@ use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::{Duration, Instant};
 
 use partitur_api::{Command as WireCommand, Event, EventKind, Request, Response, Status, Stream, Submit};
-use partitur_engine::{Answer, Command, Effect, Input, Program, Refusal, ReplyTo, Submission};
-use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind};
+use partitur_engine::{
+    Answer, Command, Effect, Input, Program, Purpose, Refusal, ReplyTo, Resolved, Submission,
+};
+use partitur_model::change::BatchNo;
+use partitur_model::dispatch::{Dispatch, ReportKind};
 use partitur_model::event::EventKind as ModelKind;
 use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, TaskError, TaskRecord};
-use partitur_model::{AttemptId, DefinitionId, Payload, RunId, Timestamp};
+use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Shard};
+use partitur_script::Evaluator;
 use partitur_store::{HostLock, Reader, SqliteStore, StateDir, StoreError, Synchronous};
-use partitur_worker::{CacheOptions, LocalExecutor, RunContext, WorkerEvent, kill_strays};
+use partitur_worker::calls::{Calls, Egress};
+use partitur_worker::{CacheOptions, LocalExecutor, RunContext, Waker, WorkerEvent, kill_strays};
 
+use super::conductor::Question;
 use super::context::{Context, Given, env_from_wire};
 use super::document::compile_record;
 use super::feed::{Feed, Follower};
@@ -54,6 +61,11 @@ pub(crate) struct Host {
     started: Instant,
     ends: VecDeque<Timestamp>,
     paths: BTreeMap<AttemptId, Arc<str>>,
+    evaluator: Evaluator,
+    /// Runs that are wanted and were not looked up yet, and what must be durable before.
+    unsettled: Vec<(BatchNo, Asked)>,
+    later: Later,
+    said_later: Receiver<Input>,
     events: Vec<WorkerEvent>,
     socket: PathBuf,
     _lock: HostLock,
@@ -65,6 +77,32 @@ pub(crate) enum Own {
     Event(Event),
     Answer(Response),
     Ended(u64),
+}
+
+/// A run that is wanted.
+struct Asked {
+    run: RunId,
+    task: Option<TaskSeq>,
+    generation: u32,
+    purpose: Purpose,
+    description: Payload,
+    input: Payload,
+}
+
+/// The way in for what other threads have found out.
+#[derive(Clone)]
+struct Later {
+    sender: Sender<Input>,
+    bell: Waker,
+}
+
+impl Later {
+    /// Without a host nobody wants to know.
+    fn tell(&self, input: Input) {
+        if self.sender.send(input).is_ok() {
+            self.bell.wake();
+        }
+    }
 }
 
 /// Somebody waits for an answer to this.
@@ -101,11 +139,16 @@ impl Host {
         // A file that may not grow is an error of writing, like a full disk, and nothing to die of. Heard, not ignored:
         // what is ignored would be so in the tasks too.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+        let evaluator = Evaluator::default();
+        let everywhere = Egress { everywhere: true, ..Egress::default() };
         let mut executor = LocalExecutor::new(partitur_worker::Options {
             cache: Some(CacheOptions::new(state.path().join("cache"))),
+            calls: Some(Calls::new(everywhere, evaluator.clone())),
             ..partitur_worker::Options::default()
         })?;
         let waker = executor.waker();
+        let (sender, said_later) = channel();
+        let later = Later { sender, bell: waker.clone() };
         let synchronous = if settings.durable { Synchronous::Full } else { Synchronous::Normal };
         let options = partitur_store::Options { synchronous, ..partitur_store::Options::default() };
         let fresh = !state.database().exists();
@@ -149,6 +192,10 @@ impl Host {
             started: Instant::now(),
             ends: VecDeque::new(),
             paths: BTreeMap::new(),
+            evaluator,
+            unsettled: Vec::new(),
+            later,
+            said_later,
             events: Vec::new(),
             socket,
             _lock: lock,
@@ -171,6 +218,7 @@ impl Host {
         self.events = events;
         self.shard.turn(self.clock.now()).map_err(HostError::Shard)?;
         self.carry_out()?;
+        self.resolve_what_is_settled();
         self.end_what_is_over();
         self.terminals.flush(&mut self.executor);
         Ok(())
@@ -190,7 +238,7 @@ impl Host {
     fn happened(&mut self, event: WorkerEvent) -> Result<(), HostError> {
         match event {
             WorkerEvent::Report(report) => {
-                if let ReportKind::Ended(_) = report.what {
+                if let ReportKind::Ended(_) | ReportKind::Again { .. } = report.what {
                     self.paths.remove(&report.attempt);
                 }
                 self.shard.step(self.clock.now(), Input::Report(report));
@@ -198,7 +246,11 @@ impl Host {
                 self.carry_out()?;
             }
             WorkerEvent::Output { attempt, stream, bytes } => self.wrote(attempt, stream, &bytes),
-            WorkerEvent::Woken => {}
+            WorkerEvent::Woken => {
+                while let Ok(input) = self.said_later.try_recv() {
+                    self.shard.step(self.clock.now(), input);
+                }
+            }
             WorkerEvent::Readable(LISTENER) => self.terminals.accept(&mut self.executor),
             WorkerEvent::Readable(INTERRUPT) => self.interrupts.take(),
             WorkerEvent::Readable(tag) => self.asked(tag),
@@ -241,16 +293,15 @@ impl Host {
             match effect {
                 Effect::Dispatch { dispatch, .. } => self.execute(*dispatch)?,
                 Effect::Stop(attempt) => self.executor.stop(attempt),
-                Effect::Evaluate { run, task, generation, language, .. } => {
-                    let error =
-                        TaskError::terminal("language", format!("there is no evaluator for `{language}`"));
-                    let input = Input::Evaluated { run, task, generation, result: Err(error) };
-                    self.shard.step(self.clock.now(), input);
+                Effect::Evaluate { run, task, generation, language, source, input } => {
+                    let later = self.later.clone();
+                    self.evaluator.evaluate(run.number(), &language, source, input, move |result| {
+                        later.tell(Input::Evaluated { run, task, generation, result });
+                    });
                 }
-                Effect::Resolve { run, task, generation, .. } => {
-                    let message = "only a server knows runs by their names".to_owned();
-                    let result = Err(TaskError::terminal("no-catalogue", message));
-                    self.shard.step(self.clock.now(), Input::Resolved { run, task, generation, result });
+                Effect::Resolve { run, task, generation, purpose, description, input } => {
+                    let asked = Asked { run, task, generation, purpose, description, input };
+                    self.unsettled.push((self.shard.open_batch(), asked));
                 }
                 // The shard brings runs itself; nobody polls here.
                 Effect::Load(_) | Effect::HandOut { .. } => {}
@@ -261,19 +312,56 @@ impl Host {
         Ok(())
     }
 
+    /// Looks up what runs have asked for, as soon as all is durable from which the answer follows.
+    fn resolve_what_is_settled(&mut self) {
+        if self.unsettled.is_empty() {
+            return;
+        }
+        let (is_quiet, durable) = (self.shard.is_quiet(), self.shard.durable_batch());
+        if !is_quiet {
+            self.shard.hurry();
+        }
+        for (batch, asked) in std::mem::take(&mut self.unsettled) {
+            if !is_quiet && batch > durable {
+                self.unsettled.push((batch, asked));
+                continue;
+            }
+            let Asked { run, task, generation, .. } = asked;
+            let resolved = self.resolve(asked);
+            let answer = move |result| Input::Resolved { run, task, generation, result };
+            match resolved {
+                Ok((resolved, Some(schema))) => {
+                    let (later, input) = (self.later.clone(), resolved.input.clone());
+                    self.evaluator.evaluate(run.number(), "schema", schema, input, move |fits| {
+                        later.tell(answer(fits.map(|_| resolved)));
+                    });
+                }
+                Ok((resolved, None)) => self.shard.step(self.clock.now(), answer(Ok(resolved))),
+                Err(error) => self.shard.step(self.clock.now(), answer(Err(error))),
+            }
+        }
+    }
+
+    fn resolve(&mut self, asked: Asked) -> Result<(Box<Resolved>, Option<Arc<str>>), TaskError> {
+        let Asked { run, purpose, description, input, .. } = asked;
+        let gone = || TaskError::terminal("gone", "the run that asks is gone");
+        let record = self.shard.engine().run(run).cloned().ok_or_else(gone)?;
+        let broken = |error: StoreError| TaskError::new("store", error.to_string());
+        let reader = self.reader().ok_or_else(gone)?;
+        let asking = reader.definition(record.definition).map_err(broken)?.ok_or_else(gone)?;
+        let options = record.options.server.clone();
+        let failed = match purpose {
+            Purpose::Failure => Some((record, reader.tasks(run).map_err(broken)?)),
+            Purpose::SubRun | Purpose::Start => None,
+        };
+        Question { asking, purpose, description, input, options, failed }.answer()
+    }
+
     fn execute(&mut self, dispatch: Dispatch) -> Result<(), HostError> {
         let run = dispatch.attempt.run;
         if !self.contexts.contains_key(&run) {
             let context = self.inherited_context(run);
             self.enter(run, context)?;
-        }
-        if let partitur_model::dispatch::Work::Remote { task_type, .. } = &dispatch.work {
-            let message =
-                format!("tasks of type `{task_type}` need a worker, and none can reach this process");
-            let ending = Ending::failure(TaskError::terminal("no-worker", message));
-            let report = Report { attempt: dispatch.attempt, what: ReportKind::Ended(Box::new(ending)) };
-            self.shard.step(self.clock.now(), Input::Report(report));
-            return Ok(());
         }
         self.paths.insert(dispatch.attempt, dispatch.path.clone());
         self.executor.start(dispatch);
@@ -739,6 +827,7 @@ fn refused(refusal: &Refusal) -> Response {
         | Refusal::WrongTaskState { .. }
         | Refusal::NothingToDo(_)
         | Refusal::KeyTaken(_)
+        | Refusal::TooManyRuns { .. }
         | Refusal::Incident(_) => Vec::new(),
     };
     Response::Refused { message: refusal.to_string(), faults }

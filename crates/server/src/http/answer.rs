@@ -88,7 +88,8 @@ impl From<Refusal> for Error {
             Refusal::WrongState { .. }
             | Refusal::WrongTaskState { .. }
             | Refusal::NothingToDo(_)
-            | Refusal::KeyTaken(_) => StatusCode::CONFLICT,
+            | Refusal::KeyTaken(_)
+            | Refusal::TooManyRuns { .. } => StatusCode::CONFLICT,
             Refusal::BadSubmission(faults) => {
                 let told =
                     faults.iter().map(|fault| ValidationError::new(fault.place.to_string(), &*fault.message));

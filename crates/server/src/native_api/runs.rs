@@ -3,8 +3,8 @@
 use axum::extract::{Path, State};
 use partitur_conductor::render::workflow_status;
 use partitur_conductor::wire::StartWorkflowRequest;
-use partitur_model::TaskId;
 use partitur_model::record::RunRecord;
+use partitur_model::{Payload, TaskId};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
@@ -28,10 +28,9 @@ pub(crate) async fn start_many(State(app): Shared, Json(starts): Json<Starts>) -
     if starts.runs.len() > MANY_MAX {
         return Err(Error::bad(format!("at most {MANY_MAX} runs in one call")));
     }
-    let wanted: Vec<_> = starts.runs.into_iter().map(|request| submission(&app, request)).collect();
     let (mut faults, mut sound) = (Vec::new(), Vec::new());
-    for wanted in wanted {
-        faults.push(wanted.map(|submission| sound.push(submission)).err());
+    for request in starts.runs {
+        faults.push(submission(&app, request).await.map(|submission| sound.push(submission)).err());
     }
     let mut answers = app.handle.submit_many(sound).await?.into_iter();
     let runs = faults.into_iter().map(|fault| {
@@ -49,7 +48,7 @@ pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
     let shared = app.clone();
     let shown = app.reads.read(&app.handle, move |reader| {
         let Some(run) = reader.run(run)? else { return Ok(None) };
-        let tasks = view::see_run(&shared, reader, &run, true, |view| {
+        let text = view::see_run(&shared, reader, &run, true, |view| {
             let tasks = view.tasks().map(|(task, status)| {
                 value!({
                     "task": TaskId::new(task.run, task.seq).to_string(),
@@ -58,15 +57,17 @@ pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
                     "attempts": task.served.as_ref().map_or(0, |served| served.retries) + 1,
                 })
             });
-            tasks.collect::<Vec<_>>()
+            let tasks = tasks.collect::<Vec<_>>();
+            let shown = |payload: &Payload| view.masked(payload).into_owned();
+            written(&run, &tasks, shown(&run.input), run.output.as_ref().map(shown))
         })?;
-        Ok(Some(written(&run, &tasks)))
+        Ok(Some(text))
     });
     shown.await?.map(raw).ok_or_else(|| no_run(&id))
 }
 
 /// Inputs and outputs stay the bytes that came.
-fn written(run: &RunRecord, tasks: &[Value]) -> String {
+fn written(run: &RunRecord, tasks: &[Value], input: Payload, output: Option<Payload>) -> String {
     let rest = value!({
         "run": run.id.to_string(),
         "name": run.name,
@@ -78,7 +79,7 @@ fn written(run: &RunRecord, tasks: &[Value]) -> String {
     });
     let mut out = rest.to_string();
     out.pop();
-    for (name, payload) in [("input", Some(&run.input)), ("output", run.output.as_ref())] {
+    for (name, payload) in [("input", Some(input)), ("output", output)] {
         if let Some(payload) = payload {
             out.push_str(&format!(",\"{name}\":"));
             payload.render_into(&mut out);

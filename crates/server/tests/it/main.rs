@@ -3,7 +3,11 @@
 mod broken;
 mod metadata;
 mod native;
+mod polling;
 mod restart;
+mod schemas;
 mod support;
 mod workers;
 mod workflows;
+
+partitur_script::helper_in_tests!();

@@ -214,3 +214,78 @@ fn a_failure_is_followed_by_the_workflow_for_it_which_is_told_everything() {
     assert_eq!((&after["input"]["failureStatus"], &after["correlationId"]), (&json!("FAILED"), &json!("c")));
     assert_eq!(after["input"]["failedWorkflow"]["status"], "FAILED");
 }
+
+#[test]
+fn no_more_runs_live_at_once_than_the_definition_says() {
+    let site = Site::new();
+    let teach = |policy: &str| {
+        let limit =
+            json!({"rateLimitKey": "${workflow.input.x}", "concurrentExecLimit": 1, "policy": policy});
+        let def = json!({"name": "w", "tasks": [simple("t")], "rateLimitConfig": limit});
+        assert_eq!(site.post("/api/metadata/workflow?overwrite=true", def).status, 200);
+    };
+    teach("QUEUE");
+    let (first, second) = (site.start("w", json!({"x": 1})), site.start("w", json!({"x": 1})));
+    let other = site.start("w", json!({"x": 2}));
+    let run = site.run(&second);
+    assert_eq!(
+        (&run["status"], &run["rateLimited"], &run["tasks"]),
+        (&json!("RUNNING"), &json!(true), &json!([]))
+    );
+    let (one, two) = (site.take("t"), site.take("t"));
+    assert_eq!((&one["workflowInstanceId"], &two["workflowInstanceId"]), (&json!(first), &json!(other)));
+    assert_eq!(site.poll("t"), None);
+    site.end(&one, "COMPLETED", json!({}));
+    assert_eq!(site.poll("t").unwrap()["workflowInstanceId"], json!(second), "it begins at once");
+    assert_eq!(site.run(&second)["rateLimited"], false);
+    teach("REJECT");
+    let refused = site.post("/api/workflow", json!({"name": "w", "input": {"x": 1}}));
+    assert_eq!(refused.status, 409, "{}", refused.body);
+}
+
+#[test]
+fn masked_fields_are_shown_nowhere_but_to_workers() {
+    let site = Site::new();
+    let def = json!({"name": "w", "tasks": [simple("t")], "maskedFields": ["x", "card"]});
+    assert_eq!(site.post("/api/metadata/workflow", def).status, 200);
+    let id = site.start("w", json!({"x": "secret-1", "card": {"number": "secret-2"}}));
+    let task = site.take("t");
+    assert_eq!(task["inputData"]["x"], "secret-1", "the worker needs it");
+    site.end(&task, "COMPLETED", json!({"card": "secret-3", "rows": 1}));
+    let task = task["taskId"].as_str().unwrap();
+    for path in [
+        format!("/api/workflow/{id}"),
+        format!("/api/workflow/{id}/tasks"),
+        format!("/api/workflow/{id}/status?includeOutput=true&includeVariables=true"),
+        format!("/api/tasks/{task}"),
+        "/api/workflow/search".to_owned(),
+        "/api/workflow/search-v2".to_owned(),
+        "/api/tasks/search".to_owned(),
+        "/api/tasks/search-v2".to_owned(),
+        format!("/v1/runs/{id}"),
+    ] {
+        let shown = site.get(&path);
+        assert_eq!(shown.status, 200, "{path}: {}", shown.body);
+        assert!(!shown.body.contains("secret"), "{path}: {}", shown.body);
+        assert!(shown.body.contains("***") || path.ends_with("Variables=true"), "{path}: {}", shown.body);
+    }
+}
+
+#[test]
+fn a_yield_waits_for_a_signal() {
+    let site = Site::new();
+    site.teach_tasks("w", json!([{"name": "y", "taskReferenceName": "y", "type": "YIELD"}, simple("t")]));
+    let id = site.start("w", json!({}));
+    let run = site.run(&id);
+    assert_eq!(
+        (&run["tasks"][0]["taskType"], &run["tasks"][0]["status"]),
+        (&json!("YIELD"), &json!("IN_PROGRESS"))
+    );
+    assert_eq!(site.post(&format!("/api/tasks/{id}/COMPLETED/signal"), json!({"by": "ada"})).status, 200);
+    let run = site.run(&id);
+    assert_eq!(
+        (&run["tasks"][0]["status"], &run["tasks"][0]["outputData"]),
+        (&json!("COMPLETED"), &json!({"by": "ada"}))
+    );
+    assert_eq!(site.take("t")["workflowInstanceId"], json!(id));
+}

@@ -1,6 +1,6 @@
 //! What only tasks of a server's runs have, as the last columns of their rows.
 
-use partitur_model::record::{Served, TaskRecord};
+use partitur_model::record::{Checking, Served, TaskRecord};
 use partitur_model::{TaskSeq, Timestamp};
 
 use super::columns::{Binder, Columns, needed, unknown};
@@ -10,6 +10,9 @@ use crate::tables::RunKey;
 
 const SUPERSEDED: i64 = 1;
 const SKIPPED_BY_HAND: i64 = 2;
+const CHECKING_INPUT: i64 = 4;
+const CHECKING_OUTPUT: i64 = 8;
+const ALL: i64 = SUPERSEDED | SKIPPED_BY_HAND | CHECKING_INPUT | CHECKING_OUTPUT;
 
 /// The cell for the input.
 pub(super) fn input<'t>(
@@ -47,9 +50,11 @@ pub(super) fn read(
         return Ok(None);
     }
     let (superseded, skipped_by_hand) = read_flags(flags)?;
+    let checking = read_checking(flags.unwrap_or(0));
     Ok(Some(Box::new(Served {
         superseded,
         skipped_by_hand,
+        checking,
         input: payloads.rare_payload(row.next_ref()?)?,
         retry_of: row.next::<Option<u32>>()?.map(TaskSeq),
         retries: row.next()?,
@@ -64,13 +69,24 @@ pub(super) fn read(
 
 fn flags(served: &Served) -> i64 {
     let flag = |is_set: bool, bit: i64| if is_set { bit } else { 0 };
-    flag(served.superseded, SUPERSEDED) | flag(served.skipped_by_hand, SKIPPED_BY_HAND)
+    flag(served.superseded, SUPERSEDED)
+        | flag(served.skipped_by_hand, SKIPPED_BY_HAND)
+        | flag(served.checking == Some(Checking::Input), CHECKING_INPUT)
+        | flag(served.checking == Some(Checking::Output), CHECKING_OUTPUT)
+}
+
+fn read_checking(flags: i64) -> Option<Checking> {
+    match flags & (CHECKING_INPUT | CHECKING_OUTPUT) {
+        0 => None,
+        CHECKING_INPUT => Some(Checking::Input),
+        _ => Some(Checking::Output),
+    }
 }
 
 /// Whether the task is superseded, and whether it was left out by hand.
 pub(super) fn read_flags(flags: Option<i64>) -> Result<(bool, bool), Unreadable> {
     let flags = flags.unwrap_or(0);
-    if !(0..=SUPERSEDED | SKIPPED_BY_HAND).contains(&flags) {
+    if !(0..=ALL).contains(&flags) {
         return Err(unknown("served", flags));
     }
     Ok((flags & SUPERSEDED != 0, flags & SKIPPED_BY_HAND != 0))

@@ -161,7 +161,7 @@ impl Harness {
             WorkerEvent::Report(report) => match &report.what {
                 ReportKind::Alive => Some("alive".to_owned()),
                 ReportKind::Progress { fraction, message } => Some(format!("{fraction} {message}")),
-                ReportKind::Ended(_) => None,
+                ReportKind::Ended(_) | ReportKind::Again { .. } => None,
             },
             WorkerEvent::Output { .. } | WorkerEvent::Woken | WorkerEvent::Readable(_) => None,
         };

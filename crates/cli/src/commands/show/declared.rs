@@ -147,6 +147,7 @@ fn kind_words(kind: &Kind) -> Vec<String> {
             let batch = each.batch.map(|size| format!("batches of {size}"));
             [parallel, batch].into_iter().flatten().collect()
         }
+        Kind::Loop(body) if body.iterations_max == u32::MAX => Vec::new(),
         Kind::Loop(body) => vec![format!("at most {} iterations", body.iterations_max)],
         Kind::Command(_)
         | Kind::Http(_)

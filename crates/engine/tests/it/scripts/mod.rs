@@ -6,6 +6,8 @@ mod found;
 mod limits;
 mod loops;
 mod paths;
+mod rooms;
+mod schemas;
 mod served;
 mod stale;
 mod undoing;

@@ -1,4 +1,4 @@
-//! HTTP and HTTP_POLL: one call, and what it yields.
+//! One call, and what it yields.
 
 use std::error::Error as _;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, Url};
 use serde_json::Value;
 
-use crate::egress::Egress;
+use super::egress::Refused;
 
 /// An answer larger than this fails the call.
 const BODY_MAX: usize = 10 << 20;
@@ -36,45 +36,11 @@ pub(crate) enum Called {
     },
 }
 
-impl From<TaskError> for Called {
-    fn from(error: TaskError) -> Called {
-        Called::Failed { error, output: None }
-    }
-}
-
-/// Makes the call that the input describes.
-pub(crate) async fn perform(
-    client: &Client,
-    egress: &Egress,
-    attempt: AttemptId,
-    task_type: &str,
-    input: &Payload,
-) -> Called {
-    if task_type == "HTTP_POLL" {
-        let message =
-            "HTTP_POLL is not executed by this server yet; poll with a DO_WHILE around HTTP and WAIT";
-        return TaskError::terminal("not-supported", message).into();
-    }
-    let call = match Call::read(input) {
-        Ok(call) => call,
-        Err(message) => return TaskError::terminal("http-request", message).into(),
-    };
-    if let Err(refused) = egress.check_url(&call.url) {
-        return TaskError::terminal("egress", refused.to_string()).into();
-    }
-    match tokio::time::timeout(call.patience(), call.make(client, attempt)).await {
-        Ok(called) => called.unwrap_or_else(Called::from),
-        Err(_) => {
-            let message = format!("{} did not answer within {} ms", call.url, call.patience().as_millis());
-            TaskError::new("http-timeout", message).into()
-        }
-    }
-}
-
 /// A call as its task describes it.
-struct Call {
+pub(crate) struct Call {
     method: Method,
-    url: Url,
+    /// Where to.
+    pub url: Url,
     headers: HeaderMap,
     body: Option<String>,
     connect: Duration,
@@ -82,7 +48,8 @@ struct Call {
 }
 
 impl Call {
-    fn read(input: &Payload) -> Result<Call, String> {
+    /// What the input describes.
+    pub fn read(input: &Payload) -> Result<Call, String> {
         let request = input.member("http_request").filter(|request| !request.is_null());
         let request = request.as_ref().unwrap_or(input).to_value();
         let text = |key: &str| request.get(key).and_then(Value::as_str);
@@ -110,6 +77,18 @@ impl Call {
             connect: millis("connectionTimeOut").unwrap_or(CONNECT),
             read: millis("readTimeOut").unwrap_or(READ),
         })
+    }
+
+    /// Makes it.
+    pub async fn perform(&self, client: &Client, attempt: AttemptId) -> Called {
+        match tokio::time::timeout(self.patience(), self.make(client, attempt)).await {
+            Ok(called) => called.unwrap_or_else(|error| Called::Failed { error, output: None }),
+            Err(_) => {
+                let message =
+                    format!("{} did not answer within {} ms", self.url, self.patience().as_millis());
+                Called::Failed { error: TaskError::new("http-timeout", message), output: None }
+            }
+        }
     }
 
     fn patience(&self) -> Duration {
@@ -145,7 +124,8 @@ impl Call {
     }
 }
 
-fn whole(value: &Value) -> Option<u64> {
+/// A whole number, as such or as text.
+pub(crate) fn whole(value: &Value) -> Option<u64> {
     value.as_u64().or_else(|| value.as_str()?.trim().parse().ok())
 }
 
@@ -209,7 +189,7 @@ fn transport(url: &Url, error: reqwest::Error) -> TaskError {
     let mut refused = false;
     while let Some(inner) = cause {
         message.push_str(&format!(": {inner}"));
-        refused |= inner.is::<crate::egress::Refused>();
+        refused |= inner.is::<Refused>();
         cause = inner.source();
     }
     if refused {
