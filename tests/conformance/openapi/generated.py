@@ -58,7 +58,9 @@ def requests(title, config, left_out):
         file.write_text(config)
         command = [
             os.environ["SCHEMATHESIS"], "--config-file", file, "run", f"{SERVER}/api-docs", "--checks", "not_a_server_error",
-            "--phases", "coverage,fuzzing", "--max-examples", "10", "--max-time", SECONDS, "--seed", "1", "--no-color",
+            "--phases", "coverage,fuzzing", "--max-examples", "10", "--max-time", SECONDS,
+            # A change of a run's state waits ten seconds for its end.
+            "--request-timeout", "30", "--seed", "1", "--no-color",
             "--generation-database", "none", "--exclude-path-regex", left_out,
         ]
         done = subprocess.run(command, cwd=place, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

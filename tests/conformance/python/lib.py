@@ -190,6 +190,11 @@ def reached(workflow_id, ref, status):
     )
 
 
+def child_of(workflow_id, ref="sub"):
+    """The id of the sub-workflow, as soon as there is one."""
+    return eventually(lambda: task_of(run_of(workflow_id), ref).sub_workflow_id, "the child")
+
+
 # Workers by hand
 
 

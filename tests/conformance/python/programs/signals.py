@@ -3,7 +3,7 @@
 from conductor.client.workflow.task.human_task import HumanTask
 from conductor.client.workflow.task.wait_task import WaitForDurationTask, WaitTask, WaitUntilTask
 
-from lib import case, define, ended, equal, executed, executor, fixme, output, reached, refused, run_of, simple, start
+from lib import case, child_of, define, ended, equal, executed, executor, fixme, output, reached, refused, run_of, simple, start
 from lib import statuses, task, task_def, task_of, tasks, unique, work, workflows
 from conductor.client.workflow.task.sub_workflow_task import SubWorkflowTask
 
@@ -39,7 +39,7 @@ def a_signal_completes_the_first_wait():
 @case
 def a_signal_reaches_the_wait_of_a_sub_workflow():
     run = start(define(SubWorkflowTask("sub", define(WaitTask("inner"), name="child")), name="parent"))
-    child = task_of(reached(run, "sub", "IN_PROGRESS"), "sub").sub_workflow_id
+    child = child_of(run, "sub")
     reached(child, "inner", "IN_PROGRESS")
     executor().signal_async(run, "COMPLETED", {"n": 1})
     equal(output(ended(child), "inner"), {"n": 1})

@@ -6,12 +6,8 @@ from conductor.client.workflow.task.inline import InlineTask
 from conductor.client.workflow.task.start_workflow_task import StartWorkflowTask
 from conductor.client.workflow.task.sub_workflow_task import InlineSubWorkflowTask, SubWorkflowTask
 
-from lib import case, define, ended, equal, eventually, executed, executor, fixme, metadata, output, reached, run_of
+from lib import case, child_of, define, ended, equal, executed, executor, fixme, metadata, output, reached, run_of
 from lib import simple, start, statuses, task, task_def, task_of, unique, work, workflow_def, workflows
-
-
-def child_of(run, ref="sub"):
-    return eventually(lambda: task_of(run_of(run), ref).sub_workflow_id, "the child")
 
 
 def waiting():
