@@ -6,11 +6,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use partitur_model::Payload;
 use partitur_model::definition::Trigger;
 use partitur_model::record::{
     RunOutcome, RunState, StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
 };
+use partitur_model::{Payload, TaskSeq};
 
 use crate::admission::TaskKey;
 use crate::container::RESET;
@@ -133,9 +133,9 @@ impl Run {
         if !self.rec.state.is_ended() {
             return Err(self.not_ended());
         }
-        let rows: Vec<_> = self.tasks().map(|task| task.seq).collect();
-        for seq in rows {
-            cx.batch.remove_task(self.id(), seq);
+        // Those of attempts that others have followed, too.
+        for seq in 1..=self.numbers() as u32 {
+            cx.batch.remove_task(self.id(), TaskSeq(seq));
         }
         let mut fresh = Run::new(self.rec.clone(), self.program.clone());
         fresh.levels = self.levels.take();

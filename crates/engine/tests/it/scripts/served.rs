@@ -121,6 +121,21 @@ fn a_failed_attempt_keeps_its_row_and_the_next_has_its_own() {
 }
 
 #[test]
+fn a_new_beginning_leaves_no_row_of_any_attempt() {
+    let mut lab = Lab::new();
+    lab.submit(served(graph("", vec![tried(simple("a"), 2, 0)])));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         2s failed a =>
+         3s poll a => hand out [a#1 {}]
+         4s done a => a succeeded, run succeeded
+         5s restart =>",
+    );
+    let rows: Vec<u32> = lab.rows.tasks.values().map(|task| task.seq.0).collect();
+    assert_eq!(rows, [3]);
+}
+
+#[test]
 fn what_must_not_be_tried_again_is_not() {
     check(
         served(graph("a -> b", vec![tried(simple("a"), 5, 1), simple("b")])),
