@@ -9,14 +9,17 @@
 
 mod binary;
 mod dice;
+pub mod http;
 pub mod journal;
 mod place;
 mod processes;
+mod server;
 mod terminal;
 
 pub use dice::Dice;
 pub use place::Place;
 pub use processes::{Process, living};
+pub use server::Server;
 pub use terminal::{Ended, Terminal};
 
 use std::time::{Duration, Instant};
