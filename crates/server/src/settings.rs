@@ -100,7 +100,7 @@ pub enum SettingsError {
 }
 
 /// All settings.
-pub const KNOWN: [Known; 10] = [
+pub const KNOWN: [Known; 11] = [
     Known { name: "data", default: "./partitur-data", about: "the directory of the state", check: any },
     Known { name: "listen", default: "127.0.0.1:8080", about: "address and port", check: address },
     Known {
@@ -121,6 +121,12 @@ pub const KNOWN: [Known; 10] = [
         name: "header_timeout",
         default: "10s",
         about: "the head of a request takes at most so long",
+        check: duration,
+    },
+    Known {
+        name: "body_timeout",
+        default: "30s",
+        about: "the body of a request takes at most so long",
         check: duration,
     },
     Known {
@@ -268,6 +274,7 @@ impl Settings {
         Limits {
             connections: self.parsed("connections_max"),
             header_timeout: self.span("header_timeout"),
+            body_timeout: self.span("body_timeout"),
             drain: self.span("drain_timeout"),
         }
     }

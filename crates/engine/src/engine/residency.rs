@@ -9,7 +9,7 @@ use crate::admission::Grant;
 use crate::batch::Batch;
 use crate::cx::{Agenda, Todo};
 use crate::effect::{Answer, Effect, Refusal};
-use crate::input::{Input, StoredRun};
+use crate::input::{Input, ReplyTo, StoredRun};
 use crate::recovery::BadRows;
 use crate::run::Run;
 use crate::timers::Timer;
@@ -110,16 +110,20 @@ impl Engine {
     /// Nothing can be done with this for a run that is set aside or unknown.
     fn turn_away(&mut self, id: RunId, waiting: Waiting, batch: &mut Batch) {
         match waiting {
-            Waiting::Input(Input::Command { reply: Some(to), .. }) => {
-                let refusal = match self.quarantined.get(&id) {
-                    Some(aside) => Refusal::Incident(aside.incident),
-                    None => Refusal::UnknownRun,
-                };
-                batch.effect(Effect::Reply { to, answer: Answer::Refused(refusal) });
+            Waiting::Input(input) => {
+                if let Some(to) = who_waits(&input) {
+                    let refusal = match self.quarantined.get(&id) {
+                        Some(aside) => Refusal::Incident(aside.incident),
+                        None => Refusal::UnknownRun,
+                    };
+                    batch.effect(Effect::Reply { to, answer: Answer::Refused(refusal) });
+                }
+                if let Input::Report(report) = input {
+                    self.heard_of(&report);
+                }
             }
-            Waiting::Input(Input::Report(report)) => self.heard_of(&report),
             Waiting::Grant(grant) => self.admission.release(self.now, grant.task),
-            Waiting::Input(_) | Waiting::Todo(_) | Waiting::Timer(_) => {}
+            Waiting::Todo(_) | Waiting::Timer(_) => {}
         }
     }
 
@@ -148,5 +152,29 @@ impl Engine {
                 self.remember_key(&run.rec);
             }
         }
+    }
+}
+
+/// Who waits for the answer to something that is meant for a run.
+fn who_waits(input: &Input) -> Option<ReplyTo> {
+    match input {
+        Input::Command { reply, .. } | Input::Log { reply, .. } => *reply,
+        Input::Update(update) => update.reply.or(update.then.as_ref().map(|poll| poll.reply)),
+        Input::Submit(_)
+        | Input::Report(_)
+        | Input::Evaluated { .. }
+        | Input::Tick
+        | Input::Durable(_)
+        | Input::AttemptsLost
+        | Input::Loaded(_)
+        | Input::NotFound(_)
+        | Input::Evict(_)
+        | Input::Concurrency(_)
+        | Input::Poll(_)
+        | Input::PollOver(_)
+        | Input::GiveBack(_)
+        | Input::Resolved { .. }
+        | Input::Keep { .. }
+        | Input::ResetBreaker { .. } => None,
     }
 }

@@ -4,6 +4,7 @@ use std::convert::Infallible;
 use std::io;
 use std::net::TcpListener as StdListener;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use axum::Router;
@@ -19,6 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
 use super::answer::Error;
+use super::arrival::{FirstWord, Timely};
 
 /// Limits of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub struct Limits {
     pub connections: usize,
     /// So long the head of a request may take.
     pub header_timeout: Duration,
+    /// So long its body.
+    pub body_timeout: Duration,
     /// At the end, requests in flight have so long.
     pub drain: Duration,
 }
@@ -60,7 +64,7 @@ pub(crate) async fn serve(
             },
             _ = stop.changed() => break,
         };
-        let connection = connection(&builder, &graceful, stream, router.clone());
+        let connection = connection(&builder, &graceful, stream, router.clone(), limits);
         tokio::spawn(async move {
             // Whoever breaks a connection hears nothing more about it.
             let _ = connection.await;
@@ -97,19 +101,28 @@ fn connection(
     graceful: &GracefulShutdown,
     stream: TcpStream,
     router: Router,
+    limits: Limits,
 ) -> impl Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + use<> {
     // Small answers go at once.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(move |request: Request<Incoming>| answer(router.clone(), request));
+    let (stream, asked) = FirstWord::new(stream, limits.header_timeout);
+    let service = service_fn(move |request: Request<Incoming>| {
+        asked.store(true, Ordering::Relaxed);
+        answer(router.clone(), request, limits.body_timeout)
+    });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     graceful.watch(connection)
 }
 
-async fn answer(mut router: Router, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn answer(
+    mut router: Router,
+    request: Request<Incoming>,
+    patience: Duration,
+) -> Result<Response<Body>, Infallible> {
     use tower_service::Service as _;
     let length = request.uri().path_and_query().map_or(0, |path| path.as_str().len());
     if length > URL_MAX {
         return Ok(Error::new(StatusCode::URI_TOO_LONG, "a URL has at most 8 kB").into_response());
     }
-    router.call(request.map(Body::new)).await
+    router.call(request.map(|body| Body::new(Timely::new(body, patience)))).await
 }

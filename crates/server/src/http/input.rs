@@ -14,6 +14,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::DeserializeOwned;
 
 use super::answer::Error;
+use super::arrival::Late;
 
 /// No body is larger.
 pub const BODY_MAX: usize = 16 << 20;
@@ -56,10 +57,18 @@ async fn body(request: Request) -> Result<Bytes, Error> {
     }
     let body: Body = request.into_body();
     to_bytes(body, BODY_MAX).await.map_err(|error| {
-        use std::error::Error as _;
-        let limited = error.source().is_some_and(|cause| cause.is::<http_body_util::LengthLimitError>());
-        if limited { too_large() } else { Error::bad(format!("the body could not be read: {error}")) }
+        if is_caused_by::<http_body_util::LengthLimitError>(&error) {
+            too_large()
+        } else if is_caused_by::<Late>(&error) {
+            Error::new(StatusCode::REQUEST_TIMEOUT, Late.to_string())
+        } else {
+            Error::bad(format!("the body could not be read: {error}"))
+        }
     })
+}
+
+fn is_caused_by<T: std::error::Error + 'static>(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source()).any(|error| error.is::<T>())
 }
 
 /// A body with one of something, or a list of them: clients differ.

@@ -107,6 +107,21 @@ fn a_task_is_shown_and_others_are_not_there() {
 }
 
 #[test]
+fn who_speaks_about_a_task_of_a_run_that_is_gone_is_told_so() {
+    let site = Site::new();
+    site.teach("w", &["t"]);
+    let id = site.start("w", json!({}));
+    let task = site.take("t");
+    assert_eq!(site.delete(&format!("/api/workflow/{id}/remove")).status, 200);
+    let log = format!("/api/tasks/{}/log", task["taskId"].as_str().unwrap());
+    assert_eq!(site.end(&task, "COMPLETED", json!({})).status, 404);
+    assert_eq!(site.post("/api/tasks/update-v2", result(&task, "COMPLETED", json!({}))).status, 404);
+    assert_eq!(site.post(&format!("/api/tasks/{id}/COMPLETED/signal"), json!({})).status, 404);
+    assert_eq!(site.post(&format!("/api/tasks/{id}/t/COMPLETED"), json!({})).body, "");
+    assert_eq!(site.ask("POST", &log, Some("late")).status, 404);
+}
+
+#[test]
 fn a_failed_task_is_tried_again_under_another_id() {
     let site = Site::new();
     let def = json!([{"name": "t", "retryCount": 1, "retryDelaySeconds": 0, "timeoutSeconds": 0, "responseTimeoutSeconds": 10}]);
