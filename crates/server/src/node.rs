@@ -32,6 +32,9 @@ const HELD_MAX: Duration = Duration::from_secs(1);
 /// Messages taken before the next turn.
 const TAKEN_MAX: usize = 4_096;
 
+/// Rounds of a turn: runs that go on without waiting for anybody have something in each of them.
+const ROUNDS_MAX: usize = 16;
+
 /// How often runs that nothing has happened to are asked to leave memory.
 const SWEEP: Duration = Duration::from_secs(30);
 
@@ -114,6 +117,7 @@ pub(crate) fn start(
         active: BTreeSet::new(),
         swept: Timestamp::ZERO,
         stopping: None,
+        has_more: false,
     };
     thread::Builder::new().name("partitur-node".into()).spawn(move || {
         if let Err(error) = node.run() {
@@ -146,6 +150,8 @@ struct Node {
     active: BTreeSet<RunId>,
     swept: Timestamp,
     stopping: Option<oneshot::Sender<()>>,
+    /// The last turn ended before there was nothing left to do.
+    has_more: bool,
 }
 
 /// An answer that waits for the evaluations of its run.
@@ -206,6 +212,9 @@ impl Node {
     }
 
     fn patience(&self) -> Duration {
+        if self.has_more {
+            return Duration::ZERO;
+        }
         let now = self.clock.now();
         let held = self.held.iter().map(|held| held.until).min();
         let due = [self.shard.wake(), held].into_iter().flatten().min();
@@ -256,10 +265,12 @@ impl Node {
     }
 
     fn turn(&mut self) -> Result<(), ShardError> {
-        loop {
+        self.has_more = true;
+        for _ in 0..ROUNDS_MAX {
             self.shard.turn(self.clock.now())?;
             let effects = self.shard.take_effects();
             if effects.is_empty() {
+                self.has_more = false;
                 break;
             }
             for effect in effects {

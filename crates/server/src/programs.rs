@@ -15,8 +15,10 @@ use partitur_store::{Reader, StoreError};
 
 use crate::catalogue::{Catalogue, Changed, Documents};
 
-/// Compiled definitions beyond so many are forgotten when no run and no name needs them.
-const KEPT_MAX: usize = 4_096;
+/// Compiled definitions beyond so many, or of so many bytes of source, are forgotten when no run and no name needs them:
+/// compiled they are some ten times as large.
+const KEPT_MAX: usize = 1_024;
+const KEPT_BYTES: usize = 8 << 20;
 
 /// A definition as runs of it execute it.
 pub struct Known {
@@ -28,6 +30,8 @@ pub struct Known {
     pub program: Arc<Program>,
     /// Writes its runs and tasks.
     pub renderer: Renderer,
+    /// The bytes of its sources.
+    size: usize,
     /// Its tasks by reference name, at every depth: what they are, and where workers come for them.
     tasks: HashMap<String, (TaskType, Arc<str>)>,
 }
@@ -129,9 +133,10 @@ impl Programs {
         gather(&frozen.tasks, &mut tasks);
         let def = Arc::new(frozen);
         let renderer = Renderer::new(def.clone(), self.catalogue.clone());
-        let known = Arc::new(Known { record: Arc::new(record), def, program, renderer, tasks });
+        let size = record.files.iter().map(|file| file.text.len()).sum();
+        let known = Arc::new(Known { record: Arc::new(record), def, program, renderer, size, tasks });
         let mut by_id = write(&self.by_id);
-        if by_id.len() >= KEPT_MAX {
+        if by_id.len() >= KEPT_MAX || by_id.values().map(|known| known.size).sum::<usize>() > KEPT_BYTES {
             by_id.retain(|_, known| Arc::strong_count(known) > 1 || Arc::strong_count(&known.program) > 1);
         }
         by_id.insert(known.record.id, known.clone());

@@ -79,6 +79,8 @@ pub struct Engine {
     now: Timestamp,
     durable: BatchNo,
     programs: BTreeMap<DefinitionId, Arc<Program>>,
+    /// So many of them were needed when the others were last forgotten.
+    programs_used: usize,
     runs: BTreeMap<RunId, Run>,
     /// Inputs for runs whose rows are on their way.
     loading: BTreeMap<RunId, std::collections::VecDeque<Waiting>>,
@@ -118,6 +120,7 @@ impl Engine {
             now: now.max(node.time),
             durable: BatchNo(0),
             programs: boot.programs.into_iter().collect(),
+            programs_used: 0,
             runs: BTreeMap::new(),
             loading: BTreeMap::new(),
             leaving: BTreeMap::new(),

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use partitur_engine::Input;
 use partitur_model::Payload;
 use partitur_model::definition::{
     Backoff, Branch, Definition, Dialect, Expand, Expander, Flow, Guard, Join, Kind, MakeBranches, Node,
@@ -118,6 +119,20 @@ fn a_failed_attempt_keeps_its_row_and_the_next_has_its_own() {
         rows,
         ["1 Ended(Failed) retries 0 of None true", "2 Ended(Failed) retries 1 of Some(1) false"]
     );
+}
+
+#[test]
+fn programs_that_nobody_executes_are_forgotten() {
+    let mut lab = Lab::new();
+    lab.recovers = false;
+    lab.submit(served(graph("", vec![simple("a")])));
+    for number in 2..1_002 {
+        lab.submit(served(graph("", vec![Node::new("b", Kind::Noop)])));
+        lab.input(Input::Evict(lab.run_id(number)));
+    }
+    let known = lab.definitions.iter().filter(|(record, _)| lab.engine.knows(record.id)).count();
+    assert!(known < 600, "{known} of 1001 are known");
+    lab.script("1s 1: poll a => hand out [a#0 {}]");
 }
 
 #[test]
