@@ -32,8 +32,8 @@ const HELD_MAX: Duration = Duration::from_secs(1);
 /// Messages taken before the next turn.
 const TAKEN_MAX: usize = 4_096;
 
-/// Rounds of a turn: runs that go on without waiting for anybody have something in each of them.
-const ROUNDS_MAX: usize = 16;
+/// A turn takes no longer: runs that go on without waiting for anybody always have something left to do.
+const TURN_MAX: Duration = Duration::from_millis(20);
 
 /// How often runs that nothing has happened to are asked to leave memory.
 const SWEEP: Duration = Duration::from_secs(30);
@@ -265,8 +265,9 @@ impl Node {
     }
 
     fn turn(&mut self) -> Result<(), ShardError> {
+        let until = self.clock.now() + TURN_MAX;
         self.has_more = true;
-        for _ in 0..ROUNDS_MAX {
+        while self.clock.now() <= until {
             self.shard.turn(self.clock.now())?;
             let effects = self.shard.take_effects();
             if effects.is_empty() {

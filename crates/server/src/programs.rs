@@ -16,9 +16,9 @@ use partitur_store::{Reader, StoreError};
 use crate::catalogue::{Catalogue, Changed, Documents};
 
 /// Compiled definitions beyond so many, or of so many bytes of source, are forgotten when no run and no name needs them:
-/// compiled they are some ten times as large.
-const KEPT_MAX: usize = 1_024;
-const KEPT_BYTES: usize = 8 << 20;
+/// compiled they are some fifty times as large.
+const KEPT_MAX: usize = 256;
+const KEPT_BYTES: usize = 2 << 20;
 
 /// A definition as runs of it execute it.
 pub struct Known {

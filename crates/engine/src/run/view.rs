@@ -20,7 +20,18 @@ pub(crate) struct View<'a> {
 /// `self`: the task at hand.
 pub(crate) struct Own<'a> {
     pub task: &'a TaskRecord,
-    pub output: Payload,
+    /// Whose output is that of the run; without it, it is what the record says.
+    key: Option<Key>,
+}
+
+impl Own<'_> {
+    /// Only for who asks: that of a loop holds all of its iterations.
+    fn output(&self, run: &Run) -> Payload {
+        match self.key {
+            Some(key) => run.output_of(key),
+            None => self.task.output.clone().unwrap_or_default(),
+        }
+    }
 }
 
 impl<'a> View<'a> {
@@ -31,14 +42,13 @@ impl<'a> View<'a> {
 
     /// From a task.
     pub(crate) fn of(run: &'a Run, key: Key) -> View<'a> {
-        let own = run.task(key).map(|task| Own { task, output: run.output_of(key) });
+        let own = run.task(key).map(|task| Own { task, key: Some(key) });
         View { run, scope: key.scope, own }
     }
 
     /// From a task as `record` describes it, before that is its state.
     pub(crate) fn with(run: &'a Run, key: Key, record: &'a TaskRecord) -> View<'a> {
-        let output = record.output.clone().unwrap_or_default();
-        View { run, scope: key.scope, own: Some(Own { task: record, output }) }
+        View { run, scope: key.scope, own: Some(Own { task: record, key: None }) }
     }
 
     /// From inside a scope.
@@ -87,7 +97,7 @@ impl<'a> View<'a> {
     fn own(&self, steps: &[Step]) -> Option<Payload> {
         let own = self.own.as_ref()?;
         match first_key(steps)? {
-            "output" => navigate(&own.output, &steps[1..]),
+            "output" => navigate(&own.output(self.run), &steps[1..]),
             "attempt" => Some(Payload::from(u64::from(own.task.attempt))),
             "path" => Some(Payload::string(&own.task.path)),
             _ => task_fact(own.task, steps),
