@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use partitur_tests::http::Client;
+use partitur_tests::http::{Client, Reply};
 use serde_json::{Value, json};
 
 use crate::{Site, simple, workflow};
@@ -97,11 +97,19 @@ fn attack(client: &mut Client, sample: &Sample) -> usize {
             let reply = reply.unwrap_or_else(|error| panic!("{method} {path}: {error}: {place} of {shown}"));
             assert!(reply.status < 500, "{method} {path}: {place} of {shown}: {reply:?}");
             assert!(begun.elapsed() < PATIENCE, "{method} {path}: {place} of {shown}: {:?}", begun.elapsed());
+            end(client, &reply);
             sent += 1;
         }
         twice(client, sample, place);
     }
     sent
+}
+
+/// Ends a run that was started: it has a definition of its own, which stays as long as the run needs it.
+fn end(client: &mut Client, reply: &Reply) {
+    if reply.status == 200 && reply.body.len() == 36 {
+        client.ask("DELETE", &format!("/api/workflow/{}", reply.body), None).expect("an answer");
+    }
 }
 
 /// Sends the document with a member that is there twice, the second time with something else.
