@@ -6,7 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::Duration;
 
-use partitur_engine::{Answer, Effect, Input, ReplyTo};
+use partitur_engine::{Answer, Effect, Input, Purpose, ReplyTo};
 use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::event::{Event, EventKind};
@@ -31,6 +31,9 @@ const HELD_MAX: Duration = Duration::from_secs(1);
 
 /// Messages taken before the next turn.
 const TAKEN_MAX: usize = 4_096;
+
+/// Sub-workflows may not be nested deeper: what contains itself ends here.
+const NESTING_MAX: usize = 200;
 
 /// A turn takes no longer: runs that go on without waiting for anybody always have something left to do.
 const TURN_MAX: Duration = Duration::from_millis(20);
@@ -345,6 +348,13 @@ impl Node {
     fn resolve(&self, question: Question) {
         let (library, messages) = (self.library.clone(), self.messages.clone());
         let (run, task, generation) = (question.run, question.task, question.generation);
+        if question.purpose == Purpose::SubRun && self.is_nested_too_deep(run) {
+            let message = format!("sub-workflows are nested more than {NESTING_MAX} deep");
+            let result = Err(TaskError::terminal("nested-too-deep", message));
+            // Without a node nobody waits for the answer.
+            let _ = messages.send(Message::Input(Input::Resolved { run, task, generation, result }, None));
+            return;
+        }
         let asked = self.reads.run(move |reader| {
             let settled = || {
                 let (sender, durable) = oneshot::channel();
@@ -362,6 +372,12 @@ impl Node {
             let _ =
                 self.messages.send(Message::Input(Input::Resolved { run, task, generation, result }, None));
         }
+    }
+
+    /// As far as the runs above are in memory: whoever nests without end does so faster than they leave it.
+    fn is_nested_too_deep(&self, run: RunId) -> bool {
+        let parent = |run: &RunId| Some(self.shard.engine().run(*run)?.parent?.run);
+        std::iter::successors(Some(run), parent).take(NESTING_MAX + 1).count() > NESTING_MAX
     }
 
     fn reply(&mut self, to: ReplyTo, answer: Answer) {
