@@ -109,7 +109,9 @@ fn runs_without_end_leave_room_for_others() {
     let site = Site::new(&[]);
     let mut client = site.client();
     // Without a task for anybody outside, as fast as it can; and one that starts itself.
-    let endless = begin(&mut client, again("true"));
+    let mut forever = again("true");
+    forever[0]["inputParameters"] = json!({"keepLastN": 1});
+    let endless = begin(&mut client, forever);
     let itself = json!([{
         "name": "itself", "taskReferenceName": "itself", "type": "SUB_WORKFLOW", "subWorkflowParam": {"name": "itself"},
     }]);
