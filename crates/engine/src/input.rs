@@ -216,6 +216,9 @@ pub struct Submission {
     pub input: Payload,
     /// What the submitter chose.
     pub options: RunOptions,
+    /// The newest run of its name under its key among those on the disk, and whether it has ended: of runs that are not in
+    /// memory the engine knows no keys.
+    pub under_key: Option<(RunId, bool)>,
     /// For the part of the id that cannot be guessed.
     pub random: u64,
     /// Expected durations by task name, from history.

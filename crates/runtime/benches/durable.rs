@@ -138,6 +138,7 @@ impl LoneNode {
                 input: Payload::object::<&str>([]),
                 options: RunOptions::default(),
                 random: run,
+                under_key: None,
                 expected: Vec::new(),
                 reply: None,
             };

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use partitur_engine::{BadRows, Batch, BatchNo, Boot, Effect, Engine, Input, Program, StoredRun};
+use partitur_engine::{BadRows, Batch, BatchNo, Boot, Effect, Engine, Input, Program, StoredRun, Submission};
 use partitur_model::change::Change;
 use partitur_model::event::EventKind;
 use partitur_model::record::{DefinitionRecord, RunRecord};
@@ -177,10 +177,8 @@ impl<S: Store> Shard<S> {
         opened.resting =
             resting.into_iter().map(|stored| stored.run).filter(|run| run.parent.is_none()).collect();
         let submitted = recovered.submitted.into_iter();
-        let keyed = recovered.idempotent.into_iter();
         let boot = Boot {
             submitted: submitted.map(|known| (known.key, known.run, known.created)).collect(),
-            keyed: keyed.map(|known| (known.name, known.key, known.run, known.ended)).collect(),
             node: recovered.node,
             breakers: recovered.breakers,
             programs,
@@ -212,6 +210,10 @@ impl<S: Store> Shard<S> {
     /// One input.
     pub fn step(&mut self, now: Timestamp, input: Input) {
         let before = self.batch.effects().len();
+        let input = match input {
+            Input::Submit(submission) => Input::Submit(self.with_holder_of_key(submission)),
+            other => other,
+        };
         self.engine.step(now, input, &mut self.batch);
         if !self.batch.is_empty() {
             self.since.get_or_insert(now);
@@ -318,6 +320,17 @@ impl<S: Store> Shard<S> {
     /// How many commits were made.
     pub fn commits(&self) -> u64 {
         self.commits
+    }
+
+    /// A submission with a key comes with the run that has the key on the disk: the engine knows of those in memory.
+    fn with_holder_of_key(&mut self, mut submission: Box<Submission>) -> Box<Submission> {
+        let server = submission.options.server.as_ref();
+        if let Some((key, _)) = server.and_then(|server| server.idempotency.as_ref()) {
+            // A disk that cannot be read keeps nobody from starting: whatever is started waits for it anyway.
+            let known = self.store.run_under_key(&submission.program.definition.name, key);
+            submission.under_key = known.unwrap_or_default();
+        }
+        submission
     }
 
     /// What needs nothing of its own batch is released at once, or with the batch that it needs and that is on its way.
@@ -480,7 +493,7 @@ fn stored_run(stored: partitur_store::StoredRun) -> StoredRun {
 
 #[cfg(test)]
 mod tests {
-    use partitur_engine::{Submission, compile};
+    use partitur_engine::compile;
     use partitur_model::definition::{Definition, Kind, Node, Scope};
     use partitur_model::dispatch::{Ending, Report, ReportKind};
     use partitur_model::record::{RunOptions, SourceFormat};
@@ -516,6 +529,7 @@ mod tests {
             input: Payload::object::<&str>([]),
             options: RunOptions::default(),
             random: 0,
+            under_key: None,
             expected: Vec::new(),
             reply: None,
         }))

@@ -69,6 +69,7 @@ async fn submission_of(app: &App, wanted: Wanted, creator: String) -> Result<Sub
         options: RunOptions { server: Some(Arc::new(options)), ..RunOptions::default() },
         random: random(),
         expected: Vec::new(),
+        under_key: None,
         reply: None,
     })
 }

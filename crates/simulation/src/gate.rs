@@ -108,6 +108,13 @@ impl<S: Store> Store for Gate<S> {
         Ok(view.run(run))
     }
 
+    fn run_under_key(&mut self, name: &str, key: &str) -> Result<Option<(RunId, bool)>, StoreError> {
+        let mut waiting = Tables::default();
+        self.queue.iter().flat_map(|commit| &commit.changes).for_each(|change| waiting.apply(change));
+        let newest = waiting.run_under_key(name, key);
+        Ok(newest.or(self.inner.run_under_key(name, key)?))
+    }
+
     fn definition(&mut self, id: DefinitionId) -> Result<Option<DefinitionRecord>, StoreError> {
         let waiting = self.queue.iter().flat_map(|commit| &commit.changes);
         let mut submitted = waiting.filter_map(|change| match change {

@@ -639,6 +639,7 @@ impl<D: Disk> World<D> {
             input: Payload::object::<&str>([]),
             options,
             random: self.rng.bits(),
+            under_key: None,
             expected: Vec::new(),
             reply: Some(reply),
         };

@@ -57,6 +57,13 @@ pub trait Store: Send {
     /// The disk's, and [`StoreError::Damaged`].
     fn load_run(&mut self, run: RunId) -> Result<Option<StoredRun>, StoreError>;
 
+    /// The newest run of this name that was started under this key, and whether it has ended, as all batches submitted so
+    /// far leave it.
+    ///
+    /// # Errors
+    /// The disk's.
+    fn run_under_key(&mut self, name: &str, key: &str) -> Result<Option<(RunId, bool)>, StoreError>;
+
     /// A definition, as all batches submitted so far leave it.
     ///
     /// # Errors
@@ -105,8 +112,6 @@ pub struct Recovered {
     pub runs: Vec<StoredRun>,
     /// The newest run under each key of deduplication, ended or not, by key.
     pub submitted: Vec<Submitted>,
-    /// The newest run under each name and key of idempotency, ended or not, by name and key.
-    pub idempotent: Vec<Idempotent>,
     /// What could not be read, and is left as it is.
     pub quarantined: Vec<Quarantined>,
 }
@@ -120,19 +125,6 @@ pub struct Submitted {
     pub run: RunId,
     /// When it was accepted.
     pub created: Timestamp,
-}
-
-/// A run that was started under a key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Idempotent {
-    /// The run's name.
-    pub name: String,
-    /// The key.
-    pub key: String,
-    /// The run.
-    pub run: RunId,
-    /// Whether it has ended.
-    pub ended: bool,
 }
 
 /// Something on the disk that could not be read.

@@ -261,6 +261,14 @@ impl Store for MemoryStore {
         Ok(view.run(run))
     }
 
+    fn run_under_key(&mut self, name: &str, key: &str) -> Result<Option<(RunId, bool)>, StoreError> {
+        let state = self.state();
+        let mut view = state.durable.clone();
+        let waiting = state.waiting.iter().flat_map(|pending| &pending.commit.changes);
+        waiting.for_each(|change| view.apply(change));
+        Ok(view.run_under_key(name, key))
+    }
+
     fn definition(&mut self, id: DefinitionId) -> Result<Option<DefinitionRecord>, StoreError> {
         let state = self.state();
         let mut waiting = state.waiting.iter().flat_map(|pending| &pending.commit.changes);

@@ -11,7 +11,7 @@ use partitur_model::record::{
 };
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq};
 
-use crate::{Idempotent, Quarantined, Recovered, StoredRun, Submitted};
+use crate::{Quarantined, Recovered, StoredRun, Submitted};
 
 /// The key of a run's row: its shard above its number. The random bits of the id are checked, not searched.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -98,7 +98,6 @@ impl Tables {
             definitions: used.iter().filter_map(|id| self.definition(*id)).cloned().collect(),
             runs: known.into_iter().map(|run| self.stored(run)).collect(),
             submitted: self.submitted(),
-            idempotent: self.idempotent(),
             quarantined: unknown.into_iter().map(Quarantined::without_definition).collect(),
         }
     }
@@ -112,13 +111,13 @@ impl Tables {
         newest.into_values().collect()
     }
 
-    fn idempotent(&self) -> Vec<Idempotent> {
-        let keyed = self.runs.values().filter_map(|run| {
-            let (key, _) = run.options.server.as_ref()?.idempotency.as_ref()?;
-            let (name, ended) = (run.name.clone(), run.state.is_ended());
-            Some(((name.clone(), key.clone()), Idempotent { name, key: key.clone(), run: run.id, ended }))
-        });
-        keyed.collect::<BTreeMap<_, _>>().into_values().collect()
+    /// The newest run of this name that was started under this key, and whether it has ended.
+    pub fn run_under_key(&self, name: &str, key: &str) -> Option<(RunId, bool)> {
+        let has_key = |run: &&RunRecord| {
+            let idempotency = run.options.server.as_ref().and_then(|server| server.idempotency.as_ref());
+            run.name == name && idempotency.is_some_and(|(own, _)| own == key)
+        };
+        self.runs.values().rev().find(has_key).map(|run| (run.id, run.state.is_ended()))
     }
 
     /// What the node remembers.

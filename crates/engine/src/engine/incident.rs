@@ -113,7 +113,7 @@ impl Engine {
             // Its rows were never written: to the world it has not been there.
             self.quarantined.remove(&id);
             self.recent.retain(|_, (run, _)| *run != id);
-            self.keyed.retain(|_, (run, _)| *run != id);
+            self.keyed.retain(|_, run| *run != id);
         }
         for &attempt in &unit.ended {
             self.is_dead(attempt);

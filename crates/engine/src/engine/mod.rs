@@ -9,7 +9,7 @@ mod submission;
 mod view;
 mod wake;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use partitur_model::catalogue::Entry;
@@ -67,8 +67,6 @@ pub struct Boot {
     pub runs: Vec<StoredRun>,
     /// The newest submission under each key of deduplication, whether its run has ended or not.
     pub submitted: Vec<(String, RunId, Timestamp)>,
-    /// Which run has a key that only one of its name may have, and whether it has ended.
-    pub keyed: Vec<(String, String, RunId, bool)>,
 }
 
 /// The state machine of a node.
@@ -90,20 +88,22 @@ pub struct Engine {
     quarantined: BTreeMap<RunId, SetAside>,
     /// Recent submissions by key, for deduplication.
     recent: BTreeMap<String, (RunId, Timestamp)>,
-    /// Runs by name and key, of which there may be one; and whether they had ended when they left memory.
-    keyed: BTreeMap<(String, String), (RunId, bool)>,
+    /// The newest run in memory by name and key, of which there may be one.
+    keyed: BTreeMap<(String, String), RunId>,
     admission: Admission,
     polls: Polls,
     /// So many names of resources there were when the unused were last forgotten, and so many queues.
     names: usize,
     queues: usize,
+    /// So many programs there were when those of no run in memory were last forgotten.
+    definitions: usize,
     timers: Timers,
     turns: Turns,
     incidents: u64,
     unit: Unit,
 }
 
-/// So many names of resources, and of queues, are kept whether anybody uses them or not.
+/// So many names of resources, queues, and programs are kept whether anybody uses them or not.
 const NAMES_KEPT: usize = 1_000;
 
 impl Engine {
@@ -127,14 +127,11 @@ impl Engine {
             quarantined: BTreeMap::new(),
             recent: boot.submitted.into_iter().map(|(key, run, at)| (key, (run, at))).collect(),
             admission: Admission::new(options.admission),
-            keyed: boot
-                .keyed
-                .into_iter()
-                .map(|(name, key, run, ended)| ((name, key), (run, ended)))
-                .collect(),
+            keyed: BTreeMap::new(),
             polls: Polls::default(),
             names: 0,
             queues: 0,
+            definitions: 0,
             timers: Timers::default(),
             turns: Turns::new(options.stretch),
             incidents: 0,
@@ -209,7 +206,7 @@ impl Engine {
         }
         self.grant(batch);
         self.answer_polls(batch);
-        self.forget_names();
+        self.forget_the_unused();
     }
 
     fn handle(&mut self, input: Input, batch: &mut Batch, agenda: &mut Agenda) {
@@ -451,7 +448,7 @@ impl Engine {
         let removes = matches!(command, Command::Remove { .. });
         let result = self.with_run(id, batch, agenda, |run, cx| run.command(cx, command));
         if removes && matches!(result, Some(Ok(()))) {
-            self.runs.remove(&id);
+            self.drop_run(id);
         }
         let answer = match result.unwrap_or(Err(Refusal::UnknownRun)) {
             Ok(()) => Answer::Done,
@@ -511,9 +508,9 @@ impl Engine {
         }
     }
 
-    /// Names of resources may be made of values, and workers may ask for whatever they like: those that are of the past
-    /// are forgotten when there are twice as many as there were.
-    fn forget_names(&mut self) {
+    /// Names of resources may be made of values, workers may ask for whatever they like, and definitions may come with
+    /// their runs: those that are of the past are forgotten when there are twice as many as there were.
+    fn forget_the_unused(&mut self) {
         if self.admission.names() > 2 * self.names + NAMES_KEPT {
             self.admission.forget_unused();
             self.names = self.admission.names();
@@ -521,6 +518,12 @@ impl Engine {
         if self.polls.queues() > 2 * self.queues + NAMES_KEPT {
             self.polls.forget_idle(self.now);
             self.queues = self.polls.queues();
+        }
+        if self.programs.len() > 2 * self.definitions + NAMES_KEPT {
+            // A run that comes back into memory brings its own.
+            let used: BTreeSet<DefinitionId> = self.runs.values().map(|run| run.rec.definition).collect();
+            self.programs.retain(|id, _| used.contains(id));
+            self.definitions = self.programs.len();
         }
     }
 

@@ -151,9 +151,14 @@ impl Engine {
             self.leaving.iter().filter(|(_, batch)| **batch <= durable).map(|(&run, _)| run).collect();
         for run in gone {
             self.leaving.remove(&run);
-            if let Some(run) = self.runs.remove(&run) {
-                self.remember_key(&run.rec);
-            }
+            self.drop_run(run);
+        }
+    }
+
+    /// The run is not in memory any more; who has its key is known to the disk.
+    pub(super) fn drop_run(&mut self, id: RunId) {
+        if let Some(run) = self.runs.remove(&id) {
+            self.forget_key(&run.rec);
         }
         self.forget_programs();
     }

@@ -73,7 +73,7 @@ impl Engine {
             let key = &mut submission.options.dedup_key;
             key.get_or_insert_with(|| dedup_key(template, &program.definition.name, &input));
         }
-        if let Some(known) = self.under_its_key(&program.definition.name, &submission.options) {
+        if let Some(known) = self.under_its_key(&submission) {
             return known.map(|run| (run, true));
         }
         if let Some(run) = self.equal_submission(&program.definition, submission.options.dedup_key.as_deref())
@@ -135,9 +135,12 @@ impl Engine {
     }
 
     /// The run that has the key of a submission already, if that serves; a refusal if it does not.
-    fn under_its_key(&self, name: &str, options: &RunOptions) -> Option<Result<RunId, Refusal>> {
-        let (key, mode) = options.server.as_ref()?.idempotency.as_ref()?;
-        let &(run, ended) = self.keyed.get(&(name.to_owned(), key.clone()))?;
+    fn under_its_key(&self, submission: &Submission) -> Option<Result<RunId, Refusal>> {
+        let (key, mode) = idempotency(&submission.options)?;
+        let name = &submission.program.definition.name;
+        let here = self.keyed.get(&(name.clone(), key.clone())).map(|&run| (run, false));
+        // Numbers rise: the highest is the newest.
+        let (run, ended) = here.max(submission.under_key)?;
         let ended = self.runs.get(&run).map_or(ended, |run| run.rec.state.is_ended());
         match mode {
             Idempotency::ReturnExisting => Some(Ok(run)),
@@ -146,13 +149,20 @@ impl Engine {
         }
     }
 
-    /// Remembers which run has a key, and whether it has ended.
-    pub(super) fn remember_key(&mut self, record: &RunRecord) {
-        if let Some((key, _)) = record.options.server.as_ref().and_then(|server| server.idempotency.as_ref())
-        {
-            let known = self.keyed.get(&(record.name.clone(), key.clone()));
-            if known.is_none_or(|(run, _)| *run <= record.id) {
-                self.keyed.insert((record.name.clone(), key.clone()), (record.id, record.state.is_ended()));
+    /// Remembers which run has a key.
+    fn remember_key(&mut self, record: &RunRecord) {
+        if let Some((key, _)) = idempotency(&record.options) {
+            let newest = self.keyed.entry((record.name.clone(), key.clone())).or_insert(record.id);
+            *newest = record.id.max(*newest);
+        }
+    }
+
+    /// The run leaves memory.
+    pub(super) fn forget_key(&mut self, record: &RunRecord) {
+        if let Some((key, _)) = idempotency(&record.options) {
+            let place = (record.name.clone(), key.clone());
+            if self.keyed.get(&place) == Some(&record.id) {
+                self.keyed.remove(&place);
             }
         }
     }
@@ -167,6 +177,11 @@ impl Engine {
             }
         }
     }
+}
+
+/// The key that only one run of its name may have, and what becomes of who comes second.
+fn idempotency(options: &RunOptions) -> Option<&(String, Idempotency)> {
+    options.server.as_ref()?.idempotency.as_ref()
 }
 
 /// How long a submission with a key of its own is remembered.

@@ -172,6 +172,7 @@ impl Lab {
     /// A further run of the definition submitted last.
     pub fn submit_again(&mut self, input: Payload, options: RunOptions) -> Vec<String> {
         let (definition, program) = self.definitions.last().expect("one was submitted").clone();
+        let under_key = self.under_key(&program.definition.name, &options);
         self.input(Input::Submit(Box::new(Submission {
             program,
             definition,
@@ -179,8 +180,18 @@ impl Lab {
             options,
             random: 7,
             expected: Vec::new(),
+            under_key,
             reply: Some(ReplyTo(1)),
         })))
+    }
+
+    /// The newest run of this name under the key of these options, as the rows have it.
+    fn under_key(&self, name: &str, options: &RunOptions) -> Option<(RunId, bool)> {
+        let key = |options: &RunOptions| Some(options.server.as_ref()?.idempotency.as_ref()?.0.clone());
+        let wanted = key(options)?;
+        let mut runs = self.rows.runs.values().rev();
+        let newest = runs.find(|run| run.name == name && key(&run.options).as_ref() == Some(&wanted))?;
+        Some((newest.id, newest.state.is_ended()))
     }
 
     /// One input, committed at once; what it had done, as text.

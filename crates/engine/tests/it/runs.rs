@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use partitur_model::definition::{
-    Backoff, Expression, Guard, OnFailure, Otherwise, Retry, Template, WaitFor, When,
+    Backoff, Expression, Guard, Kind, Node, OnFailure, Otherwise, Retry, Template, WaitFor, When,
 };
 
 use crate::lab::Lab;
@@ -211,4 +211,16 @@ fn a_cancelled_run_can_be_taken_up_again() {
          5s a ok => a succeeded, dispatch b#1
          6s b ok => b succeeded, run succeeded",
     );
+}
+
+#[test]
+fn programs_of_runs_that_have_left_are_forgotten() {
+    let mut lab = Lab::new();
+    (lab.recovers, lab.checks) = (false, false);
+    for _ in 0..1_100 {
+        lab.submit(flow(graph("", vec![Node::new("only", Kind::Noop)])));
+        lab.evict_all();
+    }
+    let known = lab.definitions.iter().filter(|(record, _)| lab.engine.knows(record.id)).count();
+    assert!(known < 200, "{known} programs are known");
 }

@@ -543,6 +543,7 @@ impl Host {
                     labels: submit.labels,
                     server: None,
                 },
+                under_key: None,
                 random: random(),
                 expected,
                 reply: Some(reply),

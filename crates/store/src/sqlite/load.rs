@@ -15,7 +15,7 @@ use super::fault::{Unreadable, store_error};
 use super::payload::{PayloadReader, unpack};
 use super::{run_row, task_row};
 use crate::tables::RunKey;
-use crate::{Idempotent, Quarantined, Recovered, StoreError, StoredRun, Submitted};
+use crate::{Quarantined, Recovered, StoreError, StoredRun, Submitted};
 
 /// See [`Store::recover`](crate::Store::recover).
 pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
@@ -25,7 +25,6 @@ pub(super) fn recover(conn: &Connection) -> Result<Recovered, StoreError> {
     breakers(conn, &mut recovered)?;
     runs(conn, &mut recovered)?;
     recovered.submitted = submitted(conn).map_err(store_error)?;
-    recovered.idempotent = idempotent(conn).map_err(store_error)?;
     read.finish().map_err(store_error)?;
     Ok(recovered)
 }
@@ -66,21 +65,21 @@ fn submitted(conn: &Connection) -> rusqlite::Result<Vec<Submitted>> {
     Ok(newest.into_values().collect())
 }
 
-/// The newest run under each name and key.
-fn idempotent(conn: &Connection) -> rusqlite::Result<Vec<Idempotent>> {
-    let mut newest: Vec<Idempotent> = Vec::new();
-    let mut select = conn.prepare_cached(
-        "SELECT name, idempotency_key, key, random, state BETWEEN 30 AND 35 FROM runs
-         WHERE idempotency_key IS NOT NULL ORDER BY name, idempotency_key, key",
-    )?;
-    let mut rows = select.query([])?;
-    while let Some(row) = rows.next()? {
-        let (name, key): (String, String) = (row.get(0)?, row.get(1)?);
-        let run = run_id(RunKey(row.get(2)?), row.get(3)?);
-        newest.pop_if(|last| last.name == name && last.key == key);
-        newest.push(Idempotent { name, key, run, ended: row.get(4)? });
-    }
-    Ok(newest)
+/// The newest run of this name that was started under this key, and whether it has ended.
+pub(super) fn run_under_key(
+    conn: &Connection,
+    name: &str,
+    key: &str,
+) -> Result<Option<(RunId, bool)>, StoreError> {
+    let select = || {
+        let mut select = conn.prepare_cached(
+            "SELECT key, random, state BETWEEN 30 AND 35 FROM runs INDEXED BY runs_idempotency
+             WHERE idempotency_key = ?1 AND name = ?2 ORDER BY key DESC LIMIT 1",
+        )?;
+        let found = |row: &Row<'_>| Ok((run_id(RunKey(row.get(0)?), row.get(1)?), row.get(2)?));
+        select.query_row([key, name], found).optional()
+    };
+    select().map_err(store_error)
 }
 
 /// A run can only go on with its definition; what cannot be read of it, the run cannot do without.

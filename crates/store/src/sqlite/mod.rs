@@ -180,6 +180,10 @@ impl Store for SqliteStore {
         self.ask(|to| Question::Run(run, to))
     }
 
+    fn run_under_key(&mut self, name: &str, key: &str) -> Result<Option<(RunId, bool)>, StoreError> {
+        self.ask(|to| Question::UnderKey(name.to_owned(), key.to_owned(), to))
+    }
+
     fn definition(&mut self, id: DefinitionId) -> Result<Option<DefinitionRecord>, StoreError> {
         self.ask(|to| Question::Definition(id, to))
     }

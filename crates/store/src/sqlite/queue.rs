@@ -14,6 +14,7 @@ use crate::{Commit, Completion, QUEUE_MAX, Recovered, StoreError, StoredRun};
 pub(super) enum Question {
     Recover(SyncSender<Result<Recovered, StoreError>>),
     Run(RunId, SyncSender<Result<Option<StoredRun>, StoreError>>),
+    UnderKey(String, String, SyncSender<Result<Option<(RunId, bool)>, StoreError>>),
     Definition(DefinitionId, SyncSender<Result<Option<DefinitionRecord>, StoreError>>),
 }
 

@@ -190,6 +190,9 @@ impl Writer {
                 let stored = load::stored_run(&self.conn, id.into()).map_err(StoreError::from);
                 drop(to.send(stored.map(|stored| stored.filter(|stored| stored.run.id == id))));
             }
+            Question::UnderKey(name, key, to) => {
+                drop(to.send(load::run_under_key(&self.conn, &name, &key)));
+            }
             Question::Definition(id, to) => {
                 drop(to.send(load::definition(&self.conn, id).map_err(StoreError::from)));
             }

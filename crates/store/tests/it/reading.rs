@@ -8,7 +8,7 @@ use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
 use partitur_model::record::*;
 use partitur_model::{RunId, TaskId, TaskSeq, Timestamp};
-use partitur_store::{Reader, RunFilter, SqliteStore, StoreError, TaskHead};
+use partitur_store::{Reader, RunFilter, SqliteStore, Store as _, StoreError, TaskHead};
 use tempfile::TempDir;
 
 use crate::support::*;
@@ -172,6 +172,10 @@ fn runs_are_found_by_what_their_submitters_call_them() {
     assert_eq!(called("month-end", "order", true), [0; 0]);
     let keyed = |name, key| reader.by_idempotency(name, key).unwrap().map(|run| run.id.number());
     assert_eq!((keyed("month-end", "k"), keyed("other", "k"), keyed("other", "l")), (Some(2), Some(4), None));
+    let mut newest =
+        |name, key| host.store.run_under_key(name, key).unwrap().map(|(run, ended)| (run.number(), ended));
+    assert_eq!(newest("month-end", "k"), Some((2, false)));
+    assert_eq!((newest("other", "k"), newest("other", "l")), (Some((4, false)), None));
 }
 
 #[test]

@@ -55,6 +55,7 @@ impl Bench {
             input,
             options,
             random: 1,
+            under_key: None,
             expected,
             reply,
         }))

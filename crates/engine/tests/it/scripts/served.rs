@@ -678,7 +678,7 @@ fn a_key_belongs_to_one_run() {
     };
     let mut lab = Lab::new();
     lab.submit_with(served(graph("", vec![simple("a")])), Payload::Null, options(Idempotency::Fail));
-    let mut again = |mode| {
+    let again = |lab: &mut Lab, mode| {
         lab.submit_again(Payload::Null, options(mode));
         match lab.answers.pop().unwrap() {
             Answer::Accepted { run, duplicate } => format!("{} {duplicate}", run.number()),
@@ -686,9 +686,19 @@ fn a_key_belongs_to_one_run() {
             Answer::Done | Answer::Updated { .. } => "?".to_owned(),
         }
     };
-    assert_eq!(again(Idempotency::ReturnExisting), "1 true");
-    assert_eq!(again(Idempotency::Fail), "run 1 was started under this key already");
-    assert_eq!(again(Idempotency::FailOnRunning), "run 1 was started under this key already");
+    for evicted in [false, true] {
+        if evicted {
+            lab.evict_all();
+        }
+        assert_eq!(again(&mut lab, Idempotency::ReturnExisting), "1 true");
+        assert_eq!(again(&mut lab, Idempotency::Fail), "run 1 was started under this key already");
+        assert_eq!(again(&mut lab, Idempotency::FailOnRunning), "run 1 was started under this key already");
+    }
+    lab.text_input("cancel");
+    assert_eq!(again(&mut lab, Idempotency::Fail), "run 1 was started under this key already");
+    lab.evict_all();
+    assert_eq!(again(&mut lab, Idempotency::FailOnRunning), "2 false");
+    assert_eq!(again(&mut lab, Idempotency::ReturnExisting), "2 true");
 }
 
 #[test]
