@@ -141,11 +141,11 @@ impl Polls {
     }
 
     /// The answers of this step, and the queues in which less is wanted now. As long as tasks are on their way into memory,
-    /// who has nothing yet is not told so.
+    /// who has less than it wants is not told so: more will be there in a moment.
     pub(crate) fn answers(&mut self, on_their_way: bool) -> Vec<(Arc<str>, Effect)> {
         let mut answers = Vec::new();
         for reply in std::mem::take(&mut self.due) {
-            if on_their_way && self.open.get(&reply).is_some_and(|poll| poll.handed.is_empty()) {
+            if on_their_way && self.open.get(&reply).is_some_and(|poll| poll.wanted > 0) {
                 self.due.push(reply);
                 continue;
             }

@@ -721,6 +721,19 @@ fn a_fork_in_a_case_that_is_not_chosen_does_nothing() {
 }
 
 #[test]
+fn a_poll_waits_for_all_that_come_back_into_memory_for_it() {
+    let mut lab = Lab::new();
+    lab.evicts = true;
+    lab.submit(served(graph("", vec![simple("a")])));
+    lab.submit_again(Payload::Null, Default::default());
+    lab.submit_again(Payload::Null, Default::default());
+    lab.script(
+        "1s await a 2 => hand out [a#0 {}, 2:a#0 {}]
+         2s poll a 2 => hand out [3:a#0 {}]",
+    );
+}
+
+#[test]
 fn who_wants_nothing_stands_in_nobodys_way() {
     check(
         served(graph("", vec![simple("a")])),
