@@ -2,7 +2,7 @@
 //!
 //! What came in as data is data: a `${…}` in the input of a branch stands for itself.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use partitur_model::Payload;
@@ -180,14 +180,17 @@ fn of_tasks_and_inputs(
     if !listed.is_empty() && !json::is_object(&inputs) {
         return Err(fault(format!("`{inputs_key}` is no object of the inputs of the branches")));
     }
+    // Read once: to look each branch up in the text would cost the square of their number. Of equal names the last counts.
+    let inputs: HashMap<Arc<str>, Payload> = inputs.entries().unwrap_or_default().into_iter().collect();
     let task = |(at, listed): (usize, &Payload)| {
         let read = wire::read::<WorkflowTask>(listed.render().as_bytes());
         let mut task = read.map_err(|error| fault(format!("`{key}[{at}]` is no task: {error}")))?;
         if task.task_reference_name.is_empty() {
             return Err(fault(format!("`{key}[{at}]` has no `taskReferenceName`")));
         }
-        if let Some(given) = inputs.member(&task.task_reference_name).filter(json::is_object) {
-            task.input_parameters = Object(overlaid(&task.input_parameters.0, &shielded(&given)));
+        let given = inputs.get(task.task_reference_name.as_str());
+        if let Some(given) = given.filter(|given| json::is_object(given)) {
+            task.input_parameters = Object(overlaid(&task.input_parameters.0, &shielded(given)));
         }
         Ok(task)
     };
