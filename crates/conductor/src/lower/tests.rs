@@ -314,7 +314,7 @@ fn waits_ends_and_calls() {
         task("HUMAN", "h", ""),
         task("YIELD", "y", ""),
         task("HTTP", "c", r#""asyncComplete":true,"inputParameters":{"uri":"http://x"}"#),
-        task("HTTP_POLL", "p", r#""inputParameters":{"http_request":{}}"#),
+        task("HTTP_POLL", "p", r#""inputParameters":{"http_request":{"terminationCondition":"x"}}"#),
         task("TERMINATE", "t", r#""inputParameters":{"terminationStatus":"FAILED","workflowOutput":5,"terminationReason":"${c.output.r}"}"#),
     ])), @r#"
     w1: wait 1 hours
@@ -328,7 +328,7 @@ fn waits_ends_and_calls() {
       <- h and on
     c: HTTP by the server, ended from outside {"uri":"http://x","asyncComplete":true}
       <- y and on
-    p: HTTP_POLL by the server {"http_request":{},"asyncComplete":false}
+    p: HTTP_POLL by the server {"http_request":{"terminationCondition":"x"},"asyncComplete":false}
       <- c and on
     t: end as Failed with {"output":5} because `${c.output.r}`
       <- p and on
