@@ -1,8 +1,10 @@
 //! Gives a workflow definition its task definitions, as they are when a run starts.
 
+use partitur_model::Payload;
+
 use crate::TaskType;
 use crate::json;
-use crate::wire::{Json, TaskDef, WorkflowDef, WorkflowTask};
+use crate::wire::{self, Json, TaskDef, WorkflowDef, WorkflowTask};
 
 /// Knows what is registered.
 pub trait TaskDefs: Send + Sync {
@@ -51,6 +53,7 @@ pub(crate) fn freeze_task(task: &mut WorkflowTask, defs: &dyn TaskDefs) {
         task.task_definition = Some(Box::new(found.unwrap_or_else(|| unregistered(task))));
     }
     freeze_version(task, defs);
+    write_out_inline(task);
     for (_, tasks) in &mut task.decision_cases.0 {
         freeze_tasks(tasks, defs);
     }
@@ -69,6 +72,18 @@ fn freeze_version(task: &mut WorkflowTask, defs: &dyn TaskDefs) {
     if is_open && params.workflow_definition.is_none() {
         let latest = params.name.as_deref().and_then(|name| defs.latest_version(name));
         params.version = latest.map(|version| Json(u64::from(version).into())).or(params.version.take());
+    }
+}
+
+/// An inline definition stands with all its properties, like one that was registered.
+fn write_out_inline(task: &mut WorkflowTask) {
+    let params = task.sub_workflow_param.as_deref_mut();
+    let Some(Json(inline)) = params.and_then(|params| params.workflow_definition.as_mut()) else { return };
+    if json::is_object(inline)
+        && let Ok(def) = wire::read::<WorkflowDef>(inline.render().as_bytes())
+    {
+        let text = serde_json::to_string(&def).expect("a definition is made of text and numbers");
+        *inline = Payload::parse(&json::compact(&text)).expect("it was just written");
     }
 }
 

@@ -65,6 +65,12 @@ impl Run {
                 return Err(self.wrong_state("only a paused run can go on"));
             }
         }
+        if self.serves() {
+            // By Conductor's rules its time counts anew.
+            self.clear_run_deadline(cx);
+            self.rec.begun = cx.now;
+            self.set_run_deadline(cx);
+        }
         self.set_state(cx, RunState::Running);
         let ready: Vec<Key> = self.keys().filter(|&key| self.state(key) == Some(TaskState::Ready)).collect();
         for key in ready {

@@ -376,10 +376,12 @@ impl Run {
         for scope in inner {
             self.remove_scope(cx, scope);
         }
-        for instance in &self.scope(scope).instances {
-            if let Some(task) = &instance.task {
-                cx.batch.remove_task(task.run, task.seq);
-            }
+        let instances = &self.scope(scope).instances;
+        let rows: Vec<TaskRecord> =
+            instances.iter().filter_map(|instance| instance.task.as_deref().cloned()).collect();
+        for row in rows {
+            cx.batch.remove_task(row.run, row.seq);
+            self.remove_past(cx, &row);
         }
         self.drop_scope(scope);
     }

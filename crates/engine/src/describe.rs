@@ -35,7 +35,14 @@ impl Engine {
 }
 
 fn describe_run(run: &Run, text: &mut String) {
-    let _ = writeln!(text, "run {} {:?} live {}", run.id().number(), run.rec.state, run.live);
+    let _ = writeln!(
+        text,
+        "run {} {:?} live {} counted {}",
+        run.id().number(),
+        run.rec.state,
+        run.live,
+        run.counted
+    );
     let mut lines: Vec<String> = run.keys().map(|key| describe_task(run, key)).collect();
     for key in run.keys() {
         for scope in run.branches(key) {

@@ -20,6 +20,7 @@ impl Run {
         match self.rec.state {
             RunState::Running | RunState::Paused if done && self.live == 0 => {
                 let failed = self.scope(ROOT).failed > 0;
+                self.rec.output = None;
                 self.settle(cx, if failed { RunOutcome::Failed } else { RunOutcome::Succeeded });
             }
             RunState::Ending(outcome) if self.live == 0 => self.settle(cx, outcome),
@@ -55,9 +56,7 @@ impl Run {
         self.rec.state = RunState::Ended(outcome);
         self.rec.ended = Some(cx.now);
         self.undoing = None;
-        if let Some(limit) = self.program.definition.timeout {
-            cx.timers.clear(&self.run_timer(self.rec.created + limit));
-        }
+        self.clear_run_deadline(cx);
         self.sweep(cx);
         self.give_up_slots(cx);
         self.give_up_room(cx);
@@ -179,6 +178,7 @@ impl Run {
     /// A task failed that nothing excuses, in a run that does not go on then.
     pub(crate) fn fatal(&mut self, cx: &mut Cx<'_>, outcome: RunOutcome, error: TaskError) {
         if self.is_under_way() {
+            self.rec.output = None;
             self.rec.error = Some(error);
             self.wind_down(cx, outcome);
         }
@@ -188,6 +188,7 @@ impl Run {
     pub(crate) fn cancel(&mut self, cx: &mut Cx<'_>, reason: &str) {
         match self.rec.state {
             RunState::Running | RunState::Paused => {
+                self.rec.output = None;
                 self.rec.error = Some(TaskError::terminal(CANCELLED, reason));
                 self.wind_down(cx, RunOutcome::Cancelled);
             }
@@ -233,6 +234,13 @@ impl Run {
         }
     }
 
+    /// The timer of the whole run goes.
+    pub(crate) fn clear_run_deadline(&self, cx: &mut Cx<'_>) {
+        if let Some(limit) = self.program.definition.timeout {
+            cx.timers.clear(&self.run_timer(self.rec.begun + limit));
+        }
+    }
+
     fn run_timer(&self, at: Timestamp) -> Timer {
         Timer { at, run: self.id(), task: None, generation: self.rec.generation }
     }
@@ -242,6 +250,7 @@ impl Run {
         match self.rec.state {
             RunState::Running | RunState::Paused => {
                 let limit = unit::format_duration(self.program.definition.timeout.unwrap_or_default());
+                self.rec.output = None;
                 self.rec.error =
                     Some(TaskError::terminal("timeout", format!("the run took longer than {limit}")));
                 self.wind_down(cx, RunOutcome::TimedOut);

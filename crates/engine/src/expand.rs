@@ -36,7 +36,13 @@ impl Run {
                 self.joins_opened_by(cx, key);
                 self.finish_if_done(cx, key);
             }
-            Err(error) => self.fail_task(cx, key, record, error),
+            Err(error) => {
+                // It stands for nothing: it is seen itself.
+                if let (true, Some(served)) = (expand.stands_for_branch, &mut record.served) {
+                    served.uncounted = self.count(record.seq, true);
+                }
+                self.fail_task(cx, key, record, error)
+            }
         }
     }
 

@@ -108,6 +108,11 @@ impl Run {
         }
         let timed_out = record.error.as_ref().is_some_and(|error| error.code == "timeout");
         let cause = error.map_or(String::new(), |error| format!(": {}", error.message));
+        let name = if self.serves() { child.to_string() } else { child.number().to_string() };
+        if self.serves() && outcome != RunOutcome::Cancelled {
+            // However it ended, it has yielded that; a success says so itself.
+            record.output = Some(output.clone());
+        }
         match outcome {
             RunOutcome::Succeeded => self.succeed(cx, key, record, output),
             RunOutcome::Cancelled if timed_out => {
@@ -115,17 +120,17 @@ impl Run {
                 self.judge(cx, key, record, error, TaskOutcome::TimedOut);
             }
             RunOutcome::Cancelled => {
-                let message = format!("its run {} was cancelled", child.number());
+                let message = format!("its run {name} was cancelled");
                 record.error = Some(TaskError::terminal(CANCELLED, message));
                 self.end_task(cx, key, record, TaskOutcome::Cancelled);
             }
             RunOutcome::TimedOut => {
-                let message = format!("its run {} took too long", child.number());
+                let message = format!("its run {name} took too long");
                 let error = TaskError::new("timeout", message);
                 self.judge(cx, key, record, error, TaskOutcome::TimedOut);
             }
             RunOutcome::Failed | RunOutcome::RolledBack | RunOutcome::RollbackFailed => {
-                let message = format!("its run {} failed{cause}", child.number());
+                let message = format!("its run {name} failed{cause}");
                 let error = TaskError::new("sub-run", message);
                 self.judge(cx, key, record, error, TaskOutcome::Failed);
             }
@@ -166,9 +171,10 @@ impl Run {
     pub(crate) fn wait_for_child(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
         record.state = TaskState::Waiting { until: Timestamp::MAX };
-        record.ended = None;
         record.error = None;
-        record.output = None;
+        if !self.serves() {
+            (record.ended, record.output) = (None, None);
+        }
         self.put(cx, key, record);
     }
 
@@ -209,10 +215,12 @@ impl Run {
         self.rec.state = RunState::Running;
         self.rec.generation += 1;
         self.rec.begun = cx.now;
-        self.rec.ended = None;
         self.rec.error = None;
-        self.rec.output = None;
         self.output_check = OutputCheck::Open;
+        if !self.serves() {
+            // Conductor's clients see the last end until there is another one.
+            (self.rec.ended, self.rec.output) = (None, None);
+        }
         self.undoing = None;
         self.forget_not_reached(cx);
         self.write(cx);

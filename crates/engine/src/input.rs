@@ -317,6 +317,8 @@ pub struct Restart {
     pub version: Option<u32>,
     /// Another correlation.
     pub correlation: Option<String>,
+    /// When it ended and what it yielded is seen until it ends again.
+    pub keeps_end: bool,
 }
 
 impl PartialEq for Restart {

@@ -1,8 +1,8 @@
 //! What people do to runs of a server, by Conductor's rules.
 
 use partitur_model::Payload;
-use partitur_model::TaskSeq;
 use partitur_model::record::{RunOutcome, RunState, Served, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::{TaskSeq, Timestamp};
 
 use crate::admission::TaskKey;
 use crate::cx::{Cx, Todo};
@@ -48,7 +48,13 @@ impl Run {
             self.rec.options.server = Some(server.into());
         }
         self.rec.created = cx.now;
-        self.restart(cx)
+        let last_end = (self.rec.ended, self.rec.output.clone());
+        self.restart(cx)?;
+        if restart.keeps_end {
+            (self.rec.ended, self.rec.output) = last_end;
+            self.write(cx);
+        }
+        Ok(())
     }
 
     /// Goes on from one task, with another input for it if one is given.
@@ -90,9 +96,12 @@ impl Run {
         let mut record = self.record(key);
         record.ready = cx.now;
         record.output = (!output.is_null()).then_some(output);
+        record.ended = Some(cx.now);
         record.served = Some(Box::new(Served {
             input,
             skipped_by_hand: true,
+            // It stands before all tasks that come.
+            uncounted: record.seq.0,
             updated: cx.now,
             first_ready: cx.now,
             ..Served::default()
@@ -156,15 +165,34 @@ impl Run {
         let is_join = matches!(self.node(key).action, Action::Join(_));
         match again {
             Again::FurtherRow if !is_join => {
-                let next = self.successor_row(cx, key, &record, TaskState::Blocked);
+                let next = self.successor_row(cx, key, &record, TaskState::Blocked, true);
                 self.remove_branches(cx, key);
                 self.retire(cx, key, record);
                 self.put(cx, key, next);
             }
-            Again::InPlace | Again::FurtherRow => self.make_blank(cx, key),
-            Again::Gone if is_join => self.make_blank(cx, key),
+            Again::FurtherRow => self.join_again(cx, key, record.ended),
+            Again::InPlace => self.rerun_in_place(cx, key),
+            Again::Gone if is_join => self.join_again(cx, key, record.ended),
             Again::Gone => self.unmake(cx, key, &record),
+            Again::Kept => {}
         }
+    }
+
+    /// A join waits again where it stands, and when it had ended before is still seen.
+    fn join_again(&mut self, cx: &mut Cx<'_>, key: Key, ended: Option<Timestamp>) {
+        self.make_blank(cx, key);
+        let record = TaskRecord { ended, ..self.record(key) };
+        self.put(cx, key, record);
+    }
+
+    /// The task begins anew under its own number.
+    fn rerun_in_place(&mut self, cx: &mut Cx<'_>, key: Key) {
+        self.make_blank(cx, key);
+        let mut record = self.record(key);
+        if let Some(served) = &mut record.served {
+            (served.by_hand, served.polls) = (true, 0);
+        }
+        self.put(cx, key, record);
     }
 
     /// What was not reached when a run of a server ended may be reached now that it goes on.
@@ -194,6 +222,7 @@ impl Run {
     fn unmake(&mut self, cx: &mut Cx<'_>, key: Key, record: &TaskRecord) {
         self.make_blank(cx, key);
         cx.batch.remove_task(self.id(), record.seq);
+        self.remove_past(cx, record);
         self.instance_mut(key).task = None;
         self.forget(record.seq);
     }

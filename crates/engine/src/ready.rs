@@ -1,6 +1,6 @@
 //! A task's predecessors have all been heard: it is skipped, or it begins.
 
-use partitur_expr::{Lookup, Step, navigate};
+use partitur_expr::{Lookup, Step, Template, Tree, navigate};
 use partitur_model::definition::{OnFailure, Otherwise};
 use partitur_model::event::EventKind;
 use partitur_model::record::{Checking, RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
@@ -23,6 +23,9 @@ impl Run {
     pub(crate) fn consider(&mut self, cx: &mut Cx<'_>, key: Key) {
         if !self.is_there(key) || self.waits_for_room {
             return;
+        }
+        if self.is_about_to_terminate(key) {
+            return self.terminate_at_last(cx, key);
         }
         let verdict = self.verdict(key);
         if self.is_not_reached(key, verdict) {
@@ -134,7 +137,6 @@ impl Run {
         let mut record = self.record(key);
         record.ready = self.instance(key).since.max(record.ready);
         if record.served.as_ref().is_some_and(|served| served.skipped_by_hand) {
-            record.started = Some(cx.now);
             return self.end_task(cx, key, record, TaskOutcome::Skipped);
         }
         if self.serves() && !matches!(record.state, TaskState::Waiting { .. }) {
@@ -189,12 +191,14 @@ impl Run {
                 Computed::Elsewhere(effect) => self.await_evaluation(cx, key, record, effect),
             },
             Action::Join(_) => self.join(cx, key, record),
+            Action::Terminate { .. } if self.serves() => {
+                // What begins in the same moment, other branches and their join, is seen before it is cancelled.
+                record.state = TaskState::Waiting { until: Timestamp::MAX };
+                self.put(cx, key, record);
+                cx.agenda.push_back(Todo::Consider(self.id(), key));
+            }
             Action::Terminate { outcome, output, reason } => {
-                let view = View::inside(self, key.scope);
-                let (output, reason) = (output.resolve(&view), reason.resolve_text(&view));
-                let task = record.seq;
-                self.succeed(cx, key, record, output.clone());
-                self.terminate(cx, task, *outcome, output, reason);
+                self.terminate_by(cx, key, record, *outcome, output, reason);
             }
             Action::SetVariables(tree) => {
                 let values = tree.resolve(&View::inside(self, key.scope));
@@ -203,6 +207,37 @@ impl Run {
             }
             Action::Noop => self.succeed(cx, key, record, Payload::Null),
         }
+    }
+
+    /// Whether the task has begun and is yet to end its run.
+    pub(crate) fn is_about_to_terminate(&self, key: Key) -> bool {
+        let waits = matches!(self.state(key), Some(TaskState::Waiting { .. }));
+        waits && self.is_under_way() && matches!(self.node(key).action, Action::Terminate { .. })
+    }
+
+    fn terminate_at_last(&mut self, cx: &mut Cx<'_>, key: Key) {
+        let graph = self.graph_of(key);
+        let Action::Terminate { outcome, output, reason } = &graph.nodes[key.node as usize].action else {
+            return;
+        };
+        let record = self.record(key);
+        self.terminate_by(cx, key, record, *outcome, output, reason);
+    }
+
+    fn terminate_by(
+        &mut self,
+        cx: &mut Cx<'_>,
+        key: Key,
+        record: TaskRecord,
+        outcome: RunOutcome,
+        output: &Tree,
+        reason: &Template,
+    ) {
+        let view = View::inside(self, key.scope);
+        let (output, reason) = (output.resolve(&view), reason.resolve_text(&view));
+        let task = record.seq;
+        self.succeed(cx, key, record, output.clone());
+        self.terminate(cx, task, outcome, output, reason);
     }
 
     fn begin_wait(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, wait: &WaitTemplate) {

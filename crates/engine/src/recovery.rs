@@ -71,7 +71,11 @@ impl Run {
     ) -> Result<(), BadRows> {
         // Taken apart once, instead of at each iteration; what is no list belongs to a container that is made of it.
         task.items = task.items.map(|items| items.elements().map_or(items, Payload::list));
+        if task.served.is_some() {
+            self.counted = self.counted.max(task.counted());
+        }
         if task.served.as_ref().is_some_and(|served| served.superseded) {
+            self.note_past(&task);
             self.note_number(task.seq);
             return Ok(());
         }
@@ -162,6 +166,9 @@ impl Run {
                 cx.admission.adopt(ticket);
             }
             TaskState::Ready if self.lets_begin() => self.offer(cx, key),
+            TaskState::Waiting { .. } if self.is_about_to_terminate(key) => {
+                cx.agenda.push_back(Todo::Consider(self.id(), key));
+            }
             TaskState::Waiting { .. } => {
                 self.evaluate_again(cx, key);
                 self.look_up_again(cx, key);

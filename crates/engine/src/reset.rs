@@ -41,6 +41,10 @@ impl Run {
                 FailedPart::Task | FailedPart::Child => targets.push(key),
             }
         }
+        if self.has_nothing_to_retry(&targets, &children) {
+            let problem = "no task of the run failed or was cut off; restart it to do all of it again";
+            return Err(Refusal::NothingToDo(problem.to_owned()));
+        }
         self.begin_again(cx);
         self.reset(cx, &targets, &children, Again::FurtherRow);
         for key in children {
@@ -49,6 +53,12 @@ impl Run {
         self.consider_all(cx);
         cx.agenda.push_back(Todo::MayEnd(self.id()));
         Ok(())
+    }
+
+    /// By Conductor's rules a run is not retried in which no task can be, unless it took too long as a whole.
+    fn has_nothing_to_retry(&self, targets: &[Key], children: &[Key]) -> bool {
+        let took_too_long = self.rec.state == RunState::Ended(RunOutcome::TimedOut);
+        self.serves() && targets.is_empty() && children.is_empty() && !took_too_long
     }
 
     /// A failed sub-run goes on from its own failures, unless its task was reset, itself or with its branch.
@@ -92,7 +102,9 @@ impl Run {
         match (outcome, &self.node(key).action) {
             (TaskOutcome::Cancelled, _) => true,
             (TaskOutcome::Failed | TaskOutcome::TimedOut, _) => !self.is_excused(key),
-            (TaskOutcome::Succeeded, Action::Terminate { outcome, .. }) => *outcome != RunOutcome::Succeeded,
+            (TaskOutcome::Succeeded, Action::Terminate { outcome, .. }) => {
+                *outcome != RunOutcome::Succeeded && !self.serves()
+            }
             (TaskOutcome::Succeeded | TaskOutcome::Skipped, _) => false,
         }
     }
@@ -142,6 +154,7 @@ impl Run {
         fresh.number_after(self);
         *self = fresh;
         self.rec.variables = Payload::Null;
+        (self.rec.ended, self.rec.output) = (None, None);
         self.begin_again(cx);
         self.open_root(cx.agenda);
         Ok(())
@@ -185,9 +198,18 @@ impl Run {
         for &key in revived {
             self.gather(key, false, &mut set, &mut containers);
         }
-        let again = |key: &Key| if targets.contains(key) { again } else { Again::Gone };
-        let set = set.into_iter().map(|key| (key, again(&key))).collect();
+        let what = |key: &Key| match again {
+            _ if targets.contains(key) => again,
+            // A retry makes good what failed; what went on past a failure that may be has happened.
+            Again::FurtherRow if self.serves() && self.has_succeeded(*key) => Again::Kept,
+            Again::FurtherRow | Again::InPlace | Again::Gone | Again::Kept => Again::Gone,
+        };
+        let set = set.into_iter().map(|key| (key, what(&key))).collect();
         self.reset_set(cx, set, containers, revived);
+    }
+
+    fn has_succeeded(&self, key: Key) -> bool {
+        self.state(key) == Some(TaskState::Ended(TaskOutcome::Succeeded))
     }
 
     /// A task waits for its sub-run again: what depends on it has not happened.
@@ -241,9 +263,10 @@ impl Run {
                 self.reopen(cx, container, &touched);
             }
         }
-        for (&key, &again) in &set {
+        let order = self.in_order(&set);
+        for &key in &order {
             if self.is_there(key) {
-                self.reset_instance(cx, key, again);
+                self.reset_instance(cx, key, set[&key]);
             }
         }
         for &key in revived.iter().filter(|key| !set.contains_key(key)) {
@@ -251,10 +274,22 @@ impl Run {
                 self.wait_for_child(cx, key);
             }
         }
-        for &key in set.keys().filter(|&&key| self.is_there(key)).collect::<Vec<_>>() {
+        for key in order.into_iter().filter(|&key| self.is_there(key)).collect::<Vec<_>>() {
             self.recount(key);
             cx.agenda.push_back(Todo::Consider(self.id(), key));
         }
+        self.count_again();
+    }
+
+    /// In a run of a server what is tried again stands in the order in which it stood.
+    fn in_order(&self, set: &BTreeMap<Key, Again>) -> Vec<Key> {
+        let mut keys: Vec<Key> = set.keys().copied().collect();
+        if self.serves() {
+            keys.sort_by_key(|&key| {
+                self.is_there(key).then(|| self.task(key).map(|task| task.seq)).flatten()
+            });
+        }
+        keys
     }
 
     /// Whether the scope of the task has not been removed.
@@ -279,7 +314,7 @@ impl Run {
         if record.state != TaskState::Open || record.error.is_some() {
             record.state = TaskState::Open;
             record.generation += 1;
-            record.ended = None;
+            record.ended = record.ended.filter(|_| self.serves());
             record.error = None;
             record.undo = UndoState::None;
             self.put(cx, key, record);
@@ -287,7 +322,7 @@ impl Run {
     }
 
     fn reset_instance(&mut self, cx: &mut Cx<'_>, key: Key, again: Again) {
-        let Some(task) = self.task(key) else { return };
+        let Some(task) = self.task(key).filter(|_| again != Again::Kept) else { return };
         if task.state.token().is_some() {
             return self.stop_attempt(cx, key, StopCause::Reset);
         }
@@ -354,6 +389,8 @@ pub(crate) enum Again {
     InPlace,
     /// It goes: the task has not happened.
     Gone,
+    /// It stays: the task has happened.
+    Kept,
 }
 
 /// Where retrying has to begin.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use partitur_model::definition::{ClaimMode, Dialect};
 use partitur_model::event::EventKind;
 use partitur_model::record::{Served, TaskError, TaskOutcome, TaskRecord, TaskState};
-use partitur_model::{AttemptId, FencingToken, Payload, Timestamp};
+use partitur_model::{AttemptId, FencingToken, Payload, TaskSeq, Timestamp};
 
 use crate::admission::{Grant, Request, TaskKey};
 use crate::cx::Cx;
@@ -13,7 +13,7 @@ use crate::effect::Handed;
 use crate::input::QueueName;
 use crate::polls::offers;
 use crate::program::{Action, ProgramNode, RemoteTemplate, WorkTemplate};
-use crate::run::{Key, Run, View};
+use crate::run::{Key, PastRow, Run, View};
 
 impl ProgramNode {
     /// The work for a worker, if the task is that.
@@ -52,8 +52,14 @@ impl Run {
         };
         let before = record.served.take();
         let before = before.as_deref();
+        let uncounted = match before {
+            Some(served) => served.uncounted,
+            None => self.count(record.seq, !node.spec.out_of_sight),
+        };
         record.served = Some(Box::new(Served {
             input,
+            uncounted,
+            by_hand: before.is_some_and(|served| served.by_hand),
             domain,
             retry_of: before.and_then(|served| served.retry_of),
             retries: before.map_or(0, |served| served.retries),
@@ -66,6 +72,34 @@ impl Run {
             skipped_by_hand: false,
             checking: None,
         }));
+    }
+
+    /// A row begins: if clients see it, they count it. Gives how many numbers before it they do not.
+    pub(crate) fn count(&mut self, seq: TaskSeq, is_seen: bool) -> u32 {
+        self.counted += u32::from(is_seen);
+        seq.0 - self.counted
+    }
+
+    /// Rows are gone: clients count on from the last one that is left.
+    pub(crate) fn count_again(&mut self) {
+        let left = self.tasks().filter(|task| task.served.is_some()).map(TaskRecord::counted);
+        let past = self.past.values().map(|row| row.counted);
+        self.counted = left.chain(past).max().unwrap_or(0);
+    }
+
+    /// The row is of the past, and not forgotten.
+    pub(crate) fn note_past(&mut self, row: &TaskRecord) {
+        let retry_of = row.served.as_ref().and_then(|served| served.retry_of);
+        self.past.insert(row.seq, PastRow { retry_of, counted: row.counted() });
+    }
+
+    /// With a row go those of the attempts before it.
+    pub(crate) fn remove_past(&mut self, cx: &mut Cx<'_>, row: &TaskRecord) {
+        let mut before = row.served.as_ref().and_then(|served| served.retry_of);
+        while let Some(seq) = before {
+            cx.batch.remove_task(self.id(), seq);
+            before = self.past.remove(&seq).and_then(|row| row.retry_of);
+        }
     }
 
     /// What the task is given: its input with what the template of its kind adds.
@@ -187,7 +221,7 @@ impl Run {
         outcome: TaskOutcome,
         until: Timestamp,
     ) {
-        let next = self.successor_row(cx, key, &old, TaskState::Backoff { until });
+        let next = self.successor_row(cx, key, &old, TaskState::Backoff { until }, false);
         old.state = TaskState::Ended(outcome);
         old.ended = Some(cx.now);
         self.retire(cx, key, old);
@@ -204,6 +238,7 @@ impl Run {
         key: Key,
         old: &TaskRecord,
         state: TaskState,
+        by_hand: bool,
     ) -> TaskRecord {
         let held_back = match state {
             TaskState::Backoff { until } => until.since(cx.now).as_secs_f64().ceil() as u32,
@@ -216,8 +251,10 @@ impl Run {
             | TaskState::Ended(_) => 0,
         };
         let before = old.served.as_deref();
+        let seq = self.new_number(key);
+        let uncounted = self.count(seq, !self.node(key).spec.out_of_sight);
         let mut next = TaskRecord {
-            seq: self.new_number(key),
+            seq,
             state,
             generation: old.generation + 1,
             ready: cx.now,
@@ -227,9 +264,13 @@ impl Run {
             items: None,
             iteration: 0,
             child: None,
+            // Of a retry that nobody has asked for one wants to know why.
+            error: if by_hand { None } else { old.error.clone() },
             ..old.clone()
         };
         next.served = Some(Box::new(Served {
+            by_hand,
+            uncounted,
             input: self.given(key, self.node(key)),
             retry_of: Some(old.seq),
             retries: before.map_or(0, |served| served.retries) + 1,
@@ -252,6 +293,7 @@ impl Run {
             served.superseded = true;
             served.updated = cx.now;
         }
+        self.note_past(&old);
         self.clear_timer(cx, key);
         cx.batch.task(&old);
         self.forget(old.seq);

@@ -301,6 +301,8 @@ pub struct Node {
     pub agent: Option<Template>,
     /// What its input and output must be, in runs of a server.
     pub schemas: Option<Box<Schemas>>,
+    /// The clients of a server are not shown it: it is no task of their definition.
+    pub out_of_sight: bool,
     /// For people: one line.
     pub description: String,
     /// Where it is declared, as `tasks.report`.
@@ -341,6 +343,7 @@ impl Node {
             secrets: Vec::new(),
             agent: None,
             schemas: None,
+            out_of_sight: false,
             description: String::new(),
         }
     }

@@ -228,6 +228,13 @@ pub struct TaskRecord {
     pub served: Option<Box<Served>>,
 }
 
+impl TaskRecord {
+    /// Its number in sight of the clients of a server. A row that they do not see has that of the last one before it.
+    pub fn counted(&self) -> u32 {
+        self.seq.0.saturating_sub(self.served.as_ref().map_or(0, |served| served.uncounted))
+    }
+}
+
 /// What a row says of a task in a run of a server: there each attempt has a row of its own.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Served {
@@ -241,6 +248,11 @@ pub struct Served {
     pub superseded: bool,
     /// Left out by hand: what follows it goes on as after a success.
     pub skipped_by_hand: bool,
+    /// Somebody wanted this attempt: it follows from no retry of the task's own.
+    pub by_hand: bool,
+    /// How many of the numbers up to its own clients do not count: those of rows that they do not see, and of rows that
+    /// are gone since somebody went back behind them.
+    pub uncounted: u32,
     /// The worker that had it last.
     pub worker: Option<Arc<str>>,
     /// Whose workers get it; everybody's if `None`.

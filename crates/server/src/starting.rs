@@ -93,7 +93,7 @@ async fn check_input(app: &App, def: &WorkflowDef, input: &Payload) -> Result<()
 }
 
 /// Bits that nobody can guess.
-fn random() -> u64 {
+pub(crate) fn random() -> u64 {
     let mut bytes = [0; 8];
     let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty());
     filled.expect("the kernel has random bytes once it has started");

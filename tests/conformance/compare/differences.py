@@ -28,17 +28,65 @@ def short(value):
     return text if len(text) < 300 else text[:300] + "…"
 
 
-def differences(real, ours, path=""):
+def differences(real, ours):
     """Leaf by leaf: a field that only one has is one difference."""
+    yield from below(written_out(real), written_out(ours), "", Ids())
+
+
+def below(real, ours, path, ids):
     if isinstance(real, dict) and isinstance(ours, dict):
         for key in sorted(real.keys() | ours.keys()):
-            yield from differences(real.get(key, MISSING), ours.get(key, MISSING), f"{path}.{key}" if path else key)
+            inner = f"{path}.{key}" if path else key
+            yield from below(real.get(key, MISSING), ours.get(key, MISSING), inner, ids)
     elif isinstance(real, list) and isinstance(ours, list):
         for index in range(max(len(real), len(ours))):
             one, other = (side[index] if index < len(side) else MISSING for side in (real, ours))
-            yield from differences(one, other, f"{path}[{index}]")
+            yield from below(one, other, f"{path}[{index}]", ids)
+    elif isinstance(real, str) and isinstance(ours, str):
+        if not ids.agree(real, ours):
+            yield Difference(path, real, ours)
     elif real is MISSING or ours is MISSING or type(real) is not type(ours) or real != ours:
         yield Difference(path, real, ours)
+
+
+class Ids:
+    """Which id of ours is which of theirs: the numbers in a recording say only which ids are the same."""
+
+    ID = re.compile(r"<\d+>")
+
+    def __init__(self):
+        self.pairs = set()
+
+    def agree(self, real, ours):
+        if self.ID.split(real) != self.ID.split(ours):
+            return False
+        pairs = set(zip(self.ID.findall(real), self.ID.findall(ours)))
+        met = self.pairs | pairs
+        if not len({one for one, _ in met}) == len({one for _, one in met}) == len(met):
+            return False
+        self.pairs = met
+        return True
+
+
+def written_out(said):
+    """A recording with each definition where it stands: it was written down only where it was first met or had changed."""
+    known = {}
+
+    def whole(value, key=None):
+        if isinstance(value, list):
+            return [whole(one) for one in value]
+        is_definition = key in ("workflowDefinition", "workflowTask", "taskDefinition")
+        if is_definition and isinstance(value, str):
+            return known.get(value, value)
+        if not isinstance(value, dict):
+            return value
+        made = {}
+        if is_definition:
+            known[f"<definition of {value.get('taskReferenceName') or value.get('name')}>"] = made
+        made.update((name, whole(one, name)) for name, one in sorted(value.items()))
+        return made
+
+    return whole(said)
 
 
 def is_value(wanted, value):

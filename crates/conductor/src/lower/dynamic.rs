@@ -35,6 +35,7 @@ pub fn task(lowering: &Lowering<'_>, task: &WorkflowTask, place: &str) -> Node {
     };
     // What is tried again, and what takes too long, is the task in it.
     Node {
+        out_of_sight: true,
         retry: None,
         timeouts: Default::default(),
         delay: None,

@@ -95,7 +95,8 @@ impl Graph {
 
     /// What a join begins with when more than one end leads to it: no task of the definition.
     pub fn gate(&mut self, name: &str, entries: Vec<Exit>, place: &str) -> u32 {
-        self.follow(Node::at(&format!("{name}$gate"), Place(place.to_owned())), entries)
+        let gate = Node::at(&format!("{name}$gate"), Place(place.to_owned()));
+        self.follow(Node { out_of_sight: true, ..gate }, entries)
     }
 }
 

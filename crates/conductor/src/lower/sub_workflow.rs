@@ -27,14 +27,17 @@ fn described(task: &WorkflowTask, own: Payload) -> Payload {
     let params = task.sub_workflow_param.as_deref().unwrap_or(&none);
     let text = |text: &Option<String>| text.as_deref().map_or(Payload::Null, Payload::string);
     let json = |json: &Option<Json>| json.as_ref().map_or(Payload::Null, |json| json.0.clone());
+    let inline = json(&params.workflow_definition);
+    // Which version of what stands there itself is nobody's question.
+    let version = if crate::json::is_object(&inline) { Payload::Null } else { json(&params.version) };
     Payload::object([
-        ("subWorkflowDefinition", definition(&json(&params.workflow_definition))),
+        ("subWorkflowDefinition", definition(&inline)),
         ("workflowInput", own),
         ("subWorkflowTaskToDomain", json(&params.task_to_domain)),
         ("idempotencyKey", text(&params.idempotency_key)),
         ("subWorkflowName", text(&params.name)),
         ("priority", json(&params.priority)),
-        ("subWorkflowVersion", json(&params.version)),
+        ("subWorkflowVersion", version),
         ("idempotencyStrategy", text(&params.idempotency_strategy)),
     ])
 }

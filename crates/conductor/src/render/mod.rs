@@ -23,8 +23,10 @@ use partitur_model::record::{RunRecord, ServerOptions, TaskRecord};
 
 use crate::check::first_dynamic_fork;
 use crate::freeze::TaskDefs;
-use crate::wire::{WorkflowDef, WorkflowTask};
+use crate::wire::{Object, WorkflowDef, WorkflowTask};
+use crate::{TaskType, json};
 use template::TaskTemplate;
+use view::came_to;
 
 pub use answer::Answer;
 pub use status::{task_status, workflow_status};
@@ -73,19 +75,27 @@ impl Renderer {
     ) {
         match self.templates.get(&*task.node).filter(|template| template.task_type == task_type) {
             Some(template) => task::polled(task, template, options, out),
-            None => task::polled(task, &self.unforeseen(&task.node, task_type), options, out),
+            None => task::polled(task, &self.unforeseen(task, task_type), options, out),
         }
     }
 
-    /// The template of a worker's task that only a value has named.
-    fn unforeseen(&self, reference: &str, task_type: &str) -> TaskTemplate {
+    /// The template of a worker's task that only a value has named: of a dynamic fork, or what a DYNAMIC came to.
+    fn unforeseen(&self, row: &TaskRecord, task_type: &str) -> TaskTemplate {
+        let given = row.served.as_ref().map_or_else(json::empty_object, |served| served.input.clone());
         let mut task = WorkflowTask {
             name: task_type.to_owned(),
-            task_reference_name: reference.to_owned(),
+            task_reference_name: row.node.to_string(),
+            input_parameters: Object(given),
             ..WorkflowTask::default()
         };
         crate::freeze::freeze_task(&mut task, &*self.defs);
-        TaskTemplate::new(&task, &self.def.name, None)
+        let mut template = TaskTemplate::new(&task, &self.def.name, None);
+        let dynamic = self.templates.get(&*row.node).filter(|known| known.kind == TaskType::Dynamic);
+        if let Some(dynamic) = dynamic {
+            let shown = came_to(&dynamic.task, &task);
+            template.constant = TaskTemplate::shown_as(&task, &shown, &self.def.name);
+        }
+        template
     }
 }
 

@@ -30,6 +30,9 @@ pub fn task_status(task: &TaskRecord, kind: &TaskType, optional: bool) -> TaskSt
         // A dynamic fork has done its work when its branches are there; what becomes of them is the join's matter.
         return TaskStatus::Completed;
     }
+    if task.served.as_ref().is_some_and(|served| served.skipped_by_hand) {
+        return TaskStatus::Skipped;
+    }
     match task.state {
         TaskState::Ready | TaskState::Backoff { .. } if has_had_a_round(task, kind) => TaskStatus::InProgress,
         TaskState::Blocked | TaskState::Ready | TaskState::Backoff { .. } => TaskStatus::Scheduled,
@@ -51,6 +54,9 @@ fn ended(task: &TaskRecord, outcome: TaskOutcome, kind: &TaskType, optional: boo
             | TaskType::DoWhile
             | TaskType::SubWorkflow
             | TaskType::Dynamic
+            // Of scripts Conductor takes those of INLINE alone to fail for good.
+            | TaskType::Lambda
+            | TaskType::JsonJqTransform
     );
     let for_good = task
         .error

@@ -64,7 +64,7 @@ pub fn write(
         None => object.text("referenceTaskName", &task.node),
     }
     object.number("retryCount", u64::from(served.retries));
-    object.number("seq", u64::from(task.seq.0));
+    object.number("seq", u64::from(task.counted()));
     object.some_text("correlationId", options.and_then(|options| options.correlation.as_deref()));
     object.number("pollCount", u64::from(served.polls));
     times(task, served, template, shown.status, &mut object);
@@ -101,14 +101,22 @@ fn times(
     object.time("startTime", task.started);
     // A dynamic fork has ended when its branches are there, however long they live.
     let ended = if template.kind == TaskType::ForkJoinDynamic { task.started } else { task.ended };
-    object.time("endTime", ended.filter(|_| status.is_terminal()));
-    // Conductor's is 0 until somebody has had the task.
+    object.time("endTime", ended.filter(|_| status.is_terminal() || goes_on_in_place(&template.kind)));
+    // Conductor's is 0 until somebody has had the task, or wanted it again.
+    let is_touched =
+        task.started.is_some() || served.by_hand || status.is_terminal() && !served.skipped_by_hand;
+    object.time("updateTime", Some(served.updated).filter(|_| is_touched));
+    // Who wants a further attempt does not wait for it.
     object
-        .time("updateTime", Some(served.updated).filter(|_| task.started.is_some() || status.is_terminal()));
-    object.number("startDelayInSeconds", template.start_delay(served.retries));
+        .number("startDelayInSeconds", template.start_delay(if served.by_hand { 0 } else { served.retries }));
     object.number("callbackAfterSeconds", callback_after(task, served, template, status));
     let waited = task.started.map_or(0, |started| started.since(task.ready).as_millis() as u64);
     object.number("queueWaitTime", if served.held_back > 0 { 0 } else { waited });
+}
+
+/// Whether the task goes on under its own number when its run is retried: when it had ended before is still seen.
+fn goes_on_in_place(kind: &TaskType) -> bool {
+    matches!(kind, TaskType::Join | TaskType::DoWhile | TaskType::SubWorkflow)
 }
 
 /// How long a task is held back; of a wait, how long it is, and for ever if only a signal ends it.

@@ -63,7 +63,11 @@ impl<'a> RunView<'a> {
 
     /// The tasks that are seen, by number.
     pub fn tasks(&self) -> impl Iterator<Item = (&'a TaskRecord, TaskStatus)> + '_ {
-        self.tasks.iter().filter_map(|task| {
+        // What was left out by hand is counted before all others.
+        let uncounted = |task: &&TaskRecord| task.counted() == 0;
+        let tasks = self.tasks.iter().filter(uncounted);
+        let tasks = tasks.chain(self.tasks.iter().filter(move |task| !uncounted(task)));
+        tasks.filter_map(|task| {
             let template = self.template(task)?;
             self.is_seen(task, template).then(|| (task, self.status(task, template)))
         })
@@ -114,7 +118,7 @@ impl<'a> RunView<'a> {
         let skipped = task.state == TaskState::Ended(TaskOutcome::Skipped);
         let by_hand = task.served.as_ref().is_some_and(|served| served.skipped_by_hand);
         let stands_for_branch = template.kind == TaskType::Dynamic && task.items.is_some();
-        !(stands_for_branch || skipped && !by_hand || task.state == TaskState::Blocked)
+        !stands_for_branch && (by_hand || !(skipped || task.state == TaskState::Blocked))
     }
 
     /// What is known of the node of a row; nothing if it is no task of the definition.
@@ -161,8 +165,8 @@ impl<'a> RunView<'a> {
             let mut templates = HashMap::new();
             let workflow = &self.renderer.def.name;
             super::add_templates(std::slice::from_ref(task), workflow, &mut templates);
-            if *container.node == *task.task_reference_name {
-                show_as_dynamic(task, workflow, &mut templates);
+            if let Some(dynamic) = self.template(container).filter(|made| made.kind == TaskType::Dynamic) {
+                show_as_dynamic(task, &dynamic.task, workflow, &mut templates);
             }
             templates
         }))
@@ -203,9 +207,20 @@ impl<'a> RunView<'a> {
     }
 }
 
-/// The task that a DYNAMIC came to is shown with the type that its definition has.
-fn show_as_dynamic(task: &WorkflowTask, workflow: &str, templates: &mut HashMap<String, TaskTemplate>) {
-    let Some(template) = templates.get_mut(&task.task_reference_name) else { return };
-    let shown = WorkflowTask { kind: Some("DYNAMIC".to_owned()), ..task.clone() };
-    template.constant = TaskTemplate::shown_as(task, &shown, workflow);
+/// The task that a DYNAMIC came to is shown with the definition of that, under its own name.
+fn show_as_dynamic(
+    task: &WorkflowTask,
+    dynamic: &WorkflowTask,
+    workflow: &str,
+    templates: &mut HashMap<String, TaskTemplate>,
+) {
+    if let Some(template) = templates.get_mut(&task.task_reference_name) {
+        template.constant = TaskTemplate::shown_as(task, &came_to(dynamic, task), workflow);
+    }
+}
+
+/// A DYNAMIC with the name and the definition of the task that it came to.
+pub(super) fn came_to(dynamic: &WorkflowTask, task: &WorkflowTask) -> WorkflowTask {
+    let (name, task_definition) = (task.name.clone(), task.task_definition.clone());
+    WorkflowTask { name, task_definition, ..dynamic.clone() }
 }

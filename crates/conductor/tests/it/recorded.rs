@@ -208,6 +208,8 @@ fn row(task: &Value, answer: &Value, seqs: &HashMap<&str, TaskSeq>) -> TaskRecor
             superseded: task["retried"].as_bool().unwrap(),
             skipped_by_hand: status == "SKIPPED",
             checking: None,
+            by_hand: false,
+            uncounted: 0,
             worker: some_text(&task["workerId"]).map(Into::into),
             domain: some_text(&task["domain"]).map(Into::into),
             polls: number(&task["pollCount"]),

@@ -87,6 +87,19 @@ pub(crate) struct Run {
     pub undoing: Option<Undoing>,
     /// Bottom levels of the root's tasks from history, instead of the program's.
     pub levels: Option<Vec<f32>>,
+    /// How far clients have counted its tasks.
+    pub counted: u32,
+    /// Rows of the past, to which later attempts have further ones.
+    pub past: BTreeMap<TaskSeq, PastRow>,
+}
+
+/// What is still known of a row of the past.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct PastRow {
+    /// The row before it.
+    pub retry_of: Option<TaskSeq>,
+    /// Its number in sight of clients.
+    pub counted: u32,
 }
 
 /// How far the comparison of a run's output with its schema is. Nothing of it is kept: after a crash it is made anew.
@@ -131,6 +144,8 @@ impl Run {
             given_instead: None,
             undoing: None,
             levels: None,
+            counted: 0,
+            past: BTreeMap::new(),
         }
     }
 
@@ -346,9 +361,23 @@ impl Run {
             let target = Key { scope: key.scope, node: target };
             let waits = self.instance_mut(target).arrive(trigger, arrival);
             if !waits || self.hurries(target) || self.may_open_join(target) {
-                agenda.push_back(Todo::Consider(self.id(), target));
+                let consider = Todo::Consider(self.id(), target);
+                if self.follows_at_once(key, target) {
+                    agenda.push_front(consider);
+                } else {
+                    agenda.push_back(consider);
+                }
             }
         }
+    }
+
+    /// By Conductor's rules the first task of the case that a switch has chosen comes next to the switch: before other
+    /// branches, and before the join of a fork around it. Where cases meet again, nothing hurries.
+    fn follows_at_once(&self, key: Key, target: Key) -> bool {
+        let is_switch = matches!(self.node(key).action, Action::Switch { .. });
+        let target = self.node(target);
+        let is_first = target.spec.trigger == Trigger::All && !matches!(target.action, Action::Join(_));
+        self.serves() && is_switch && is_first
     }
 
     /// Whether the task may be ready although edges are missing.

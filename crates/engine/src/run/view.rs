@@ -263,6 +263,7 @@ impl Run {
             Action::Expand(expand) if expand.stands_for_branch => {
                 self.branches(key).next().map_or(Payload::Null, |scope| self.branch_output(scope))
             }
+            Action::SubRun { .. } if self.serves() => with_child(task),
             Action::Attempt(_)
             | Action::Wait(_)
             | Action::Evaluate(_)
@@ -316,7 +317,22 @@ impl Run {
             let output = self.output_of(source);
             let name =
                 if self.serves() { self.reference(source).into() } else { self.node(source).name.clone() };
-            (!output.is_null()).then_some((name, output))
+            let says_something = if self.serves() { !is_empty(&output) } else { !output.is_null() };
+            says_something.then_some((name, output))
         }))
     }
+}
+
+/// By Conductor's rules nothing was yielded where nothing is in it.
+fn is_empty(output: &Payload) -> bool {
+    output.is_null() || output.entries().is_some_and(|parts| parts.is_empty())
+}
+
+/// What a sub-run yielded, and its id: so Conductor's clients find it.
+fn with_child(task: &TaskRecord) -> Payload {
+    let Some(child) = task.child else { return task.output.clone().unwrap_or_default() };
+    let own = task.output.as_ref().and_then(Payload::entries).unwrap_or_default();
+    let id = ("subWorkflowId".into(), Payload::string(&child.to_string()));
+    let rest = own.into_iter().filter(|(key, _)| &**key != "subWorkflowId");
+    Payload::Object(std::iter::once(id).chain(rest).collect())
 }

@@ -512,9 +512,11 @@ impl Lab {
             ["done", task, json] => self.update(run, task, UpdateStatus::Completed, Some(json)),
             ["failed", task] => self.update(run, task, UpdateStatus::Failed, None),
             ["failed-for-good", task] => self.update(run, task, UpdateStatus::FailedForGood, None),
-            ["later", task, seconds] => {
+            ["later", task, pause] => {
+                let (seconds, output) =
+                    pause.split_once(' ').map_or((pause, None), |(seconds, json)| (seconds, Some(json)));
                 let pause = Duration::from_secs(seconds.parse().expect("a number"));
-                self.update(run, task, UpdateStatus::InProgress { pause }, None)
+                self.update(run, task, UpdateStatus::InProgress { pause }, output)
             }
             ["living", task] => self.update(run, task, UpdateStatus::Alive, None),
             ["give-back", task] => {

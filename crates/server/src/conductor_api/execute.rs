@@ -10,7 +10,7 @@ use axum::extract::{Path, State};
 use partitur_conductor::TaskType;
 use partitur_conductor::render::{Answer as Shown, RunView};
 use partitur_conductor::wire::{ReturnStrategy, StartWorkflowRequest};
-use partitur_engine::{Answer as NodeAnswer, TaskName};
+use partitur_engine::{Answer as NodeAnswer, Refusal, TaskName};
 use partitur_model::record::{RunRecord, TaskRecord, TaskState};
 use partitur_model::{RunId, TaskSeq, Timestamp};
 use partitur_store::{Reader, StoreError};
@@ -18,10 +18,11 @@ use partitur_store::{Reader, StoreError};
 use super::Shared;
 use super::tasks::{by_name, status_named};
 use crate::app::App;
+use crate::handle::NodeError;
 use crate::http::answer::{Answer, Error, done, raw};
 use crate::http::input::{Json, OptionalObject, Query, no_run, run_id};
 use crate::programs::Known;
-use crate::starting::start;
+use crate::starting::{random, start};
 
 /// Nobody waits longer.
 const PATIENCE_MAX: Duration = Duration::from_secs(3_600);
@@ -54,7 +55,7 @@ pub(crate) async fn wait_and_show(
         run,
         references: references.map(str::trim).filter(|name| !name.is_empty()).map(str::to_owned).collect(),
         strategy: strategy(query)?,
-        request: request.map(str::to_owned),
+        request: request.map_or_else(new_request, str::to_owned),
     };
     wait(app, wish, Duration::from_secs(seconds).min(PATIENCE_MAX)).await
 }
@@ -71,8 +72,11 @@ pub(crate) async fn signal(
 ) -> Answer {
     let id = run_id(&run)?;
     let update = by_name(id, TaskName::Blocked, status_named(&status)?, output, None);
-    app.handle.update(update).await.map_err(|error| none_waits(error, &run))?;
-    Ok(done())
+    match app.handle.update(update).await {
+        // Who does not wait for an answer is not told that nobody waits.
+        Ok(_) | Err(NodeError::Refused(Refusal::UnknownTask(_))) => Ok(done()),
+        Err(error) => Err(none_waits(error, &run)),
+    }
 }
 
 pub(crate) async fn signal_sync(
@@ -87,7 +91,21 @@ pub(crate) async fn signal_sync(
     let update = by_name(id, TaskName::Blocked, status_named(&status)?, output, None);
     let answer = app.handle.update(update).await.map_err(|error| none_waits(error, &run))?;
     debug_assert!(matches!(answer, NodeAnswer::Updated { .. }), "an update is answered with an update");
-    wait(&app, Wish { run: id, references: BTreeSet::new(), strategy, request: None }, patience).await
+    wait(&app, Wish { run: id, references: BTreeSet::new(), strategy, request: new_request() }, patience)
+        .await
+}
+
+/// By which a client may know its request that has not named it.
+fn new_request() -> String {
+    let [a, b] = [random(), random()];
+    format!(
+        "{:08x}-{:04x}-4{:03x}-a{:03x}-{:012x}",
+        a >> 32,
+        a & 0xffff,
+        a >> 16 & 0xfff,
+        b >> 48 & 0xfff,
+        b & 0xffff_ffff_ffff
+    )
 }
 
 fn none_waits(error: impl Into<Error>, run: &str) -> Error {
@@ -105,7 +123,7 @@ struct Wish {
     /// The end of one of these tasks is enough.
     references: BTreeSet<String>,
     strategy: ReturnStrategy,
-    request: Option<String>,
+    request: String,
 }
 
 async fn wait(app: &Arc<App>, wish: Wish, patience: Duration) -> Answer {
@@ -143,12 +161,8 @@ impl Wish {
             return Ok(Some(Seen::NotYet));
         }
         let (mut out, view) = (String::new(), target.view());
-        let answer = Shown {
-            strategy: self.strategy,
-            request: self.request.as_deref(),
-            target: &view,
-            timed_out: !come,
-        };
+        let answer =
+            Shown { strategy: self.strategy, request: Some(&self.request), target: &view, timed_out: !come };
         match (self.strategy, &blocked) {
             (ReturnStrategy::TargetWorkflow, _) | (ReturnStrategy::BlockingWorkflow, None) => {
                 answer.write_run(&view, &mut out);

@@ -20,7 +20,7 @@ const MANY_MAX: usize = 10_000;
 pub(crate) async fn register(State(app): Shared, query: Query, Json(def): Json<WorkflowDef>) -> Answer {
     let overwrite = query.truth("overwrite", false)?;
     let new_version = query.truth("newVersion", false)?;
-    Error::if_any(check::workflow(&def, "create.workflowDef"))?;
+    Error::if_any(check::workflow(&def, "registerWorkflowDef.workflowDef"))?;
     let _teaching = app.teaching.lock().await;
     let def = if new_version { with_new_version(&app, def) } else { def };
     let known = app.library.catalogue.read().workflow(&def.name, Some(def.version)).cloned();

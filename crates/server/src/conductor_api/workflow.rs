@@ -9,6 +9,7 @@ use partitur_conductor::wire::{
     Entries, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, TaskStatus, search_result,
 };
 use partitur_engine::{Command, Restart, TaskName, Update, UpdateStatus};
+use partitur_model::record::{RunOutcome, RunState};
 use partitur_model::{Payload, RunId, TaskId, Timestamp};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -208,10 +209,17 @@ pub(crate) async fn terminate_run(app: &App, id: &str, reason: Option<&str>) -> 
 }
 
 async fn is_terminated(app: &App, id: &str) -> Result<bool, Error> {
-    use partitur_model::record::{RunOutcome, RunState};
+    Ok(state(app, id).await? == Some(RunState::Ended(RunOutcome::Cancelled)))
+}
+
+async fn has_ended(app: &App, id: &str) -> Result<bool, Error> {
+    Ok(state(app, id).await?.is_none_or(RunState::is_ended))
+}
+
+async fn state(app: &App, id: &str) -> Result<Option<RunState>, Error> {
     let id = run_id(id)?;
     let run = app.reads.read(&app.handle, move |reader| reader.run(id)).await?;
-    Ok(run.is_some_and(|run| run.state == RunState::Ended(RunOutcome::Cancelled)))
+    Ok(run.map(|run| run.state))
 }
 
 pub(crate) async fn terminate(State(app): Shared, Path(id): Path<String>, query: Query) -> Answer {
@@ -257,8 +265,14 @@ pub(crate) async fn resume(State(app): Shared, Path(id): Path<String>) -> Answer
 
 pub(crate) async fn retry(State(app): Shared, Path(id): Path<String>, query: Query) -> Answer {
     let resume_sub_runs = query.truth("resumeSubworkflowTasks", false)?;
-    command(&app, &id, Command::Retry { resume_sub_runs }).await?;
-    Ok(nothing())
+    match command(&app, &id, Command::Retry { resume_sub_runs }).await {
+        Ok(()) => Ok(nothing()),
+        // To Conductor's clients a run that has not ended is no run that could be retried.
+        Err(error) if error.0.status == 409 && !has_ended(&app, &id).await? => {
+            Err(Error::not_found(format!("Workflow is still running.  status={}", error.message())))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 pub(crate) async fn restart(State(app): Shared, Path(id): Path<String>, query: Query) -> Answer {
@@ -268,9 +282,18 @@ pub(crate) async fn restart(State(app): Shared, Path(id): Path<String>, query: Q
 
 pub(crate) async fn restart_run(app: &App, id: &str, latest: bool) -> Result<(), Error> {
     let run = run_id(id)?;
-    let record = app.reads.read(&app.handle, move |reader| reader.run(run)).await?;
-    let record = record.ok_or_else(|| no_run(id))?;
+    let library = app.library.clone();
+    let found = app.reads.read(&app.handle, move |reader| {
+        let Some(record) = reader.run(run)? else { return Ok(None) };
+        let frozen = library.programs.load(record.definition, reader)?;
+        Ok(Some((record, frozen)))
+    });
+    let (record, frozen) = found.await?.ok_or_else(|| no_run(id))?;
     let known = if latest { Some(app.library.programs.named(&record.name, None)?) } else { None };
+    let restartable = known.as_ref().map_or(frozen.def.restartable, |known| known.def.restartable);
+    if !restartable && record.state == RunState::Ended(RunOutcome::Succeeded) {
+        return Err(Error::not_found(format!("Workflow: {id} is non-restartable")));
+    }
     let restart = Restart {
         definition: known.as_ref().map(|known| (known.program.clone(), known.record.clone())),
         version: known.map(|known| known.def.version),
@@ -289,6 +312,7 @@ pub(crate) async fn rerun(
         let restart = Restart {
             input: request.workflow_input.map(|input| input.0).filter(|input| !is_empty(input)),
             correlation: request.correlation_id,
+            keeps_end: true,
             ..Restart::default()
         };
         command(&app, &id, Command::RestartWith(Box::new(restart))).await?;

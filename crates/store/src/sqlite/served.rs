@@ -12,7 +12,9 @@ const SUPERSEDED: i64 = 1;
 const SKIPPED_BY_HAND: i64 = 2;
 const CHECKING_INPUT: i64 = 4;
 const CHECKING_OUTPUT: i64 = 8;
-const ALL: i64 = SUPERSEDED | SKIPPED_BY_HAND | CHECKING_INPUT | CHECKING_OUTPUT;
+const BY_HAND: i64 = 16;
+/// Above the flags stands a number.
+const FLAG_BITS: u32 = 5;
 
 /// The cell for the input.
 pub(super) fn input<'t>(
@@ -49,12 +51,13 @@ pub(super) fn read(
     if flags.is_none() {
         return Ok(None);
     }
-    let (superseded, skipped_by_hand) = read_flags(flags)?;
-    let checking = read_checking(flags.unwrap_or(0));
+    let Flags { superseded, skipped_by_hand, checking, by_hand, uncounted } = read_flags(flags)?;
     Ok(Some(Box::new(Served {
         superseded,
         skipped_by_hand,
         checking,
+        by_hand,
+        uncounted,
         input: payloads.rare_payload(row.next_ref()?)?,
         retry_of: row.next::<Option<u32>>()?.map(TaskSeq),
         retries: row.next()?,
@@ -67,12 +70,26 @@ pub(super) fn read(
     })))
 }
 
+/// What is one column.
+#[derive(Default)]
+pub(super) struct Flags {
+    /// A later attempt has a row of its own.
+    pub superseded: bool,
+    /// It was left out by hand.
+    pub skipped_by_hand: bool,
+    checking: Option<Checking>,
+    by_hand: bool,
+    uncounted: u32,
+}
+
 fn flags(served: &Served) -> i64 {
     let flag = |is_set: bool, bit: i64| if is_set { bit } else { 0 };
     flag(served.superseded, SUPERSEDED)
         | flag(served.skipped_by_hand, SKIPPED_BY_HAND)
         | flag(served.checking == Some(Checking::Input), CHECKING_INPUT)
         | flag(served.checking == Some(Checking::Output), CHECKING_OUTPUT)
+        | flag(served.by_hand, BY_HAND)
+        | (i64::from(served.uncounted) << FLAG_BITS)
 }
 
 fn read_checking(flags: i64) -> Option<Checking> {
@@ -83,13 +100,17 @@ fn read_checking(flags: i64) -> Option<Checking> {
     }
 }
 
-/// Whether the task is superseded, and whether it was left out by hand.
-pub(super) fn read_flags(flags: Option<i64>) -> Result<(bool, bool), Unreadable> {
-    let flags = flags.unwrap_or(0);
-    if !(0..=ALL).contains(&flags) {
-        return Err(unknown("served", flags));
-    }
-    Ok((flags & SUPERSEDED != 0, flags & SKIPPED_BY_HAND != 0))
+pub(super) fn read_flags(flags: Option<i64>) -> Result<Flags, Unreadable> {
+    let Some(flags) = flags else { return Ok(Flags::default()) };
+    let uncounted = u32::try_from(flags >> FLAG_BITS).map_err(|_| unknown("served", flags))?;
+    let is_set = |bit: i64| flags & bit != 0;
+    Ok(Flags {
+        superseded: is_set(SUPERSEDED),
+        skipped_by_hand: is_set(SKIPPED_BY_HAND),
+        checking: read_checking(flags),
+        by_hand: is_set(BY_HAND),
+        uncounted,
+    })
 }
 
 /// The last of the times that the row has: a change in sight of others is mostly at one of them.

@@ -127,7 +127,7 @@ fn in_task(seq: TaskSeq, unreadable: Unreadable) -> Unreadable {
 fn read_rest_of_head(seq: TaskSeq, row: &mut Columns<'_, '_>) -> Result<TaskHead, Unreadable> {
     let (node, state) = (row.next()?, StateColumns::read(row)?.state()?);
     let (code, retriable) = (row.next::<Option<String>>()?, row.next::<Option<bool>>()?);
-    let (superseded, skipped_by_hand) = served::read_flags(row.next()?)?;
+    let served::Flags { superseded, skipped_by_hand, .. } = served::read_flags(row.next()?)?;
     Ok(TaskHead { seq, node, state, error: code.zip(retriable), superseded, skipped_by_hand })
 }
 

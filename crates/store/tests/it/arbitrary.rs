@@ -219,7 +219,7 @@ fn any_served() -> impl Strategy<Value = Served> {
     let counts = (any::<u32>(), any::<u32>(), any::<u32>());
     let names = (of(any_text()), of(any_text()));
     let checking = of(prop_oneof![Just(Checking::Input), Just(Checking::Output)]);
-    let flags = (any::<bool>(), any::<bool>(), checking);
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<u32>(), checking);
     (any_payload(), of(any::<u32>()), counts, flags, names, (any_time(), any_time())).prop_map(
         |(input, retry_of, counts, flags, (worker, domain), (updated, first_ready))| Served {
             input,
@@ -227,7 +227,9 @@ fn any_served() -> impl Strategy<Value = Served> {
             retries: counts.0,
             superseded: flags.0,
             skipped_by_hand: flags.1,
-            checking: flags.2,
+            by_hand: flags.2,
+            uncounted: flags.3,
+            checking: flags.4,
             worker: worker.map(Arc::from),
             domain: domain.map(Arc::from),
             polls: counts.1,

@@ -7,7 +7,7 @@ from conductor.client.http.rest import ApiException
 from conductor.client.http.api.metadata_resource_api import MetadataResourceApi
 from conductor.client.http.api_client import ApiClient
 
-from lib import case, configuration, define, equal, fixme, metadata, refused, simple, start, task, unique, wire
+from lib import case, configuration, define, equal, metadata, refused, simple, start, task, unique, wire
 from lib import workflow_def
 
 
@@ -116,7 +116,6 @@ def a_task_definition_is_removed():
 
 
 @case
-@fixme("the place begins with another word")
 def faults_are_named_with_their_places():
     double = workflow_def(simple("any", "same"), simple("any", "same"))
     equal(len(faults(double)), 1)

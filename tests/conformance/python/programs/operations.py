@@ -4,7 +4,7 @@ from conductor.client.http.api.workflow_bulk_resource_api import WorkflowBulkRes
 from conductor.client.http.api_client import ApiClient
 from conductor.client.http.models import RerunWorkflowRequest, SkipTaskRequest
 
-from lib import CONFLICT, case, configuration, define, ended, equal, fixme, idle, metadata, polled, refused, result, run_of
+from lib import CONFLICT, case, configuration, define, ended, equal, idle, metadata, polled, refused, result, run_of
 from lib import simple, start, statuses, table, task, task_def, task_of, tasks, unique, work, workflow_def, workflows
 
 
@@ -108,7 +108,6 @@ def restart_may_take_the_latest_definition():
 
 
 @case
-@fixme("restartable is not looked at")
 def restart_where_it_does_not_fit():
     name, flow = two_steps()
     refused(409, workflows().restart_workflow, start(flow))

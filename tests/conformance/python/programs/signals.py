@@ -3,7 +3,7 @@
 from conductor.client.workflow.task.human_task import HumanTask
 from conductor.client.workflow.task.wait_task import WaitForDurationTask, WaitTask, WaitUntilTask
 
-from lib import case, child_of, define, ended, equal, executed, executor, fixme, output, reached, refused, run_of, simple, start
+from lib import case, child_of, define, ended, equal, executed, executor, output, reached, refused, run_of, simple, start
 from lib import statuses, task, task_def, task_of, tasks, unique, work, workflows
 from conductor.client.workflow.task.sub_workflow_task import SubWorkflowTask
 
@@ -54,7 +54,6 @@ def a_signal_may_fail_the_wait():
 
 
 @case
-@fixme("it is refused where nobody waits for the answer, too")
 def a_signal_to_what_does_not_wait_is_refused():
     name = task_def()
     run = start(define(simple(name, "a")))

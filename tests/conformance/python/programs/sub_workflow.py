@@ -6,7 +6,7 @@ from conductor.client.workflow.task.inline import InlineTask
 from conductor.client.workflow.task.start_workflow_task import StartWorkflowTask
 from conductor.client.workflow.task.sub_workflow_task import InlineSubWorkflowTask, SubWorkflowTask
 
-from lib import case, child_of, define, ended, equal, executed, executor, fixme, metadata, output, reached, run_of
+from lib import case, child_of, define, ended, equal, executed, executor, metadata, output, reached, run_of
 from lib import simple, start, statuses, task, task_def, task_of, unique, work, workflow_def, workflows
 
 
@@ -20,7 +20,6 @@ def waiting():
 
 
 @case
-@fixme("the input does not reach the child")
 def the_output_of_the_child_is_that_of_the_task():
     child = define(InlineTask("twice", "$.n * 2", {"n": "${workflow.input.n}"}), output_parameters={"twice": "${twice.output.result}"})
     sub = SubWorkflowTask("sub", child, 1).input_parameter("n", "${workflow.input.n}")

@@ -744,3 +744,190 @@ fn who_wants_nothing_stands_in_nobodys_way() {
          4s done a => a succeeded, run succeeded",
     );
 }
+
+/// The rows as clients count them: number, name, state, and whether a later attempt has a row of its own.
+fn counted(lab: &Lab) -> Vec<String> {
+    let mut rows: Vec<_> = lab.rows.tasks.values().collect();
+    rows.sort_by_key(|task| (task.counted(), task.seq));
+    let shown = rows.iter().map(|task| {
+        let superseded = task.served.as_ref().is_some_and(|served| served.superseded);
+        let past = if superseded { " of the past" } else { "" };
+        format!("{} {} {:?}{past}", task.counted(), task.node, task.state)
+    });
+    shown.map(|row| row.replace(" { until: 18446744073709.551615s }", "")).collect()
+}
+
+#[test]
+fn what_clients_do_not_see_they_do_not_count() {
+    let mut lab = Lab::new();
+    let unseen = Node { out_of_sight: true, ..Node::new("gate", Kind::Noop) };
+    lab.submit(served(graph("gate -> a, a -> b", vec![unseen, tried(simple("a"), 2, 0), simple("b")])));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         2s failed a =>
+         2s crash =>
+         3s poll a => hand out [a#1 {}]
+         4s done a => a succeeded
+         5s poll b => hand out [b#0 {}]
+         6s done b => b succeeded, run succeeded",
+    );
+    let rows = [
+        "0 gate Ended(Succeeded)",
+        "1 a Ended(Failed) of the past",
+        "2 a Ended(Succeeded)",
+        "3 b Ended(Succeeded)",
+    ];
+    assert_eq!(counted(&lab), rows);
+    lab.script(
+        "7s restart =>
+         8s poll a => hand out [a#0 {}]",
+    );
+    let a = counted(&lab).remove(1);
+    assert!(a.starts_with("1 a Running"), "{a}");
+    assert_eq!(counted(&lab).len(), 2);
+}
+
+#[test]
+fn after_a_rerun_clients_count_on_from_what_is_left() {
+    let mut lab = Lab::new();
+    let b = tried(simple("b"), 2, 0);
+    lab.submit(served(graph("a -> b, b -> c", vec![simple("a"), b, simple("c")])));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         2s done a => a succeeded
+         3s poll b => hand out [b#0 {}]
+         4s failed b =>
+         5s poll b => hand out [b#1 {}]
+         6s done b => b succeeded
+         7s poll c => hand out [c#0 {}]
+         8s done c => c succeeded, run succeeded
+         9s rerun-from a =>
+         10s poll a => hand out [a#0 {}]
+         11s done a => a succeeded",
+    );
+    assert_eq!(counted(&lab), ["1 a Ended(Succeeded)", "2 b Ready"]);
+}
+
+#[test]
+fn what_is_tried_again_by_hand_stands_in_the_order_in_which_it_stood() {
+    let mut lab = Lab::new();
+    lab.submit(forked(simple("b"), simple("a")));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         2s failed a => a failed, b cancelled, join cancelled, run failed
+         3s retry =>",
+    );
+    let rows = [
+        "1 fork Ended(Succeeded)",
+        "2 b Ended(Cancelled) of the past",
+        "3 a Ended(Failed) of the past",
+        "4 join Waiting",
+        "5 b Ready",
+        "6 a Ready",
+    ];
+    assert_eq!(counted(&lab), rows);
+    let further = lab.rows.tasks.values().last().unwrap();
+    assert!(further.served.as_ref().unwrap().by_hand && further.error.is_none());
+}
+
+#[test]
+fn a_retry_leaves_what_went_on_past_a_failure() {
+    let mut lab = Lab::new();
+    let a = Node { permissive: true, ..simple("a") };
+    lab.submit(served(graph("a -> b", vec![a, simple("b")])));
+    lab.script(
+        r#"1s poll a => hand out [a#0 {}]
+           2s failed a => a failed
+           3s poll b => hand out [b#0 {}]
+           4s done b => b succeeded, run failed
+           5s retry =>
+           6s poll a => hand out [a#1 {}]
+           7s done a {"m":1} => a succeeded, run succeeded"#,
+    );
+    let rows = ["1 a Ended(Failed) of the past", "2 b Ended(Succeeded)", "3 a Ended(Succeeded)"];
+    assert_eq!(counted(&lab), rows);
+    assert_eq!(lab.output(1), r#"{"m":1}"#);
+}
+
+#[test]
+fn a_run_that_was_terminated_from_within_has_nothing_to_retry() {
+    let end = Terminate {
+        outcome: RunOutcome::Failed,
+        output: tree(r#"{"n": 1}"#),
+        reason: partitur_model::definition::Template("because".into()),
+    };
+    check(
+        served(graph("", vec![Node::new("end", Kind::Terminate(end))])),
+        "end succeeded, run failed",
+        "1s retry => refused: no task of the run failed or was cut off; restart it to do all of it again",
+    );
+}
+
+#[test]
+fn the_last_end_of_a_run_is_seen_until_there_is_another() {
+    let mut lab = Lab::new();
+    lab.submit(served(graph("a -> b", vec![simple("a"), simple("b")])));
+    lab.script(
+        r#"1s poll a => hand out [a#0 {}]
+           2s done a {"n":1} => a succeeded
+           3s poll b => hand out [b#0 {}]
+           4s failed b => b failed, run failed
+           5s retry =>"#,
+    );
+    let run = lab.rows.runs.values().next().unwrap();
+    assert!(run.ended.is_some() && run.output.is_some());
+    lab.script(
+        r#"6s poll b => hand out [b#1 {}]
+           7s done b {"n":2} => b succeeded, run succeeded"#,
+    );
+    assert_eq!(lab.output(1), r#"{"n":2}"#);
+    lab.script("8s restart =>");
+    let run = lab.rows.runs.values().next().unwrap();
+    assert_eq!((run.ended, run.output.as_ref()), (None, None));
+}
+
+#[test]
+fn the_time_of_a_run_counts_anew_after_a_pause() {
+    let limited =
+        Definition { timeout: Some(Duration::from_secs(10)), ..served(graph("", vec![simple("a")])) };
+    check_in_memory(
+        limited,
+        "",
+        "1s pause =>
+         8s unpause =>
+         11s tick =>
+         12s crash =>
+         17s tick =>
+         18s tick => a cancelled, run timed out",
+    );
+}
+
+#[test]
+fn what_a_worker_has_said_of_a_task_stays_with_it() {
+    let mut lab = Lab::new();
+    lab.submit(served(graph("", vec![simple("a")])));
+    lab.script(
+        r#"1s poll a => hand out [a#0 {}]
+           2s later a 0 {"half":1} =>
+           3s poll a => hand out [a#0 {}]"#,
+    );
+    let a = lab.rows.tasks.values().next().unwrap();
+    assert_eq!(a.output.as_ref().unwrap().render(), r#"{"half":1}"#);
+}
+
+#[test]
+fn a_sub_run_that_fails_yields_what_it_has_and_says_which_it_was() {
+    let sub = SubRun { flow: Flow::Wanted(tree("{}")), input: tree("{}") };
+    let mut lab = Lab::new();
+    lab.know(served(graph("", vec![simple("x")])));
+    lab.submit(served(graph("", vec![Node::new("s", Kind::SubRun(sub))])));
+    lab.script(
+        r#"1s found 0 =>
+           2s poll x => hand out [2:x#0 {}]
+           3s 2: later x 0 {"m":1} =>
+           4s poll x => hand out [2:x#0 {}]
+           5s 2: failed x => 2:x failed, run 2:failed, s failed, run failed"#,
+    );
+    let child = lab.run_id(2);
+    assert_eq!(lab.output(1), format!(r#"{{"subWorkflowId":"{child}","m":1}}"#));
+}
