@@ -88,7 +88,7 @@ impl Run {
             (Err(error), action) => {
                 // By Conductor's rules a script of a task's own that fails, fails for good; others just fail.
                 let for_good = match action {
-                    Action::Evaluate(Computation::Script { language, .. }) => language != "jq",
+                    Action::Evaluate(Computation::Script { language, .. }) => language == "javascript",
                     _ => false,
                 };
                 let retriable = if self.serves() { !for_good } else { error.retriable };

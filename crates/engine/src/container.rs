@@ -348,6 +348,10 @@ impl Run {
             #[cfg(feature = "planted-faults")]
             let last = if partitur_model::planted::Planted::IterationDropped.is_here() { next } else { last };
             self.drop_iterations(cx, key, last);
+            if !self.is_running() {
+                // The next iteration begins later: until then nothing counts further than what is left.
+                self.count_again();
+            }
         }
     }
 

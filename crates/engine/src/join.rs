@@ -75,7 +75,7 @@ impl Run {
     }
 
     /// The fork with whose beginning the join begins to wait.
-    fn opener(&self, key: Key) -> Option<Key> {
+    pub(crate) fn opener(&self, key: Key) -> Option<Key> {
         match &self.node(key).action {
             Action::Join(join) => join.opened_by.map(|node| Key { scope: key.scope, node }),
             _ => None,
@@ -91,23 +91,32 @@ impl Run {
     /// Whether there is nothing to join: the fork has failed, or was not reached.
     pub(crate) fn is_without_fork(&self, key: Key) -> bool {
         self.opener(key).is_some_and(|opener| {
-            self.has_failed(opener) || self.state(opener) == Some(TaskState::Ended(TaskOutcome::Skipped))
+            let skipped = self.state(opener) == Some(TaskState::Ended(TaskOutcome::Skipped));
+            self.has_failed(opener) || skipped && !self.is_left_out(opener)
         })
+    }
+
+    /// Whether somebody has left out the task.
+    fn is_left_out(&self, key: Key) -> bool {
+        let served = self.task(key).and_then(|task| task.served.as_deref());
+        served.is_some_and(|served| served.skipped_by_hand)
     }
 
     /// Whether the join is to begin to wait: its fork has begun, and it has not.
     pub(crate) fn may_open_join(&self, key: Key) -> bool {
-        let opened =
-            self.opener(key).and_then(|opener| self.state(opener)).is_some_and(|state| match state {
-                TaskState::Open | TaskState::Ended(TaskOutcome::Succeeded) => true,
-                TaskState::Blocked
-                | TaskState::Ready
-                | TaskState::Running { .. }
-                | TaskState::Stopping { .. }
-                | TaskState::Backoff { .. }
-                | TaskState::Waiting { .. }
-                | TaskState::Ended(_) => false,
-            });
+        let opener = self.opener(key);
+        let left_out = opener.is_some_and(|opener| self.is_left_out(opener));
+        let opened = opener.and_then(|opener| self.state(opener)).is_some_and(|state| match state {
+            TaskState::Open | TaskState::Ended(TaskOutcome::Succeeded) => true,
+            TaskState::Ended(TaskOutcome::Skipped) => left_out,
+            TaskState::Blocked
+            | TaskState::Ready
+            | TaskState::Running { .. }
+            | TaskState::Stopping { .. }
+            | TaskState::Backoff { .. }
+            | TaskState::Waiting { .. }
+            | TaskState::Ended(_) => false,
+        });
         opened && self.state(key).is_none_or(|state| state == TaskState::Blocked)
     }
 

@@ -173,7 +173,7 @@ impl Run {
             Again::FurtherRow => self.join_again(cx, key, record.ended),
             Again::InPlace => self.rerun_in_place(cx, key),
             Again::Gone if is_join => self.join_again(cx, key, record.ended),
-            Again::Gone => self.unmake(cx, key, &record),
+            Again::Gone | Again::Unmade => self.unmake(cx, key, &record),
             Again::Kept => {}
         }
     }

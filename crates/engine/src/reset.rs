@@ -200,11 +200,13 @@ impl Run {
         }
         let what = |key: &Key| match again {
             _ if targets.contains(key) => again,
+            // Of a fork that is run again the join is another one.
+            Again::InPlace if self.opener(*key).is_some_and(|fork| set.contains(&fork)) => Again::Unmade,
             // A retry makes good what failed; what went on past a failure that may be has happened.
             Again::FurtherRow if self.serves() && self.has_succeeded(*key) => Again::Kept,
-            Again::FurtherRow | Again::InPlace | Again::Gone | Again::Kept => Again::Gone,
+            Again::FurtherRow | Again::InPlace | Again::Gone | Again::Unmade | Again::Kept => Again::Gone,
         };
-        let set = set.into_iter().map(|key| (key, what(&key))).collect();
+        let set = set.iter().map(|key| (*key, what(key))).collect();
         self.reset_set(cx, set, containers, revived);
     }
 
@@ -387,8 +389,10 @@ pub(crate) enum Again {
     FurtherRow,
     /// It begins anew as it is.
     InPlace,
-    /// It goes: the task has not happened.
+    /// It goes: the task has not happened. A join waits again where it stands.
     Gone,
+    /// It goes, even if the task is a join.
+    Unmade,
     /// It stays: the task has happened.
     Kept,
 }

@@ -51,10 +51,16 @@ pub(crate) fn expanded(
         TaskType::Dynamic => vec![named(task, input)?],
         _ => branches(task, is_first, input)?,
     };
-    for task in &mut tasks {
+    for task in tasks.iter_mut().filter(|task| !is_mere_workflow(task)) {
         freeze_task(task, defs);
     }
     Ok(tasks)
+}
+
+/// Whether nothing but a workflow was named for the branch: it has no definition of a task.
+fn is_mere_workflow(task: &WorkflowTask) -> bool {
+    let workflow = task.sub_workflow_param.as_ref().and_then(|params| params.name.as_ref());
+    task.task_type() == TaskType::SubWorkflow && workflow == Some(&task.name)
 }
 
 impl MakeBranches for DynamicFork {
@@ -150,6 +156,7 @@ fn of_one_kind(
         task.input_parameters = Object(shielded(&given));
         if let Some(workflow) = &workflow {
             task.kind = Some("SUB_WORKFLOW".to_owned());
+            task.name = workflow.clone();
             task.sub_workflow_param = Some(Box::new(SubWorkflowParams {
                 name: Some(workflow.clone()),
                 version: version.map(|version| Json(Payload::from(version.max(0) as u64))),

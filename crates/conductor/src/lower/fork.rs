@@ -21,7 +21,8 @@ pub fn fork(
     for (at, branch) in task.fork_tasks.iter().enumerate() {
         let place = format!("{place}.forkTasks[{at}]");
         // Where a branch ends nothing follows: the JOIN waits for the tasks that it names.
-        graph.sequence(lowering, branch, vec![(fork, Guard::Continue)], &place);
+        // If it is left out, so are its branches.
+        graph.sequence(lowering, branch, vec![(fork, Guard::Success)], &place);
     }
     fork
 }

@@ -118,6 +118,8 @@ fn execute(scope: &Scope) -> Vec<Past> {
                     Guard::Any => true,
                     Guard::Case(case) => pasts[from].is_some() && *case == chosen(scope, from),
                     Guard::DefaultCase => pasts[from].is_some() && chosen(scope, from) == "2",
+                    // Nothing is left out by hand.
+                    Guard::Continue if matches!(scope.nodes[from].kind, Kind::Switch(_)) => false,
                     Guard::Continue | Guard::Success => pasts[from].is_some(),
                     Guard::Failure => false,
                 }

@@ -37,13 +37,14 @@ pub fn inline(task: &WorkflowTask, place: &str) -> Node {
     node(task, Kind::Evaluate(evaluate), input, place)
 }
 
-/// LAMBDA: its script is the body of a function.
+/// LAMBDA: its script is the body of a function, and may be tried again when it fails.
 pub fn lambda(task: &WorkflowTask, place: &str) -> Node {
     let input = input(task);
     let body = input.member("scriptExpression").and_then(|value| json::text(&value));
     let body = body.or_else(|| task.script_expression.clone()).unwrap_or_default();
-    let source = format!("(function () {{ {body}\n}})()");
-    node(task, Kind::Evaluate(javascript(source, input.clone())), input, place)
+    let (language, source) = ("lambda".to_owned(), body);
+    let evaluate = Evaluate::Script { language, source, input: TemplateTree(input.clone()) };
+    node(task, Kind::Evaluate(evaluate), input, place)
 }
 
 /// JSON_JQ_TRANSFORM.

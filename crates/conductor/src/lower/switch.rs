@@ -28,6 +28,8 @@ pub fn switch(
     }
     let place = format!("{place}.defaultCase");
     exits.extend(graph.sequence(lowering, &task.default_case, vec![(switch, Guard::DefaultCase)], &place));
+    // If it is left out, so are its cases.
+    exits.push((switch, Guard::Continue));
     exits
 }
 

@@ -136,11 +136,11 @@ fn a_fork_opens_its_join_after_its_branches() {
     ])), @r"
     f: noop
     a1: a1 {}
-      <- f and on
+      <- f on success
     a2: a2 {}
       <- a1 and on
     b1: b1 {}
-      <- f and on
+      <- f on success
     j: join, opened by Some(0)
       <- f and on
       <- a2 in any case
@@ -194,6 +194,7 @@ fn what_follows_a_switch_follows_whichever_case_was_chosen() {
       <- x2 and on
       <- s if empty
       <- d1 and on
+      <- s and on
     "#);
 }
 
@@ -210,6 +211,7 @@ fn a_switch_without_default_goes_on() {
     after (any): after {}
       <- x1 and on
       <- s otherwise
+      <- s and on
     "#);
 }
 
@@ -243,8 +245,9 @@ fn an_exclusive_join_follows_the_first_that_comes() {
       <- s if x
     d1: d1 {}
       <- s otherwise
-    j$gate: "${s.output}"
+    j$gate (any): "${s.output}"
       <- s if y
+      <- s and on
     j (any): join exclusive, opened by None
       <- x1 and on
       <- d1 and on
@@ -280,7 +283,7 @@ fn sub_workflows_describe_what_they_run() {
         "workflowDefinition":{"name":"inner","tasks":[{"inputParameters":{"q":"${workflow.input.q}"}}]}}"#;
     let start = r#""inputParameters":{"startWorkflow":{"name":"x"}}"#;
     assert_snapshot!(picture(&all(&[task("SUB_WORKFLOW", "s", inline), task("START_WORKFLOW", "t", start)])), @r#"
-    s: run {"subWorkflowName":"child","subWorkflowVersion":2} with {"subWorkflowDefinition":{"name":"inner","tasks":[{"inputParameters":{"q":"$${workflow.input.q}"}}]},"workflowInput":{"z":"${workflow.input.z}"},"subWorkflowTaskToDomain":null,"idempotencyKey":null,"subWorkflowName":"child","priority":null,"subWorkflowVersion":2,"idempotencyStrategy":null}
+    s: run {"subWorkflowName":"child","subWorkflowVersion":null} with {"subWorkflowDefinition":{"name":"inner","tasks":[{"inputParameters":{"q":"$${workflow.input.q}"}}]},"workflowInput":{"z":"${workflow.input.z}"},"subWorkflowTaskToDomain":null,"idempotencyKey":null,"subWorkflowName":"child","priority":null,"subWorkflowVersion":null,"idempotencyStrategy":null}
     t: start {"startWorkflow":{"name":"x"}}
       <- s and on
     "#);
@@ -297,8 +300,7 @@ fn scripts_see_the_input_of_their_task() {
     i: javascript `(function () { return $.x })()`
     v: {"result":"${workflow.input.q}"}
       <- i and on
-    l: javascript `(function () { return 1
-    })()`
+    l: lambda `return 1`
       <- v and on
     q: jq `.a`
       <- l and on

@@ -23,6 +23,8 @@ pub struct Shown<'a> {
     pub status: TaskStatus,
     /// Why it did not succeed.
     pub reason: Option<Cow<'a, str>>,
+    /// What all tasks of its node have in common.
+    pub constant: Cow<'a, str>,
 }
 
 /// Appends a task that a worker was handed.
@@ -34,6 +36,7 @@ pub fn polled(task: &TaskRecord, template: &TaskTemplate, options: Option<&Serve
         output: task.output.as_ref().map(Cow::Borrowed),
         status: task_status(task, &template.kind, template.task.optional),
         reason: task.error.as_ref().map(|error| Cow::Borrowed(error.message.as_str())),
+        constant: Cow::Borrowed(&template.constant),
     };
     write(task, template, &shown, options, out);
 }
@@ -55,7 +58,7 @@ pub fn write(
     let served = task.served.as_deref().unwrap_or(&none);
     let iteration = iteration_of(task);
     // The constant part is the bulk of it.
-    out.reserve(template.constant.len() + 1024);
+    out.reserve(shown.constant.len() + 1024);
     let mut object = Object::begin(out);
     object.text("status", shown.status.as_str());
     object.object("inputData", Some(&shown.input));
@@ -86,7 +89,7 @@ pub fn write(
     if let Some(child) = task.child.filter(|_| template.kind == TaskType::SubWorkflow) {
         object.plain("subWorkflowId", child);
     }
-    object.written(&template.constant);
+    object.written(&shown.constant);
     object.end();
 }
 
@@ -100,7 +103,8 @@ fn times(
     object.time("scheduledTime", Some(task.ready));
     object.time("startTime", task.started);
     // A dynamic fork has ended when its branches are there, however long they live.
-    let ended = if template.kind == TaskType::ForkJoinDynamic { task.started } else { task.ended };
+    let ended =
+        if template.kind == TaskType::ForkJoinDynamic { task.started.or(task.ended) } else { task.ended };
     object.time("endTime", ended.filter(|_| status.is_terminal() || goes_on_in_place(&template.kind)));
     // Conductor's is 0 until somebody has had the task, or wanted it again.
     let is_touched =

@@ -42,6 +42,24 @@ impl TaskTemplate {
         constant(shown, &task_def_of(task), &kind, [&task_type, &def_name, workflow])
     }
 
+    /// The constant part of a task that was left out by hand: of its definition Conductor shows the names alone.
+    pub fn left_out(&self) -> String {
+        let (name, task_reference_name) = (self.task.name.clone(), self.task.task_reference_name.clone());
+        let named = WorkflowTask { name, task_reference_name, ..WorkflowTask::default() };
+        let mut out = String::new();
+        let mut object = Object::continued(&mut out);
+        object.text("taskType", &named.name);
+        object.text("taskDefName", &named.name);
+        object.truth("callbackFromWorker", true);
+        object.key("workflowTask").push_str(&compact(&named));
+        for number in ["responseTimeoutSeconds", "rateLimitPerFrequency", "rateLimitFrequencyInSeconds"] {
+            object.number(number, 0);
+        }
+        never_used(&mut object);
+        object.key("taskDefinition").push_str("null");
+        out
+    }
+
     /// The pause in front of the n-th attempt, in seconds: what Conductor shows of it, without what chance adds.
     pub fn start_delay(&self, retries: u32) -> u64 {
         let Some(failures) = retries.checked_sub(1) else { return positive(self.task.start_delay) };
@@ -119,13 +137,19 @@ fn constant(task: &WorkflowTask, def: &TaskDef, kind: &TaskType, names: [&str; 3
     object.number("rateLimitFrequencyInSeconds", frequency);
     object.some_text("executionNameSpace", def.execution_name_space.as_deref());
     object.some_text("isolationGroupId", def.isolation_group_id.as_deref());
+    never_used(&mut object);
+    let def = task.task_definition.is_some().then(|| compact(def));
+    object.key("taskDefinition").push_str(def.as_deref().unwrap_or("null"));
+    out
+}
+
+/// Properties that Conductor's clients know and that nobody sets.
+fn never_used(object: &mut Object<'_>) {
     object.truth("subworkflowChanged", false);
     object.number("firstStartTime", 0);
     object
         .key("executionMetadata")
         .push_str(r#"{"additionalContext":{},"empty":true,"additionalContextMap":{}}"#);
-    object.key("taskDefinition").push_str(&compact(def));
-    out
 }
 
 fn compact(value: &impl serde::Serialize) -> String {

@@ -97,8 +97,19 @@ impl<'a> RunView<'a> {
     /// Appends a task; nothing if it is not seen.
     pub fn write_task(&self, task: &'a TaskRecord, out: &mut String) {
         let Some(template) = self.template(task) else { return };
-        let (input, output) = (self.input(task, template), self.output(task, template));
+        let left_out = task.served.as_ref().is_some_and(|served| served.skipped_by_hand);
+        let (input, output) = if left_out {
+            (self.given(task), task.output.as_ref().map(Cow::Borrowed))
+        } else {
+            (self.input(task, template), self.output(task, template))
+        };
+        let constant = if left_out {
+            Cow::Owned(template.left_out())
+        } else {
+            Cow::Borrowed(template.constant.as_str())
+        };
         let shown = Shown {
+            constant,
             input: self.masked(&input),
             output: output.as_ref().map(|output| self.masked(output)),
             status: self.status(task, template),

@@ -617,6 +617,8 @@ fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode, serves: bool) 
         Guard::Success => passes,
         Guard::Failure => outcome.is_failure(),
         Guard::Any => true,
+        // A switch leads on through its cases, unless it was left out by hand.
+        Guard::Continue if serves && matches!(node.action, Action::Switch { .. }) => by_hand,
         // A step that was not reached leads nowhere; one that was left out by hand leads on.
         Guard::Continue if serves => passes || by_hand,
         Guard::Continue => passes || outcome == TaskOutcome::Skipped,

@@ -7,7 +7,7 @@ use partitur_model::record::TaskError;
 use partitur_model::value::RawJson;
 use partitur_model::{AttemptId, Payload, TaskId};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method, Response, Url};
+use reqwest::{Client, Method, Response, Url, Version};
 use serde_json::Value;
 
 use super::egress::Refused;
@@ -104,7 +104,7 @@ impl Call {
         }
         let response = request.send().await.map_err(|error| transport(&self.url, error))?;
         let status = response.status();
-        let fields = answered_headers(response.headers());
+        let fields = answered_headers(response.version(), response.headers());
         let body = body_of(response).await?;
         let output = Payload::object([(
             "response",
@@ -157,12 +157,27 @@ fn headers(request: &Value, has_body: bool) -> Result<HeaderMap, String> {
     Ok(headers)
 }
 
-fn answered_headers(headers: &HeaderMap) -> Payload {
+/// The headers of an answer, with all values of each. Expressions name them as their servers spell them, which our client
+/// forgets: up to HTTP/1.1 mostly as `Content-Type`, since then as `content-type`. So they are there as both.
+fn answered_headers(version: Version, headers: &HeaderMap) -> Payload {
     let values = |name: &HeaderName| {
         let all = headers.get_all(name).iter();
         Payload::list(all.map(|value| Payload::string(&String::from_utf8_lossy(value.as_bytes()))))
     };
-    Payload::object(headers.keys().map(|name| (name.as_str(), values(name))))
+    let old = headers.keys().filter(|_| version <= Version::HTTP_11);
+    let old = old.map(|name| (with_capitals(name.as_str()), values(name)));
+    let old = old.filter(|(name, _)| name.bytes().any(|byte| byte.is_ascii_uppercase()));
+    let plain = headers.keys().map(|name| (name.to_string(), values(name)));
+    Payload::object(old.chain(plain))
+}
+
+/// `Content-Type` for `content-type`.
+fn with_capitals(name: &str) -> String {
+    let words = name.split('-').map(|word| match word.split_at_checked(1) {
+        Some((first, rest)) => first.to_ascii_uppercase() + rest,
+        None => String::new(),
+    });
+    words.collect::<Vec<String>>().join("-")
 }
 
 /// The body as JSON if it is that, else as text.
@@ -198,5 +213,20 @@ fn transport(url: &Url, error: reqwest::Error) -> TaskError {
         TaskError::new("http-timeout", message)
     } else {
         TaskError::new("http-transport", message)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_are_there_as_old_and_as_new_servers_spell_them() {
+        let mut headers = HeaderMap::new();
+        headers.append("x-two", HeaderValue::from_static("1"));
+        headers.append("x-two", HeaderValue::from_static("2"));
+        let of = |version| answered_headers(version, &headers).render();
+        assert_eq!(of(Version::HTTP_11), r#"{"X-Two":["1","2"],"x-two":["1","2"]}"#);
+        assert_eq!(of(Version::HTTP_2), r#"{"x-two":["1","2"]}"#);
     }
 }

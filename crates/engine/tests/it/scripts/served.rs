@@ -779,7 +779,7 @@ fn what_clients_do_not_see_they_do_not_count() {
     ];
     assert_eq!(counted(&lab), rows);
     lab.script(
-        "7s restart =>
+        "7s restart => gate succeeded
          8s poll a => hand out [a#0 {}]",
     );
     let a = counted(&lab).remove(1);
