@@ -66,9 +66,11 @@ pub(crate) fn freeze_task(task: &mut WorkflowTask, defs: &dyn TaskDefs) {
 
 fn freeze_version(task: &mut WorkflowTask, defs: &dyn TaskDefs) {
     let Some(params) = &mut task.sub_workflow_param else { return };
-    let is_open = params.version.as_ref().is_none_or(|version| {
-        version.0.is_null() || json::plain(&version.0).is_empty() || json::whole(&version.0) == Some(0)
-    });
+    // 0 stays open: what is the latest then is started.
+    let is_open = params
+        .version
+        .as_ref()
+        .is_none_or(|version| version.0.is_null() || json::plain(&version.0).is_empty());
     if is_open && params.workflow_definition.is_none() {
         let latest = params.name.as_deref().and_then(|name| defs.latest_version(name));
         params.version = latest.map(|version| Json(u64::from(version).into())).or(params.version.take());
@@ -150,7 +152,7 @@ mod tests {
             params.version.map(|version| version.0.render())
         };
         assert_eq!(version(r#"{"name":"child"}"#).as_deref(), Some("4"));
-        assert_eq!(version(r#"{"name":"child","version":0}"#).as_deref(), Some("4"));
+        assert_eq!(version(r#"{"name":"child","version":0}"#).as_deref(), Some("0"));
         assert_eq!(version(r#"{"name":"child","version":2}"#).as_deref(), Some("2"));
         assert_eq!(version(r#"{"name":"${x}"}"#), None);
     }

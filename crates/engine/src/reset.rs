@@ -153,7 +153,10 @@ impl Run {
         fresh.levels = self.levels.take();
         fresh.number_after(self);
         *self = fresh;
-        self.rec.variables = Payload::Null;
+        self.rec.variables = match self.serves() {
+            true => crate::submission::first_variables(&self.program, &self.rec.input),
+            false => Payload::Null,
+        };
         (self.rec.ended, self.rec.output) = (None, None);
         self.begin_again(cx);
         self.open_root(cx.agenda);

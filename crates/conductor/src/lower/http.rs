@@ -2,7 +2,7 @@
 
 use partitur_model::definition::{Kind, Node, Remote, TemplateTree};
 
-use super::{input, node, policy};
+use super::{input, input_template, node, policy};
 use crate::freeze::task_def_of;
 use crate::json;
 use crate::wire::WorkflowTask;
@@ -13,7 +13,7 @@ pub fn call(task: &WorkflowTask, task_type: &str, place: &str) -> Node {
     let remote = Remote {
         task_type: task_type.to_owned(),
         input: TemplateTree(input.clone()),
-        input_template: None,
+        input_template: input_template(task),
         limits: policy::limits(&task_def_of(task)),
         pushed: true,
         async_complete: task.async_complete,

@@ -102,6 +102,12 @@ fn input(task: &WorkflowTask) -> Payload {
     }
 }
 
+/// What takes the place of values that turn out to be nothing.
+fn input_template(task: &WorkflowTask) -> Option<TemplateTree> {
+    let template = task.task_definition.as_ref().map(|def| &def.input_template.0)?;
+    (!json::is_empty(template)).then(|| TemplateTree(template.clone()))
+}
+
 fn filled(own: &Payload, template: Vec<(Arc<str>, Payload)>) -> Payload {
     let mut entries = own.entries().unwrap_or_default();
     entries.retain(|(key, value)| !value.is_null() || !template.iter().any(|(known, _)| known == key));

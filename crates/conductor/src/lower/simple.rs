@@ -2,7 +2,7 @@
 
 use partitur_model::definition::{Kind, Node, Remote, TemplateTree};
 
-use super::{Lowering, input, node, policy};
+use super::{Lowering, input, input_template, node, policy};
 use crate::freeze::task_def_of;
 use crate::json;
 use crate::wire::WorkflowTask;
@@ -13,7 +13,7 @@ pub fn worker_task(lowering: &Lowering<'_>, task: &WorkflowTask, queue: &str, pl
     let remote = Remote {
         task_type: queue.to_owned(),
         input: TemplateTree(input.clone()),
-        input_template: None,
+        input_template: input_template(task),
         limits: policy::limits(&task_def_of(task)),
         pushed: !lowering.defs.has_workers(),
         // Only system tasks go on after they are reported done.

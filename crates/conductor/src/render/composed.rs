@@ -147,9 +147,14 @@ impl<'a> RunView<'a> {
             let item = items.elements().and_then(|items| items.into_iter().nth(index as usize));
             parts.push(("loopItem".into(), item.unwrap_or_default()));
         }
-        let last_is_over = task.state == TaskState::Ended(TaskOutcome::Succeeded);
-        for (iteration, _) in self.members(task.seq) {
-            if iteration < task.iteration || last_is_over {
+        let has_succeeded = |row: &&TaskRecord| {
+            let superseded = row.served.as_ref().is_some_and(|served| served.superseded);
+            superseded || matches!(row.state, TaskState::Ended(outcome) if !outcome.is_failure())
+        };
+        for (iteration, rows) in self.members(task.seq) {
+            // Whatever has become of the loop, its last iteration counts if all of it has succeeded.
+            let is_over = iteration < task.iteration || rows.iter().all(has_succeeded);
+            if is_over && (iteration < task.iteration || task.state.is_ended()) {
                 parts.push((iteration.to_string().into(), self.iteration_output(task, iteration)));
             }
         }

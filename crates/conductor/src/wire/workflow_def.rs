@@ -137,17 +137,21 @@ impl Default for WorkflowDef {
 }
 
 impl WorkflowDef {
-    /// What a run is given: `input`, and what the template has for keys that it lacks. As in Conductor, an empty input stays
-    /// empty.
+    /// What a run is given: `input`, and what the template has for keys that it lacks or in which it has nothing. As in
+    /// Conductor, an empty input stays empty.
     pub fn filled_input(&self, input: &Payload) -> Payload {
         let template = self.input_template.0.entries().unwrap_or_default();
         let mut entries = input.entries().unwrap_or_default();
         if template.is_empty() || entries.is_empty() {
             return input.clone();
         }
-        let missing: Vec<_> =
-            template.into_iter().filter(|(key, _)| !entries.iter().any(|(known, _)| known == key)).collect();
-        entries.extend(missing);
+        for (key, value) in template {
+            match entries.iter_mut().find(|(known, _)| *known == key) {
+                Some((_, known)) if known.is_null() => *known = value,
+                Some(_) => {}
+                None => entries.push((key, value)),
+            }
+        }
         Payload::Object(entries.into())
     }
 }
@@ -235,7 +239,7 @@ mod tests {
     fn a_template_fills_an_input_that_is_not_empty() {
         let def: WorkflowDef = crate::wire::read(br#"{"inputTemplate":{"x":9,"y":8}}"#).unwrap();
         let filled = |input: &str| def.filled_input(&Payload::parse(input).unwrap()).render();
-        assert_eq!(filled(r#"{"y":null}"#), r#"{"y":null,"x":9}"#);
+        assert_eq!(filled(r#"{"y":null}"#), r#"{"y":8,"x":9}"#);
         assert_eq!(filled("{}"), "{}");
     }
 }

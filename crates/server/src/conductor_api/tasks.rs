@@ -220,14 +220,14 @@ pub(crate) async fn update_by_reference(
 ) -> Answer {
     let status = status_named(&status)?;
     // Conductor answers with nothing where there is nothing to update.
-    let Ok(run) = run.parse::<RunId>() else { return Ok(text("")) };
+    let Ok(run) = run.parse::<RunId>() else { return Ok(done()) };
     let update = by_name(run, TaskName::Reference(reference), status, output, query.text("workerid"));
     match app.handle.update(update).await {
         Ok(NodeAnswer::Updated { run, task }) => Ok(text(TaskId::new(run, task).to_string())),
-        Ok(NodeAnswer::Accepted { .. } | NodeAnswer::Done | NodeAnswer::Refused(_)) => Ok(text("")),
+        Ok(NodeAnswer::Accepted { .. } | NodeAnswer::Done | NodeAnswer::Refused(_)) => Ok(done()),
         Err(error) => {
             let error = Error::from(error);
-            if error.0.status == 404 { Ok(text("")) } else { Err(error) }
+            if error.0.status == 404 { Ok(done()) } else { Err(error) }
         }
     }
 }

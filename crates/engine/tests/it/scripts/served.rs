@@ -931,3 +931,57 @@ fn a_sub_run_that_fails_yields_what_it_has_and_says_which_it_was() {
     let child = lab.run_id(2);
     assert_eq!(lab.output(1), format!(r#"{{"subWorkflowId":"{child}","m":1}}"#));
 }
+
+#[test]
+fn a_switch_that_is_left_out_is_left_out_with_its_cases() {
+    let z = Node { trigger: partitur_model::definition::Trigger::Any, ..simple("z") };
+    let nodes = vec![simple("f"), switch("s", "'x'", &["x"]), simple("a"), z];
+    check(
+        served(graph("f -> s, s -=x a, a -> z, s -else z, s -> z", nodes)),
+        "",
+        "1s skip s =>
+         2s poll f => hand out [f#0 {}]
+         3s done f => f succeeded, s skipped
+         4s poll a => hand out []
+         4s poll z => hand out [z#0 {}]
+         5s done z => z succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_fork_that_is_left_out_is_left_out_with_its_branches() {
+    let fork = Node::new("fork", Kind::Noop);
+    let join = Node::new("join", Kind::Join(Join { opened_by: Some(0), ..Join::default() }));
+    let nodes = vec![fork, simple("a"), join, simple("z"), simple("f")];
+    let mut definition =
+        served(graph("f -> fork, fork -> a, a -* join, fork -* join, join -> z", nodes));
+    for edge in definition.root.edges.iter_mut().filter(|edge| (edge.from, edge.to) == (0, 1)) {
+        edge.guard = Guard::Success;
+    }
+    check(
+        definition,
+        "",
+        "1s skip fork =>
+         2s poll f => hand out [f#0 {}]
+         3s done f => f succeeded, fork skipped, join succeeded
+         4s poll a => hand out []
+         4s poll z => hand out [z#0 {}]
+         5s done z => z succeeded, run succeeded",
+    );
+}
+
+#[test]
+fn a_fork_that_is_run_again_has_another_join() {
+    let mut lab = Lab::new();
+    lab.submit(forked(simple("a"), simple("b")));
+    lab.script(
+        "1s poll a => hand out [a#0 {}]
+         1s poll b => hand out [b#0 {}]
+         2s done a => a succeeded
+         3s done b => b succeeded, join succeeded
+         4s poll z => hand out [z#0 {}]
+         5s done z => z succeeded, run succeeded
+         6s rerun-from fork => fork succeeded",
+    );
+    assert_eq!(counted(&lab), ["1 fork Ended(Succeeded)", "2 a Ready", "3 b Ready", "4 join Waiting"]);
+}
