@@ -281,7 +281,10 @@ impl Run {
         }
         for key in order.into_iter().filter(|&key| self.is_there(key)).collect::<Vec<_>>() {
             self.recount(key);
-            cx.agenda.push_back(Todo::Consider(self.id(), key));
+            // Another join comes with its fork, behind the first tasks of the branches.
+            if set[&key] != Again::Unmade {
+                cx.agenda.push_back(Todo::Consider(self.id(), key));
+            }
         }
         self.count_again();
     }

@@ -367,7 +367,10 @@ pub(crate) async fn skip(
         // What a client writes here is no JSON where its language has another text for the object, and Conductor does not
         // look at it.
         Some(text) => partitur_conductor::wire::read(text.as_bytes()).unwrap_or_default(),
-        None if body.trim().is_empty() => SkipTaskRequest::default(),
+        None if body.trim().is_empty() => SkipTaskRequest {
+            task_input: partitur_conductor::wire::Object(query.object("taskInput")),
+            task_output: partitur_conductor::wire::Object(query.object("taskOutput")),
+        },
         None => partitur_conductor::wire::read(body.as_bytes())?,
     };
     let skip = Command::Skip { task, input: request.task_input.0, output: request.task_output.0 };

@@ -161,6 +161,16 @@ impl Query {
         self.0.iter().filter(move |(known, _)| known == key).map(|(_, value)| value.as_str())
     }
 
+    /// The values under keys such as `name[key]`, as an object of texts.
+    pub fn object(&self, name: &str) -> Payload {
+        let inner = |key: &str| {
+            let inner = key.strip_prefix(name)?.strip_prefix('[')?.strip_suffix(']')?;
+            Some(inner.to_owned())
+        };
+        let entries = self.0.iter().filter_map(|(key, value)| Some((inner(key)?, Payload::string(value))));
+        Payload::object(entries)
+    }
+
     /// `true` or `false`.
     pub fn truth(&self, key: &str, default: bool) -> Result<bool, Error> {
         match self.some_text(key).map(str::to_ascii_lowercase).as_deref() {

@@ -953,8 +953,7 @@ fn a_fork_that_is_left_out_is_left_out_with_its_branches() {
     let fork = Node::new("fork", Kind::Noop);
     let join = Node::new("join", Kind::Join(Join { opened_by: Some(0), ..Join::default() }));
     let nodes = vec![fork, simple("a"), join, simple("z"), simple("f")];
-    let mut definition =
-        served(graph("f -> fork, fork -> a, a -* join, fork -* join, join -> z", nodes));
+    let mut definition = served(graph("f -> fork, fork -> a, a -* join, fork -* join, join -> z", nodes));
     for edge in definition.root.edges.iter_mut().filter(|edge| (edge.from, edge.to) == (0, 1)) {
         edge.guard = Guard::Success;
     }
