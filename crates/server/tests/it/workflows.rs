@@ -124,7 +124,9 @@ fn a_signal_ends_the_task_that_waits() {
     let run = site.post(&path, json!({"yes": true})).json();
     assert_eq!((&run["workflowId"], &run["signalTimeout"]), (&json!(id), &json!(true)));
     assert_eq!(run["tasks"][0]["outputData"]["yes"], true);
-    assert_eq!(site.post(&format!("/api/tasks/{id}/COMPLETED/signal"), json!({})).status, 404);
+    // Who waits for an answer is told that nobody waits; who does not is not.
+    assert_eq!(site.post(&format!("/api/tasks/{id}/COMPLETED/signal/sync"), json!({})).status, 404);
+    assert_eq!(site.post(&format!("/api/tasks/{id}/COMPLETED/signal"), json!({})).status, 200);
 }
 
 #[test]
