@@ -153,7 +153,7 @@ impl Run {
     }
 
     /// What the task is given is as it must be: it begins with what it is there for.
-    pub(crate) fn act(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord, node: &ProgramNode) {
+    pub(crate) fn act(&mut self, cx: &mut Cx<'_>, key: Key, mut record: TaskRecord, node: &ProgramNode) {
         match &node.action {
             Action::Attempt(_) => match node.spec.delay {
                 Some(delay) if record.attempt == 0 => self.hold_back(cx, key, record, delay),
@@ -211,7 +211,9 @@ impl Run {
 
     /// Whether the task has begun and is yet to end its run.
     pub(crate) fn is_about_to_terminate(&self, key: Key) -> bool {
-        let waits = matches!(self.state(key), Some(TaskState::Waiting { .. }));
+        let Some(task) = self.task(key) else { return false };
+        let is_checked = task.served.as_ref().is_some_and(|served| served.checking.is_some());
+        let waits = matches!(task.state, TaskState::Waiting { .. }) && !is_checked;
         waits && self.is_under_way() && matches!(self.node(key).action, Action::Terminate { .. })
     }
 
