@@ -181,9 +181,8 @@ impl Board {
     }
 
     fn has_failed_part(&self, container: &str) -> bool {
-        let is_part = |task: &str| {
-            task.strip_prefix(container).is_some_and(|rest| rest.starts_with(['[', '/', '#']))
-        };
+        let is_part =
+            |task: &str| task.strip_prefix(container).is_some_and(|rest| rest.starts_with(['[', '/', '#']));
         let failed = [Phase::Ended(Ending::Failed), Phase::Ended(Ending::FailedAlone)];
         self.phases.iter().any(|(task, phase)| failed.contains(phase) && is_part(task))
     }

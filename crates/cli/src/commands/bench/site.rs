@@ -199,7 +199,7 @@ impl Site {
             done.drain(..).for_each(|(is_last, at)| self.done(is_last, at));
             results.clear();
             let taken: Taken<'_> = serde_json::from_str(&line.body).map_err(io::Error::other)?;
-            if taken.refused.iter().next().is_some() {
+            if !taken.refused.is_empty() {
                 return Err(io::Error::other(format!("results were refused: {}", line.body)));
             }
             for task in &taken.tasks {
