@@ -64,7 +64,7 @@ impl Client {
     /// # Errors
     /// The connection broke.
     pub fn exchange(&mut self, request: &[u8]) -> io::Result<Reply> {
-        let mut connection = match self.connection.take() {
+        let mut connection = match self.connection.take().filter(|kept| !is_closed(kept.get_ref())) {
             Some(connection) => connection,
             None => BufReader::new(connect(self.address)?),
         };
@@ -103,6 +103,13 @@ pub fn connect(address: SocketAddr) -> io::Result<TcpStream> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+/// Whether the other side has closed a connection that was kept, as it may when nothing was asked for long.
+fn is_closed(stream: &TcpStream) -> bool {
+    let looked = stream.set_nonblocking(true).and_then(|()| stream.peek(&mut [0]));
+    let is_open = looked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock);
+    stream.set_nonblocking(false).is_err() || !is_open
 }
 
 /// Waits until the other side has closed the connection, at most so long; says whether it has.

@@ -92,11 +92,13 @@ fn flags(served: &Served) -> i64 {
         | (i64::from(served.uncounted) << FLAG_BITS)
 }
 
-fn read_checking(flags: i64) -> Option<Checking> {
-    match flags & (CHECKING_INPUT | CHECKING_OUTPUT) {
-        0 => None,
-        CHECKING_INPUT => Some(Checking::Input),
-        _ => Some(Checking::Output),
+/// It is one of the two that is checked, never both.
+fn read_checking(flags: i64) -> Result<Option<Checking>, Unreadable> {
+    match (flags & CHECKING_INPUT != 0, flags & CHECKING_OUTPUT != 0) {
+        (false, false) => Ok(None),
+        (true, false) => Ok(Some(Checking::Input)),
+        (false, true) => Ok(Some(Checking::Output)),
+        (true, true) => Err(unknown("served", flags)),
     }
 }
 
@@ -107,7 +109,7 @@ pub(super) fn read_flags(flags: Option<i64>) -> Result<Flags, Unreadable> {
     Ok(Flags {
         superseded: is_set(SUPERSEDED),
         skipped_by_hand: is_set(SKIPPED_BY_HAND),
-        checking: read_checking(flags),
+        checking: read_checking(flags)?,
         by_hand: is_set(BY_HAND),
         uncounted,
     })

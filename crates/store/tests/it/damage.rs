@@ -104,7 +104,7 @@ fn damaged_rows_of_a_server_are_reported_as_well() {
         changes.push(add_task(TaskRecord { served, ..task(number, 1) }));
     }
     commit(&mut sqlite(&path), 1, changes);
-    let damage = "UPDATE tasks SET served = 4 WHERE run = 1;
+    let damage = "UPDATE tasks SET served = 12 WHERE run = 1;
                   UPDATE tasks SET updated = NULL WHERE run = 2;
                   UPDATE tasks SET polls = -1 WHERE run = 3;
                   UPDATE tasks SET worker = CAST(x'ff' AS TEXT) WHERE run = 4;
@@ -117,7 +117,7 @@ fn damaged_rows_of_a_server_are_reported_as_well() {
     assert_eq!(recovered.runs.len(), 1);
     let report: Vec<&str> = recovered.quarantined.iter().map(|bad| bad.reason.as_str()).collect();
     insta::assert_snapshot!(report.join("\n"), @r"
-    task 1: served 4 is unknown
+    task 1: served 12 is unknown
     task 1: `updated` is needed and absent
     task 1: Integer -1 out of range at index 36
     task 1: a text is not UTF-8
