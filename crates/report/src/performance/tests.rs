@@ -17,6 +17,19 @@ fn command(name: &str) -> Node {
     Node::new(name, Kind::Command(Command::default()))
 }
 
+/// `parts`: a command for each part of a list.
+fn list() -> Node {
+    let each = Each {
+        items: Items::List(TemplateTree::default()),
+        key: None,
+        max_parallel: None,
+        batch: None,
+        body: Scope { nodes: vec![command("parts")], edges: Vec::new() },
+        fail_fast: false,
+    };
+    Node::new("parts", Kind::Each(Box::new(each)))
+}
+
 fn edges(pairs: &[(u32, u32)]) -> Vec<Edge> {
     let edge = |&(from, to): &(u32, u32)| Edge { from, to, guard: Guard::Success, place: Place::root() };
     pairs.iter().map(edge).collect()
@@ -152,15 +165,7 @@ fn pauses_between_attempts_are_waits_and_no_work() {
 
 #[test]
 fn the_chain_leads_through_the_parts_of_a_list_and_the_list_itself_is_not_counted() {
-    let each = Each {
-        items: Items::List(TemplateTree::default()),
-        key: None,
-        max_parallel: None,
-        batch: None,
-        body: Scope { nodes: vec![command("parts")], edges: Vec::new() },
-        fail_fast: false,
-    };
-    let nodes = vec![command("load"), Node::new("parts", Kind::Each(Box::new(each))), command("close")];
+    let nodes = vec![command("load"), list(), command("close")];
     let root = Scope { nodes, edges: edges(&[(0, 1), (1, 2)]) };
     let definition = Definition { root, ..Definition::default() };
     let container = TaskRecord { started: None, ..task(2, "parts", 1.0, 1.0, 5.0) };
@@ -180,15 +185,7 @@ fn the_chain_leads_through_the_parts_of_a_list_and_the_list_itself_is_not_counte
 
 #[test]
 fn a_list_that_fails_without_a_failed_part_counts_itself() {
-    let each = Each {
-        items: Items::List(TemplateTree::default()),
-        key: None,
-        max_parallel: None,
-        batch: None,
-        body: Scope { nodes: vec![command("parts")], edges: Vec::new() },
-        fail_fast: false,
-    };
-    let root = Scope { nodes: vec![Node::new("parts", Kind::Each(Box::new(each)))], edges: Vec::new() };
+    let root = Scope { nodes: vec![list()], edges: Vec::new() };
     let definition = Definition { root, ..Definition::default() };
     let failed = TaskState::Ended(TaskOutcome::Failed);
     let container = TaskRecord { started: None, state: failed, ..task(1, "parts", 1.0, 1.0, 5.0) };
