@@ -3,7 +3,7 @@
 use partitur_model::record::{RunRecord, RunState, TaskRecord};
 use partitur_model::{Payload, TaskId};
 
-use crate::render::{Renderer, workflow_status};
+use crate::render::{Renderer, reason, workflow_status};
 
 /// The input of the run that failed, and all that is to be said about it. Its end waits for what follows it: it is told as it
 /// will stand then.
@@ -16,7 +16,7 @@ pub fn failure_input(input: &Payload, run: &RunRecord, tasks: &[TaskRecord], ren
     view.write_workflow(true, &mut whole);
     let said = [
         ("workflowId", Some(Payload::string(&run.id.to_string()))),
-        ("reason", run.error.as_ref().map(|error| Payload::string(&error.message))),
+        ("reason", reason(&run).map(Payload::string)),
         ("failureStatus", Some(Payload::string(workflow_status(run.state).as_str()))),
         ("failureTaskId", failed_id),
         ("failedWorkflow", Payload::parse(&whole).ok()),

@@ -83,15 +83,20 @@ impl Run {
 
     /// The value of a task that was computed elsewhere.
     fn value_arrived(&mut self, cx: &mut Cx<'_>, key: Key, result: Result<Payload, TaskError>) {
-        let record = self.record(key);
+        let mut record = self.record(key);
         match (result, &self.node(key).action) {
             (Err(error), action) => {
-                // By Conductor's rules a script of a task's own that fails, fails for good; others just fail.
-                let for_good = match action {
-                    Action::Evaluate(Computation::Script { language, .. }) => language == "javascript",
-                    _ => false,
+                let own_script = match action {
+                    Action::Evaluate(Computation::Script { language, .. }) => Some(language),
+                    _ => None,
                 };
+                // By Conductor's rules a script of a task's own that fails, fails for good; others just fail.
+                let for_good = own_script.is_some_and(|language| language == "javascript");
                 let retriable = if self.serves() { !for_good } else { error.retriable };
+                if self.serves() && own_script.is_some() {
+                    // Conductor has the reason in the output, too.
+                    record.output = Some(Payload::object([("error", Payload::string(&error.message))]));
+                }
                 self.judge(cx, key, record, TaskError { retriable, ..error }, TaskOutcome::Failed);
             }
             (Ok(value), Action::Switch { .. }) => self.switched(cx, key, record, &value),

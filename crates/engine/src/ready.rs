@@ -73,7 +73,10 @@ impl Run {
 
     fn skip(&mut self, cx: &mut Cx<'_>, key: Key) {
         let mut record = self.record(key);
-        record.error = Some(TaskError::terminal(SKIPPED, self.why_skipped(key)));
+        // What somebody has left out needs no other reason.
+        if record.served.as_ref().is_none_or(|served| !served.skipped_by_hand) {
+            record.error = Some(TaskError::terminal(SKIPPED, self.why_skipped(key)));
+        }
         self.end_task(cx, key, record, TaskOutcome::Skipped);
     }
 
@@ -455,7 +458,14 @@ impl Run {
 
     /// What Conductor says of a run that a task has ended without a word.
     fn termination(&self, task: TaskSeq, outcome: RunOutcome) -> String {
-        let status = if outcome == RunOutcome::Cancelled { "TERMINATED" } else { "FAILED" };
+        let status = match outcome {
+            RunOutcome::Succeeded => "COMPLETED",
+            RunOutcome::Cancelled => "TERMINATED",
+            RunOutcome::Failed
+            | RunOutcome::TimedOut
+            | RunOutcome::RolledBack
+            | RunOutcome::RollbackFailed => "FAILED",
+        };
         format!("Workflow is {status} by TERMINATE task: {}", TaskId::new(self.id(), task))
     }
 
@@ -468,7 +478,8 @@ impl Run {
         reason: String,
     ) {
         self.rec.output = Some(output);
-        if outcome != RunOutcome::Succeeded {
+        // By Conductor's rules a run that a task has ended says so even if it has succeeded.
+        if outcome != RunOutcome::Succeeded || self.serves() {
             let reason =
                 if reason.is_empty() && self.serves() { self.termination(task, outcome) } else { reason };
             self.rec.error = Some(TaskError::terminal("terminated", reason));

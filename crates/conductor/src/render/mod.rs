@@ -29,7 +29,7 @@ use template::TaskTemplate;
 use view::came_to;
 
 pub use answer::Answer;
-pub use status::{task_status, workflow_status};
+pub use status::{reason, task_status, workflow_status};
 pub use summary::summary;
 pub use view::RunView;
 

@@ -1,6 +1,6 @@
 //! How rows stand in Conductor's words.
 
-use partitur_model::record::{RunOutcome, RunState, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{RunOutcome, RunRecord, RunState, TaskOutcome, TaskRecord, TaskState};
 
 use crate::TaskType;
 use crate::wire::{TaskStatus, WorkflowStatus};
@@ -22,6 +22,11 @@ pub fn workflow_status(state: RunState) -> WorkflowStatus {
             RunOutcome::TimedOut => WorkflowStatus::TimedOut,
         },
     }
+}
+
+/// Why a run ended as it did, if there is anything to say: who cancels one need not give a reason.
+pub fn reason(run: &RunRecord) -> Option<&str> {
+    run.error.as_ref().map(|error| error.message.as_str()).filter(|reason| !reason.is_empty())
 }
 
 /// How a task of this type stands, optional or not.

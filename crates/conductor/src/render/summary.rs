@@ -5,7 +5,7 @@ use partitur_model::{Payload, TaskId, Timestamp, unit};
 
 use super::masked::masked;
 use super::object::Object;
-use super::status::workflow_status;
+use super::status::{reason, workflow_status};
 use super::task::{iteration_of, options};
 use super::view::RunView;
 
@@ -99,7 +99,7 @@ fn write(
     object.text("status", workflow_status(run.state).as_str());
     object.text("input", &input);
     object.text("output", &output);
-    object.some_text("reasonForIncompletion", run.error.as_ref().map(|error| error.message.as_str()));
+    object.some_text("reasonForIncompletion", reason(run));
     object.number("executionTime", run.ended.map_or(0, |ended| ended.since(run.created).as_millis() as u64));
     object.some_text("event", options.and_then(|options| options.event.as_deref()));
     object.text("failedReferenceTaskNames", &failed.join(","));

@@ -6,7 +6,7 @@ use partitur_model::record::{Parent, RunState};
 use partitur_model::{Payload, TaskId, Timestamp};
 
 use super::object::Object;
-use super::status::workflow_status;
+use super::status::{reason, workflow_status};
 use super::task::options;
 use super::view::RunView;
 use crate::json;
@@ -38,7 +38,7 @@ impl RunView<'_> {
         object.object("input", Some(&self.masked(&run.input)));
         object.object("output", Some(&self.masked(&self.run_output())));
         object.some_text("correlationId", options.and_then(|options| options.correlation.as_deref()));
-        object.some_text("reasonForIncompletion", run.error.as_ref().map(|error| error.message.as_str()));
+        object.some_text("reasonForIncompletion", reason(run));
         object.some_text("event", options.and_then(|options| options.event.as_deref()));
         let domains = options.map_or(&[][..], |options| &options.domains);
         let domains = domains.iter().map(|(name, domain)| (name.as_str(), Payload::string(domain)));

@@ -32,7 +32,11 @@ impl View<'_> {
             "workflowType" => Some(Payload::string(&rec.name)),
             "version" => Some(Payload::from(u64::from(server?.version))),
             "correlationId" => server?.correlation.as_deref().map(Payload::string),
-            "reasonForIncompletion" => rec.error.as_ref().map(|error| Payload::string(&error.message)),
+            "reasonForIncompletion" => {
+                let reason = rec.error.as_ref().map(|error| error.message.as_str());
+                // A run that was cancelled without a word has no reason.
+                reason.filter(|reason| !reason.is_empty()).map(Payload::string)
+            }
             "schemaVersion" => Some(Payload::from(2)),
             "parentWorkflowId" => rec.parent.map(|parent| Payload::string(&parent.run.to_string())),
             "parentWorkflowTaskId" => {
