@@ -13,6 +13,7 @@ mod csr;
 mod cycles;
 pub mod families;
 mod interner;
+pub mod layout;
 mod races;
 mod resource;
 mod schedule;

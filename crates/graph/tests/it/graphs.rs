@@ -9,10 +9,10 @@ use proptest::prelude::*;
 
 const NODES: u32 = 12;
 
-type Edges = Vec<(u32, u32)>;
+pub type Edges = Vec<(u32, u32)>;
 
 /// Any edges at all.
-fn tangles() -> impl Strategy<Value = (u32, Edges)> {
+pub fn tangles() -> impl Strategy<Value = (u32, Edges)> {
     (1..NODES).prop_flat_map(|n| (Just(n), prop::collection::vec((0..n, 0..n), 0..24)))
 }
 

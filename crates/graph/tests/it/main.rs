@@ -2,5 +2,6 @@
 
 mod graphs;
 mod interner;
+mod layout;
 mod patterns;
 mod races;
