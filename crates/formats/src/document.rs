@@ -321,7 +321,7 @@ impl Assembly {
 }
 
 /// The text of a file: UTF-8, with or without its mark at the beginning, without NUL.
-fn decode(bytes: &[u8]) -> Result<&str, Unreadable> {
+pub(crate) fn decode(bytes: &[u8]) -> Result<&str, Unreadable> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let refuse = |message: String| Unreadable::new(codes::ENCODING, Span::default(), message);
     if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {

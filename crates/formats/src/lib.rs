@@ -5,6 +5,8 @@
 //! remedy. [`Places`] knows where `tasks.report.needs[0]` stands, also for faults that others find.
 //! [`schema`] is the JSON Schema of native documents, made from the tables that the reader follows.
 //!
+//! [`taskmaster`] reads, judges and edits files of Taskmaster, which are lists of work and no documents of ours.
+//!
 //! Definitions of Conductor's are recognised by [`detect`] and read by `conductor`; [`places`] knows where they stand.
 //!
 //! Not here: files and directories (bytes come in, sub-flows through a callback), the meaning of expressions and of
@@ -28,6 +30,7 @@ mod render;
 mod scalar;
 mod schema;
 mod shell;
+pub mod taskmaster;
 mod tree;
 mod yaml;
 

@@ -3,7 +3,7 @@
 //! A place in a sub-flow begins with the sub-flow's path and `#`: `close-books.yaml#tasks.sum.run`.
 //! A place that is not in the text leads to the nearest one around it that is.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use partitur_model::{Fault, Place};
 
@@ -35,6 +35,20 @@ struct PlacedFile {
     /// For people.
     path: String,
     tree: Tree,
+    /// Where each line begins, once somebody has asked: a large file may have thousands of faults.
+    lines: OnceLock<Vec<u32>>,
+}
+
+impl PlacedFile {
+    /// Which line, from 0, holds this byte, and where it begins.
+    fn line(&self, at: u32) -> (u32, u32) {
+        let lines = self.lines.get_or_init(|| {
+            let feeds = self.tree.source().bytes().zip(1..).filter(|&(byte, _)| byte == b'\n');
+            std::iter::once(0).chain(feeds.map(|(_, next)| next)).collect()
+        });
+        let line = lines.partition_point(|&start| start <= at) - 1;
+        (line as u32, lines[line])
+    }
 }
 
 /// A fault whose text is not the value at its place: a key that nobody knows, a place where the text ends too soon.
@@ -46,7 +60,13 @@ struct Mark {
 
 impl Places {
     pub(crate) fn add_file(&mut self, prefix: &str, path: &str, tree: Tree) {
-        self.files.push(PlacedFile { prefix: prefix.to_owned(), path: path.to_owned(), tree });
+        let (prefix, path) = (prefix.to_owned(), path.to_owned());
+        self.files.push(PlacedFile { prefix, path, tree, lines: OnceLock::new() });
+    }
+
+    /// What the main file holds.
+    pub(crate) fn main_tree(&self) -> Option<&Tree> {
+        self.files.first().map(|file| &file.tree)
     }
 
     /// From now on the faults of this code at this place are shown at `span`.
@@ -96,11 +116,10 @@ impl Places {
 
     fn location(&self, file: usize, span: Span) -> Location {
         let text = self.files[file].tree.source();
-        let before = &text[..floor_boundary(text, span.start as usize)];
-        let line_start = before.rfind('\n').map_or(0, |found| found + 1);
-        let line = before.bytes().filter(|&byte| byte == b'\n').count() as u32 + 1;
-        let column = before[line_start..].chars().count() as u32 + 1;
-        Location { file, span, line, column }
+        let at = floor_boundary(text, span.start as usize);
+        let (line, line_start) = self.files[file].line(at as u32);
+        let column = text[line_start as usize..at].chars().count() as u32 + 1;
+        Location { file, span, line: line + 1, column }
     }
 }
 

@@ -19,6 +19,7 @@ mod server;
 mod show;
 mod signal;
 mod status;
+mod taskmaster;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -96,6 +97,8 @@ pub enum Command {
     Server(server::Server),
     /// Measure a server
     Bench(bench::Bench),
+    /// Check, plan and run the tasks of a Taskmaster file
+    Taskmaster(taskmaster::Taskmaster),
     /// List or reset circuit breakers
     Breakers(breakers::Breakers),
     /// Show or clear the cache of results
@@ -133,6 +136,7 @@ impl Command {
             Command::Rollback(rollback) => rollback.run(global),
             Command::Server(server) => server.run(),
             Command::Bench(bench) => bench.run(),
+            Command::Taskmaster(taskmaster) => taskmaster.run(global),
             Command::Breakers(breakers) => breakers.run(global),
             Command::Cache(cache) => cache.run(global),
             Command::Explain(explain) => explain.run(),

@@ -10,3 +10,4 @@ mod pages;
 mod places;
 mod schema;
 mod scripts;
+mod taskmaster;
