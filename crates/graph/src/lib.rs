@@ -3,6 +3,8 @@
 //! Nodes are `u32` and count from zero in document order; an edge `(a, b)` says that `b` waits for `a`.
 //! Every result depends on the input alone: same graph, same answer, on every machine.
 //!
+//! [`layout`] says where everything goes in a drawing, and [`render`] draws it.
+//!
 //! Not here: files, clocks, threads, what a task does, places in documents.
 //! Begin with [`Csr`], the form in which every other module takes a graph, and [`Waves`], its order.
 #![forbid(unsafe_code)]
@@ -15,6 +17,7 @@ pub mod families;
 mod interner;
 pub mod layout;
 mod races;
+pub mod render;
 mod resource;
 mod schedule;
 mod waves;

@@ -5,3 +5,4 @@ mod interner;
 mod layout;
 mod patterns;
 mod races;
+mod render;
