@@ -26,6 +26,9 @@ use crate::resolve::Question;
 /// So long changes gather that nobody waits for.
 const GATHER: Duration = Duration::from_millis(4);
 
+/// A batch of so few changes comes of one request or two: the node writes it itself.
+const AT_ONCE_MAX: usize = 16;
+
 /// An answer waits at most so long for evaluations that its request has caused.
 const HELD_MAX: Duration = Duration::from_secs(1);
 
@@ -75,7 +78,11 @@ pub(crate) fn start(
     let (messages, inbox) = channel();
     let handle = Handle::new(messages.clone(), health.clone());
     let waker = messages.clone();
-    let options = partitur_store::Options { synchronous: Synchronous::Full, ..Default::default() };
+    let options = partitur_store::Options {
+        synchronous: Synchronous::Full,
+        at_once_max: AT_ONCE_MAX,
+        ..Default::default()
+    };
     let store = SqliteStore::open(state.database(), options, move || {
         // Without a node nobody needs waking.
         let _ = waker.send(Message::Woken);

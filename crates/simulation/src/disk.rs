@@ -66,7 +66,7 @@ impl Disk for Sqlite {
 
     fn open(&mut self) -> SqliteStore {
         // What the process has written, the next one reads, whether the disk has it or not.
-        let options = Options { synchronous: Synchronous::Normal, ..Options::default() };
+        let options = Options { synchronous: Synchronous::Normal, at_once_max: 8, ..Options::default() };
         SqliteStore::open(self.file(self.start), options, || ()).expect("the database opens")
     }
 

@@ -36,7 +36,8 @@ pub const QUEUE_MAX: usize = 1024;
 /// Payloads come back as the bytes they render to; a rope comes back as one piece, and `null` as
 /// [`Payload::Null`](partitur_model::Payload::Null).
 pub trait Store: Send {
-    /// Takes a batch. Never waits for the disk; batches become durable in this order, each wholly or not at all.
+    /// Takes a batch. A small one may be written here and now; otherwise nobody waits for the disk. Batches become
+    /// durable in this order, each wholly or not at all.
     fn submit(&mut self, commit: Commit);
 
     /// Appends what has completed since the last call, in the order of submission. Never blocks.

@@ -1,6 +1,7 @@
-//! The store that people use: one SQLite file, written by one thread.
+//! The store that people use: one SQLite file, written by one thread at a time.
 //!
-//! [`SqliteStore`] is the caller's side; `writer` is the thread, `queue` what passes between them. `schema` has the
+//! [`SqliteStore`] is the caller's side; `writer` writes, on its own thread or, what is little, on the caller's; `queue`
+//! is what passes between them. `schema` has the
 //! tables; `run_row`, `task_row` with `served`, and `catalogue` say how records stand in them, `payload` where their
 //! texts are; `rows` writes a transaction, `load` reads back what a start needs, and `reader` what others ask.
 
@@ -21,9 +22,9 @@ mod task_row;
 mod writer;
 
 use std::path::Path;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -35,7 +36,7 @@ pub use reader::{
 };
 pub use schema::Synchronous;
 
-use self::queue::{Question, Queue};
+use self::queue::{Job, Question, Queue};
 use self::rows::Workshop;
 use self::writer::{Work, Writer};
 use crate::{Commit, Completion, Recovered, Store, StoreError, StoredRun};
@@ -52,6 +53,9 @@ pub struct Options {
     /// Pages in the log above which it is copied into the database, after a commit. 4,000 are measured to be good;
     /// a thread of its own for it is worse.
     pub checkpoint_pages: u32,
+    /// A batch of at most so many changes is written by whoever submits it, if nothing else is being written: handing
+    /// it to the writer's thread and hearing of it costs more than the writing does. Zero leaves all to the thread.
+    pub at_once_max: usize,
     /// The name of the registered VFS to use; the system's if `None`.
     pub vfs: Option<String>,
 }
@@ -63,6 +67,7 @@ impl Default for Options {
             busy: Duration::from_secs(2),
             pages_max: None,
             checkpoint_pages: 4_000,
+            at_once_max: 0,
             vfs: None,
         }
     }
@@ -72,7 +77,9 @@ impl Default for Options {
 pub struct SqliteStore {
     queue: Arc<Queue>,
     work: Arc<Work>,
-    writer: Option<JoinHandle<()>>,
+    writer: Arc<Mutex<Writer>>,
+    at_once_max: usize,
+    thread: Option<JoinHandle<()>>,
 }
 
 /// What a store has written since it was opened.
@@ -90,7 +97,7 @@ pub struct Counts {
 
 impl SqliteStore {
     /// Opens the file and starts the writer; creates the file if there is none. `waker` is called from the writer's
-    /// thread whenever completions are there.
+    /// thread whenever completions are there; not for what [`submit`](Store::submit) wrote itself.
     ///
     /// # Errors
     /// When the file cannot be used: it is another program's, of a newer format, damaged, or not to be written.
@@ -117,10 +124,14 @@ impl SqliteStore {
             poison: None,
             freed: false,
             cramped: false,
+            by_caller: false,
         };
+        let writer = Arc::new(Mutex::new(writer));
         let thread = std::thread::Builder::new().name("store".into());
-        let writer = Some(thread.spawn(|| work_until_closed(writer)).map_err(io_error)?);
-        Ok(SqliteStore { queue, work, writer })
+        let (its_queue, its_writer) = (queue.clone(), writer.clone());
+        let thread =
+            Some(thread.spawn(move || work_until_closed(&its_queue, &its_writer)).map_err(io_error)?);
+        Ok(SqliteStore { queue, work, writer, at_once_max: options.at_once_max, thread })
     }
 
     /// What has been written since the store was opened.
@@ -133,26 +144,48 @@ impl SqliteStore {
         }
     }
 
+    /// Writes the batch here and now; gives it back if that is the thread's to do.
+    fn write_at_once(&self, commit: Commit) -> Result<(), Commit> {
+        if !(1..=self.at_once_max).contains(&commit.changes.len()) {
+            return Err(commit);
+        }
+        // The thread has it while it copies the log or gives back pages.
+        let Ok(mut writer) = self.writer.try_lock() else { return Err(commit) };
+        if !writer.is_well() {
+            return Err(commit);
+        }
+        let pending = self.queue.take_at_once(commit)?;
+        writer.write_at_once(pending);
+        if writer.has_chores() {
+            self.queue.push(Job::Chores);
+        }
+        Ok(())
+    }
+
     fn ask<T>(
         &self,
         question: impl FnOnce(SyncSender<Result<T, StoreError>>) -> Question,
     ) -> Result<T, StoreError> {
         let (to, answer): (_, Receiver<Result<T, StoreError>>) = sync_channel(1);
-        self.queue.ask(question(to));
+        self.queue.push(Job::Question(question(to)));
         answer.recv().unwrap_or_else(|_| Err(StoreError::Io("the writer has ended".into())))
     }
 }
 
 /// However the writer ends, nobody waits for it afterwards.
-fn work_until_closed(writer: Writer) {
-    struct Leaving(Arc<Queue>);
-    impl Drop for Leaving {
+fn work_until_closed(queue: &Queue, writer: &Mutex<Writer>) {
+    struct Leaving<'a>(&'a Queue);
+    impl Drop for Leaving<'_> {
         fn drop(&mut self) {
             self.0.abandon();
         }
     }
-    let _leaving = Leaving(writer.queue.clone());
-    writer.run();
+    let _leaving = Leaving(queue);
+    while let Some(jobs) = queue.take_jobs() {
+        // If the caller has panicked while it wrote, nobody knows what it left.
+        let Ok(mut writer) = writer.lock() else { return };
+        writer.work(jobs);
+    }
 }
 
 fn io_error(error: std::io::Error) -> StoreError {
@@ -161,7 +194,9 @@ fn io_error(error: std::io::Error) -> StoreError {
 
 impl Store for SqliteStore {
     fn submit(&mut self, commit: Commit) {
-        self.queue.submit(commit);
+        if let Err(commit) = self.write_at_once(commit) {
+            self.queue.submit(commit);
+        }
     }
 
     fn completions(&mut self, out: &mut Vec<Completion>) {
@@ -192,9 +227,9 @@ impl Store for SqliteStore {
 impl Drop for SqliteStore {
     fn drop(&mut self) {
         self.queue.close();
-        if let Some(writer) = self.writer.take() {
+        if let Some(thread) = self.thread.take() {
             // A writer that panicked has completed nothing more: what was reported durable is.
-            let _ = writer.join();
+            let _ = thread.join();
         }
     }
 }

@@ -22,6 +22,8 @@ pub(super) enum Question {
 pub(super) enum Job {
     Batch(Pending),
     Question(Question),
+    /// The log is long, or there are pages to give back.
+    Chores,
 }
 
 /// A batch on its way to the disk.
@@ -76,11 +78,21 @@ impl Queue {
         self.work.notify_one();
     }
 
-    /// Without a writer the question is dropped, and its sender with it.
-    pub(super) fn ask(&self, question: Question) {
+    /// A batch that is written at once, if nothing is before it.
+    pub(super) fn take_at_once(&self, commit: Commit) -> Result<Pending, Commit> {
+        let mut state = self.state();
+        if state.abandoned || !state.pending.is_empty() {
+            return Err(commit);
+        }
+        state.pending.push_back(commit.number);
+        Ok(Pending { commit, heard: state.heard, refused: false })
+    }
+
+    /// Without a writer a question is dropped, and its sender with it.
+    pub(super) fn push(&self, job: Job) {
         let mut state = self.state();
         if !state.abandoned {
-            state.jobs.push_back(Job::Question(question));
+            state.jobs.push_back(job);
         }
         drop(state);
         self.work.notify_one();

@@ -1,8 +1,9 @@
-//! The thread that owns the writing connection.
+//! Whoever has the writing connection: a thread, or for a moment the caller.
 //!
 //! It takes the batches that are there into one transaction, so that one flush to the disk serves all of them when
 //! there are many, and none waits when there is one.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -46,25 +47,46 @@ pub(super) struct Writer {
     pub freed: bool,
     /// The last commit was refused, perhaps for want of room.
     pub cramped: bool,
+    /// Whoever submits writes: he looks for completions himself, and leaves the chores to the thread.
+    pub by_caller: bool,
 }
 
 impl Writer {
-    /// Works until the queue is closed and empty.
-    pub(super) fn run(mut self) {
-        while let Some(jobs) = self.queue.take_jobs() {
-            let mut group = Vec::new();
-            for job in jobs {
-                match job {
-                    Job::Batch(pending) => self.take(pending, &mut group),
-                    Job::Question(question) => {
-                        self.commit(&mut group);
-                        self.answer(question);
-                    }
+    /// What has gathered, and what is to be done when nothing has.
+    pub(super) fn work(&mut self, jobs: VecDeque<Job>) {
+        let mut group = Vec::new();
+        for job in jobs {
+            match job {
+                Job::Batch(pending) => self.take(pending, &mut group),
+                Job::Question(question) => {
+                    self.commit(&mut group);
+                    self.answer(question);
                 }
+                Job::Chores => {}
             }
-            self.commit(&mut group);
-            self.give_back_pages();
         }
+        self.commit(&mut group);
+        self.checkpoint();
+        self.give_back_pages();
+    }
+
+    /// Whether a batch may be written by a caller, who has better things to do than to wait for a disk in trouble.
+    pub(super) fn is_well(&self) -> bool {
+        !self.cramped
+    }
+
+    /// One batch, for a caller that looks for its completion afterwards.
+    pub(super) fn write_at_once(&mut self, pending: Pending) {
+        self.by_caller = true;
+        let mut group = Vec::new();
+        self.take(pending, &mut group);
+        self.commit(&mut group);
+        self.by_caller = false;
+    }
+
+    /// Whether there is something to do that no batch has to wait for.
+    pub(super) fn has_chores(&self) -> bool {
+        self.freed || self.is_log_long()
     }
 
     /// Adds the batch to the group, or refuses it behind the group.
@@ -104,7 +126,9 @@ impl Writer {
             Ok(written) => {
                 self.count(numbers.len(), written);
                 self.report(numbers.into_iter().map(Completion::Durable));
-                self.checkpoint();
+                if !self.by_caller {
+                    self.checkpoint();
+                }
                 self.cramped = false;
             }
             Err(error) => {
@@ -145,7 +169,9 @@ impl Writer {
 
     fn report(&self, completions: impl IntoIterator<IntoIter: ExactSizeIterator<Item = Completion>>) {
         self.queue.complete(completions.into_iter());
-        (self.waker)();
+        if !self.by_caller {
+            (self.waker)();
+        }
     }
 
     fn count(&mut self, batches: usize, written: Written) {
@@ -160,17 +186,18 @@ impl Writer {
     /// makes room in the log. Should the copy fail, the log still holds everything; only a failed sync leaves the disk
     /// unknown, because the next one would not say so again.
     fn checkpoint(&mut self) {
-        let is_long = || {
-            let pages = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP);
-            pages.is_ok_and(|(log, _)| u32::try_from(log).unwrap_or(0) >= self.checkpoint_pages)
-        };
         if self.poison.is_none()
-            && (self.cramped || is_long())
+            && (self.cramped || self.is_log_long())
             && let Err(error) = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::PASSIVE)
             && is_failed_sync(&error)
         {
             self.poison(error.to_string());
         }
+    }
+
+    fn is_log_long(&self) -> bool {
+        let pages = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP);
+        pages.is_ok_and(|(log, _)| u32::try_from(log).unwrap_or(0) >= self.checkpoint_pages)
     }
 
     /// Returns free pages to the file system while there is nothing else to do.

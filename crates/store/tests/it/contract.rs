@@ -3,7 +3,7 @@
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::{NodeRecord, RunOutcome, TaskOutcome, TaskState};
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
-use partitur_store::{CataloguePage, Completion, MemoryStore, Reader, Store, Tables};
+use partitur_store::{CataloguePage, Completion, MemoryStore, Options, Reader, SqliteStore, Store, Tables};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -24,17 +24,30 @@ impl Subject for Memory {
     }
 }
 
-struct Sqlite(TempDir);
+struct Sqlite {
+    dir: TempDir,
+    /// Batches of so few changes are written by whoever submits them.
+    at_once_max: usize,
+}
+
+impl Sqlite {
+    fn new(at_once_max: usize) -> Sqlite {
+        Sqlite { dir: TempDir::new().unwrap(), at_once_max }
+    }
+}
 
 impl Subject for Sqlite {
     fn open(&mut self) -> Box<dyn Store> {
-        Box::new(sqlite(&self.0.path().join("partitur.db")))
+        let options = Options { at_once_max: self.at_once_max, ..Options::default() };
+        Box::new(SqliteStore::open(self.dir.path().join("partitur.db"), options, || ()).unwrap())
     }
 }
 
 fn on_each_store(check: impl Fn(&mut dyn Subject)) {
     check(&mut Memory(MemoryStore::new()));
-    check(&mut Sqlite(TempDir::new().unwrap()));
+    for at_once_max in [0, 2, usize::MAX] {
+        check(&mut Sqlite::new(at_once_max));
+    }
 }
 
 /// Payloads print as they render, so that this compares every field, ropes by their text.

@@ -18,6 +18,11 @@ fn options(vfs: &str, synchronous: Synchronous) -> Options {
     Options { synchronous, checkpoint_pages: 60, vfs: Some(vfs.to_owned()), ..Options::default() }
 }
 
+/// The caller writes what is little, the thread the rest.
+fn at_once(options: Options) -> Options {
+    Options { at_once_max: usize::MAX, ..options }
+}
+
 /// A task each in two runs, lines about one, a document, and the number in the node's row: they are there together or not at all.
 fn batch(number: u64) -> Vec<Change> {
     let mut with_output = succeeded(1, number as u32, number);
@@ -40,12 +45,11 @@ struct Story {
     acknowledged: Vec<usize>,
 }
 
-fn story(synchronous: Synchronous) -> Story {
-    let name = format!("recording-{synchronous:?}");
-    let vfs = RecordingVfs::register(&name);
+fn story(name: &str, options: Options) -> Story {
+    let vfs = RecordingVfs::register(name);
     let dir = TempDir::new().unwrap();
     let path = dir.path().join("partitur.db");
-    let mut store = SqliteStore::open(path, options(&name, synchronous), || ()).unwrap();
+    let mut store = SqliteStore::open(path, options, || ()).unwrap();
     commit(&mut store, 1, first_batch());
     let mut acknowledged = vec![vfs.len()];
     for number in 2..=BATCHES {
@@ -83,13 +87,17 @@ fn after_power_cut(story: &Story, cut: usize, seed: u64) -> Result<u64, String> 
 
 /// What is wrong after power cuts at random moments: damage, and acknowledged batches that are lost.
 fn faults(synchronous: Synchronous) -> (Vec<String>, Vec<String>) {
-    let story = story(synchronous);
+    let name = format!("recording-{synchronous:?}");
+    faults_of(&story(&name, options(&name, synchronous)))
+}
+
+fn faults_of(story: &Story) -> (Vec<String>, Vec<String>) {
     let (first, end) = (story.acknowledged[0], story.vfs.len());
     let (mut damage, mut losses) = (Vec::new(), Vec::new());
     for seed in 0..CUTS {
         let cut = first + (seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 20) as usize % (end - first);
         let acknowledged = story.acknowledged.iter().filter(|&&at| at <= cut).count() as u64;
-        match after_power_cut(&story, cut, seed) {
+        match after_power_cut(story, cut, seed) {
             Ok(last) if last >= acknowledged => {}
             Ok(last) => losses.push(format!("cut {cut}: {acknowledged} acknowledged, {last} there")),
             Err(reason) => damage.push(format!("cut {cut}: {reason}")),
@@ -101,6 +109,13 @@ fn faults(synchronous: Synchronous) -> (Vec<String>, Vec<String>) {
 #[test]
 fn with_full_a_power_cut_loses_nothing_that_was_acknowledged() {
     assert_eq!(faults(Synchronous::Full), (vec![], vec![]));
+}
+
+#[test]
+fn a_power_cut_loses_nothing_that_the_caller_wrote_itself() {
+    let name = "recording-at-once";
+    let story = story(name, at_once(options(name, Synchronous::Full)));
+    assert_eq!(faults_of(&story), (vec![], vec![]));
 }
 
 #[test]
@@ -186,14 +201,17 @@ fn a_write_that_fails_during_a_commit_refuses_it_and_works_again_later() {
         let vfs = RecordingVfs::register(&name);
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("partitur.db");
-        let mut store = SqliteStore::open(&path, options(&name, synchronous), || ()).unwrap();
+        let mut store = SqliteStore::open(&path, at_once(options(&name, synchronous)), || ()).unwrap();
         commit(&mut store, 1, first_batch());
         vfs.set_fault(VfsFault::Write);
-        submit(&mut store, 2, batch(2));
-        let refused = completions(&mut store, 1);
-        assert!(matches!(refused[..], [Completion::Failed(BatchNo(2), StoreError::Io(_))]), "{refused:?}");
+        // The caller tries the first one itself, and leaves the second to the thread.
+        for number in [2, 3] {
+            submit(&mut store, number, batch(2));
+            let refused = completions(&mut store, 1);
+            assert!(matches!(refused[..], [Completion::Failed(_, StoreError::Io(_))]), "{refused:?}");
+        }
         vfs.set_fault(VfsFault::None);
-        commit(&mut store, 3, batch(2));
+        commit(&mut store, 4, batch(2));
         drop(store);
         assert_eq!(sqlite(&path).recover().unwrap().node.last_run, 2);
     }
