@@ -103,7 +103,9 @@ impl Batch {
         self.changes.push(Change::Breaker(record));
     }
 
+    /// The run and all of its rows go: after whatever was written of them in this batch.
     pub(crate) fn remove_run(&mut self, run: RunId) {
+        self.places.remove(&Row::Run(run));
         self.put(Row::Run(run), Change::RemoveRun(run));
     }
 
@@ -151,4 +153,19 @@ impl Batch {
 pub(crate) struct Mark {
     changes: usize,
     effects: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_removal_comes_after_what_was_written_before_it() {
+        let mut batch = Batch::new(BatchNo(1));
+        let run = RunId::new(0, 1, 7);
+        batch.remove_run(run);
+        batch.remove_task(run, TaskSeq(1));
+        batch.remove_run(run);
+        assert_eq!(batch.changes().last(), Some(&Change::RemoveRun(run)));
+    }
 }

@@ -1,7 +1,7 @@
 //! What people do to runs of a server, by Conductor's rules.
 
 use partitur_model::Payload;
-use partitur_model::record::{RunOutcome, RunState, Served, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{RunOutcome, RunState, Served, TaskError, TaskOutcome, TaskRecord, TaskState};
 use partitur_model::{TaskSeq, Timestamp};
 
 use crate::admission::TaskKey;
@@ -151,11 +151,27 @@ impl Run {
         for key in keys {
             let seq = self.record(key).seq;
             self.clear_timer(cx, key);
+            self.stop_pushed(cx, key);
             cx.take_back(TaskKey { run: self.id(), task: seq });
         }
         self.give_up_slots(cx);
+        self.tell_parent_of_removal(cx);
         cx.batch.remove_run(self.id());
         Ok(())
+    }
+
+    /// Who waits for the run does not wait any longer.
+    fn tell_parent_of_removal(&self, cx: &mut Cx<'_>) {
+        if let Some(parent) = self.rec.parent.filter(|_| !self.rec.state.is_ended()) {
+            let message = format!("its run {} was removed", self.id());
+            cx.agenda.push_back(Todo::ChildEnded {
+                parent,
+                child: self.id(),
+                outcome: RunOutcome::Failed,
+                output: Payload::Null,
+                error: Some(TaskError::terminal("lost", message)),
+            });
+        }
     }
 
     /// Resets a task of a server's run. What failed and is tried again gets a further row; what came after it has not

@@ -60,11 +60,19 @@ impl Run {
         };
         let task = self.record(key).seq;
         cx.batch.log(self.id(), task, std::mem::take(&mut update.logs));
-        if !self.rec.state.is_ended() && self.state(key).is_some_and(|state| !state.is_ended()) {
+        // One that was reset and waits for those before it is at nobody's: what is said of it comes too late.
+        let is_open = |state: TaskState| !state.is_ended() && state != TaskState::Blocked;
+        #[cfg(feature = "planted-faults")]
+        let is_open = |state: TaskState| {
+            let is_blocked = state == TaskState::Blocked;
+            let wrong = partitur_model::planted::Planted::ResetTaskUpdated.is_here();
+            is_open(state) || is_blocked && wrong
+        };
+        if !self.rec.state.is_ended() && self.state(key).is_some_and(is_open) {
             self.update_open(cx, key, update)?;
         }
         // A retry goes on under another number: then this one has ended, too.
-        let ended = self.key_of(task).is_none_or(|key| self.state(key).is_none_or(TaskState::is_ended));
+        let ended = self.key_of(task).is_none_or(|key| !self.state(key).is_some_and(is_open));
         Ok(Updated::Task { task, ended })
     }
 
@@ -85,25 +93,31 @@ impl Run {
             return Ok(());
         }
         note(cx.now, &mut record, &update);
-        let token = self.living_token(key);
         match update.status {
-            UpdateStatus::InProgress { pause } if is_work => self.again_later(cx, key, record, pause),
+            UpdateStatus::InProgress { pause } if is_work => {
+                self.stop_pushed(cx, key);
+                self.again_later(cx, key, record, pause);
+            }
             UpdateStatus::Alive | UpdateStatus::InProgress { .. } => self.put(cx, key, record),
             UpdateStatus::Completed
             | UpdateStatus::Failed
             | UpdateStatus::FailedForGood
             | UpdateStatus::Cancelled => {
-                if let Some(token) = token.filter(|_| !self.node(key).is_polled()) {
-                    // What is executed here is told to stop; its own end says nothing any more.
-                    let attempt = AttemptId { run: self.id(), task: record.seq, token };
-                    cx.batch.effect(Effect::Stop(attempt));
-                }
+                self.stop_pushed(cx, key);
                 cx.take_back(TaskKey { run: self.id(), task: record.seq });
                 record.started.get_or_insert(cx.now);
                 self.conclude(cx, key, record, &update);
             }
         }
         Ok(())
+    }
+
+    /// What is executed here is told to stop; its own end says nothing any more.
+    pub(crate) fn stop_pushed(&mut self, cx: &mut Cx<'_>, key: Key) {
+        if let Some(token) = self.living_token(key).filter(|_| !self.node(key).is_polled()) {
+            let attempt = AttemptId { run: self.id(), task: self.record(key).seq, token };
+            cx.batch.effect(Effect::Stop(attempt));
+        }
     }
 
     /// The task is over for whoever did it.

@@ -38,6 +38,12 @@ pub enum Planted {
     KeysForgotten,
     /// A loop drops the iteration that it has just begun.
     IterationDropped,
+    /// Who updates a task that goes on, and wants the next one, hears nothing.
+    UpdateUnanswered,
+    /// What is said of a removed run brings it back, while its removal is on its way to the disk.
+    RemovalForgotten,
+    /// A late result ends a task that waits again for those before it.
+    ResetTaskUpdated,
 }
 
 thread_local! {
@@ -55,7 +61,11 @@ impl Planted {
         ACTIVE.get() == Some(self)
     }
 
-    /// All of them.
+    /// Those that only runs of a server can show.
+    pub const OF_SERVED_RUNS: [Planted; 3] =
+        [Planted::UpdateUnanswered, Planted::RemovalForgotten, Planted::ResetTaskUpdated];
+
+    /// Those that any run may show.
     pub const ALL: [Planted; 16] = [
         Planted::ReplyBeforeCommit,
         Planted::ArrivalForgotten,

@@ -84,6 +84,8 @@ pub struct Engine {
     loading: BTreeMap<RunId, std::collections::VecDeque<Waiting>>,
     /// Runs that leave memory when their rows up to a batch are durable.
     leaving: BTreeMap<RunId, BatchNo>,
+    /// Runs that were removed in a batch: until that is durable the store would still give their rows.
+    removed: BTreeMap<RunId, BatchNo>,
     /// Runs that a fault of the engine's own, or rows that do not fit together, have set aside.
     quarantined: BTreeMap<RunId, SetAside>,
     /// Recent submissions by key, for deduplication.
@@ -124,6 +126,7 @@ impl Engine {
             runs: BTreeMap::new(),
             loading: BTreeMap::new(),
             leaving: BTreeMap::new(),
+            removed: BTreeMap::new(),
             quarantined: BTreeMap::new(),
             recent: boot.submitted.into_iter().map(|(key, run, at)| (key, (run, at))).collect(),
             admission: Admission::new(options.admission),
@@ -312,6 +315,10 @@ impl Engine {
                 answer_to(reply, Answer::Updated { run: id, task }, batch);
             }
             (Ok(Updated::Task { ended, .. }), Some(mut poll)) => {
+                #[cfg(feature = "planted-faults")]
+                if partitur_model::planted::Planted::UpdateUnanswered.is_here() && !ended {
+                    return;
+                }
                 // Who did not end its task gets no other one.
                 poll.count = if ended { poll.count } else { 0 };
                 self.follow(batch, agenda);
@@ -410,7 +417,7 @@ impl Engine {
             Todo::StartChild(record, _) => record.id,
             Todo::Update(update) => update.run,
         };
-        if self.quarantined.contains_key(&id) {
+        if self.is_out_of_reach(id) {
             return child_is_gone(todo, agenda);
         }
         let Some(todo) = self.if_here(id, todo, Waiting::Todo, batch) else { return };
@@ -449,6 +456,7 @@ impl Engine {
         let result = self.with_run(id, batch, agenda, |run, cx| run.command(cx, command));
         if removes && matches!(result, Some(Ok(()))) {
             self.drop_run(id);
+            self.removed.insert(id, batch.number());
         }
         let answer = match result.unwrap_or(Err(Refusal::UnknownRun)) {
             Ok(()) => Answer::Done,

@@ -38,7 +38,7 @@ impl Engine {
         if self.runs.contains_key(&run) {
             return Some(what);
         }
-        if self.quarantined.contains_key(&run) {
+        if self.is_out_of_reach(run) {
             self.turn_away(run, as_waiting(what), batch);
             return None;
         }
@@ -49,6 +49,15 @@ impl Engine {
         queue.push_back(as_waiting(what));
         self.unit.queued.push(run);
         None
+    }
+
+    /// Whether nothing can reach the run: it is set aside, or removed.
+    pub(super) fn is_out_of_reach(&self, run: RunId) -> bool {
+        #[cfg(feature = "planted-faults")]
+        if partitur_model::planted::Planted::RemovalForgotten.is_here() {
+            return self.quarantined.contains_key(&run);
+        }
+        self.quarantined.contains_key(&run) || self.removed.contains_key(&run)
     }
 
     /// Whether a task that may start is on its way into memory.
@@ -147,6 +156,7 @@ impl Engine {
 
     pub(super) fn let_go(&mut self) {
         let durable = self.durable;
+        self.removed.retain(|_, batch| *batch > durable);
         let gone: Vec<RunId> =
             self.leaving.iter().filter(|(_, batch)| **batch <= durable).map(|(&run, _)| run).collect();
         for run in gone {

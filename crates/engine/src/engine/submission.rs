@@ -140,7 +140,8 @@ impl Engine {
         let name = &submission.program.definition.name;
         let here = self.keyed.get(&(name.clone(), key.clone())).map(|&run| (run, false));
         // Numbers rise: the highest is the newest.
-        let (run, ended) = here.max(submission.under_key)?;
+        let on_the_disk = submission.under_key.filter(|(run, _)| !self.removed.contains_key(run));
+        let (run, ended) = here.max(on_the_disk)?;
         let ended = self.runs.get(&run).map_or(ended, |run| run.rec.state.is_ended());
         match mode {
             Idempotency::ReturnExisting => Some(Ok(run)),

@@ -488,6 +488,7 @@ impl Lab {
             ["rerun", task] => self.command(run, Command::Rerun { task: task.into() }),
             ["restart"] => self.command(run, Command::Restart),
             ["rollback"] => self.command(run, Command::Rollback),
+            ["remove"] => self.command(run, Command::Remove { running: true }),
             ["signal", task] => {
                 self.command(run, Command::Signal { task: task.into(), result: Ok(Payload::Null) })
             }

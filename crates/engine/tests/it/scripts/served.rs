@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use partitur_engine::Input;
+use partitur_engine::{Batch, BatchNo, Command, Input, ReplyTo};
 use partitur_model::Payload;
 use partitur_model::definition::{
     Backoff, Branch, Definition, Dialect, Expand, Expander, Flow, Guard, Join, Kind, MakeBranches, Node,
@@ -431,6 +431,74 @@ fn a_sub_run_is_looked_up_when_it_starts() {
                7s done b => b succeeded, run succeeded"#,
         );
     }
+}
+
+#[test]
+fn a_run_whose_sub_run_is_removed_does_not_wait_for_it() {
+    let mut lab = Lab::new();
+    lab.know(served(graph("", vec![simple("inner")])));
+    let sub = SubRun { flow: Flow::Wanted(tree(r#"{"name":"leaf"}"#)), input: tree("{}") };
+    lab.submit(served(graph("", vec![Node::new("sub", Kind::SubRun(sub))])));
+    lab.script(
+        "1s found 0 =>
+         2s 2: remove => sub failed, run failed",
+    );
+}
+
+#[test]
+fn a_result_for_a_task_that_waits_again_for_those_before_it_changes_nothing() {
+    let mut lab = Lab::new();
+    lab.know(served(graph("", vec![simple("inner")])));
+    let sub = SubRun { flow: Flow::Wanted(tree(r#"{"name":"leaf"}"#)), input: tree("{}") };
+    lab.submit(served(graph(
+        "sub -> b, b -> c",
+        vec![Node::new("sub", Kind::SubRun(sub)), simple("b"), simple("c")],
+    )));
+    lab.script(
+        "1s found 0 =>
+         2s poll inner => hand out [2:inner#0 {}]
+         2s 2: done inner => 2:inner succeeded, run 2:succeeded, sub succeeded
+         3s poll b => hand out [b#0 {}]
+         4s 2: rerun-from inner =>
+         5s done b =>
+         5s poll c => hand out []",
+    );
+}
+
+#[test]
+fn what_the_node_executes_is_stopped_when_its_run_is_removed() {
+    let pushed = Remote { task_type: "HTTP".to_owned(), pushed: true, ..Remote::default() };
+    let mut lab = Lab::new();
+    lab.submit(served(graph("", vec![Node::new("call", Kind::Remote(pushed))])));
+    lab.script("1s remove => stop call");
+}
+
+#[test]
+fn a_removed_run_is_not_sent_for_before_its_removal_is_durable() {
+    let mut lab = Lab::new();
+    lab.submit(served(graph("", vec![simple("a")])));
+    let run = lab.run_id(1);
+    let mut batch = Batch::new(BatchNo(1_000));
+    for command in [Command::Remove { running: true }, Command::Pause] {
+        let input = Input::Command { run, command, reply: Some(ReplyTo(1)) };
+        lab.engine.step(lab.now, input, &mut batch);
+    }
+    let answers: Vec<String> = batch.effects().iter().map(|effect| format!("{effect:?}")).collect();
+    insta::assert_snapshot!(answers.join("\n"), @r"
+    Reply { to: ReplyTo(1), answer: Done }
+    Reply { to: ReplyTo(1), answer: Refused(UnknownRun) }
+    ");
+}
+
+#[test]
+fn what_the_node_executes_is_stopped_when_it_is_to_go_on_later() {
+    let pushed = Remote { task_type: "HTTP".to_owned(), pushed: true, ..Remote::default() };
+    check_in_memory(
+        served(graph("", vec![Node::new("call", Kind::Remote(pushed))])),
+        "dispatch call#1",
+        "1s later call 5 => stop call
+         6s tick => dispatch call#1",
+    );
 }
 
 #[test]
