@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::disk::{Disk, Memory, Sqlite};
 use crate::summary::Summary;
-use crate::world::World;
+use crate::world::{Runs, World};
 
 /// Over what a world stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,10 +30,10 @@ pub struct Failure {
 ///
 /// # Errors
 /// What was as it must not be.
-pub fn run_seed(kind: Kind, seed: u64) -> Result<Summary, Failure> {
+pub fn run_seed(kind: Kind, runs: Runs, seed: u64) -> Result<Summary, Failure> {
     match kind {
-        Kind::Memory => finish(World::new(seed, Memory::default()), seed),
-        Kind::Sqlite => finish(World::new(seed, Sqlite::new()), seed),
+        Kind::Memory => finish(World::new(seed, runs, Memory::default()), seed),
+        Kind::Sqlite => finish(World::new(seed, runs, Sqlite::new()), seed),
     }
 }
 
@@ -45,10 +45,10 @@ fn finish<D: Disk>(mut world: World<D>, seed: u64) -> Result<Summary, Failure> {
 }
 
 /// Runs the world of a seed once more and tells what happened.
-pub fn trace(kind: Kind, seed: u64) -> Vec<String> {
+pub fn trace(kind: Kind, runs: Runs, seed: u64) -> Vec<String> {
     match kind {
-        Kind::Memory => told(World::new(seed, Memory::default())),
-        Kind::Sqlite => told(World::new(seed, Sqlite::new())),
+        Kind::Memory => told(World::new(seed, runs, Memory::default())),
+        Kind::Sqlite => told(World::new(seed, runs, Sqlite::new())),
     }
 }
 
@@ -67,6 +67,7 @@ fn told<D: Disk>(mut world: World<D>) -> Vec<String> {
 /// first seed.
 pub fn explore(
     kind: Kind,
+    runs: Runs,
     kept: &[u64],
     seeds: Range<u64>,
     failures_max: usize,
@@ -83,7 +84,7 @@ pub fn explore(
                 while !enough.load(Ordering::Relaxed)
                     && let Some(&seed) = all.get(next.fetch_add(1, Ordering::Relaxed))
                 {
-                    match run_seed(kind, seed) {
+                    match run_seed(kind, runs, seed) {
                         Ok(more) => summary.add(&more),
                         Err(failure) => {
                             let failures = &mut found.lock().expect("nobody panics with it").1;
@@ -102,10 +103,12 @@ pub fn explore(
 }
 
 /// Seeds that once found something, of `seeds.txt`.
-pub fn kept_seeds(kind: Kind) -> Vec<u64> {
-    let name = match kind {
-        Kind::Memory => "memory",
-        Kind::Sqlite => "sqlite",
+pub fn kept_seeds(kind: Kind, runs: Runs) -> Vec<u64> {
+    let name = match (kind, runs) {
+        (Kind::Memory, Runs::Local) => "memory",
+        (Kind::Sqlite, Runs::Local) => "sqlite",
+        (Kind::Memory, Runs::Served) => "served-memory",
+        (Kind::Sqlite, Runs::Served) => "served-sqlite",
     };
     let lines = include_str!("../seeds.txt").lines().map(|line| line.split('#').next().unwrap_or_default());
     lines.filter_map(|line| line.trim().strip_prefix(name)?.trim().parse().ok()).collect()

@@ -35,6 +35,18 @@ pub enum Fault {
     ClockBack,
     /// The disk does something.
     Disk(DiskTrouble),
+    /// The answer to a poll does not arrive: its tasks are given back, unless the node dies first.
+    AnswerLost,
+    /// A worker that has a task says nothing any more.
+    WorkerGone,
+    /// A worker says the same twice.
+    UpdateDoubled,
+    /// A worker says it long after it should have.
+    UpdateLate,
+    /// A worker says it about an attempt of an earlier start.
+    UpdateOutlivesCrash,
+    /// What was asked of the catalogue is answered twice.
+    AnswerDoubled,
 }
 
 /// Where a crash falls.
@@ -110,7 +122,7 @@ impl DiskTrouble {
 }
 
 impl Fault {
-    /// All of them.
+    /// What goes wrong with every node.
     pub fn all() -> Vec<Fault> {
         let others = [
             Fault::ReportLost,
@@ -129,6 +141,16 @@ impl Fault {
         let disk = DiskTrouble::ALL.map(Fault::Disk);
         crashes.into_iter().chain(disk).chain(others).collect()
     }
+
+    /// What goes wrong with the workers of a server.
+    pub const OF_WORKERS: [Fault; 6] = [
+        Fault::AnswerLost,
+        Fault::WorkerGone,
+        Fault::UpdateDoubled,
+        Fault::UpdateLate,
+        Fault::UpdateOutlivesCrash,
+        Fault::AnswerDoubled,
+    ];
 }
 
 /// When the next crashes fall: after so many inputs each, at a point each.

@@ -22,4 +22,4 @@ mod world;
 pub use disk::{Disk, Memory, Sqlite};
 pub use explore::{Failure, Kind, explore, kept_seeds, run_seed, trace};
 pub use summary::Summary;
-pub use world::World;
+pub use world::{Runs, World};

@@ -1,21 +1,22 @@
-//! Runs worlds by argument: `--seeds 100000 --from 0`, `--seed 4711 --trace`, `--sqlite`.
+//! Runs worlds by argument: `--seeds 100000 --from 0`, `--seed 4711 --trace`, `--sqlite`, `--served`.
 
 use std::process::ExitCode;
 
-use partitur_simulation::{Kind, explore, run_seed, trace};
+use partitur_simulation::{Kind, Runs, explore, run_seed, trace};
 
 const USAGE: &str = "\
-usage: partitur-simulation [--sqlite] [--seeds COUNT] [--from SEED] [--failures COUNT]
-       partitur-simulation [--sqlite] --seed SEED [--trace]";
+usage: partitur-simulation [--sqlite] [--served] [--seeds COUNT] [--from SEED] [--failures COUNT]
+       partitur-simulation [--sqlite] [--served] --seed SEED [--trace]";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
     let (mut kind, mut count, mut from, mut failures_max) = (Kind::Memory, 2_000, 0, 10);
-    let (mut one, mut traced) = (None, false);
+    let (mut one, mut traced, mut runs) = (None, false, Runs::Local);
     while let Some(word) = words.next() {
         let mut number = || words.next().and_then(|word| word.parse::<u64>().ok());
         match (word.as_str(), &mut count, &mut from) {
             ("--sqlite", ..) => kind = Kind::Sqlite,
+            ("--served", ..) => runs = Runs::Served,
             ("--trace", ..) => traced = true,
             ("--seeds", count, _) => *count = number().unwrap_or(*count),
             ("--from", _, from) => *from = number().unwrap_or(*from),
@@ -28,16 +29,16 @@ fn main() -> ExitCode {
         }
     }
     match one {
-        Some(seed) => one_seed(kind, seed, traced),
-        None => many(kind, from..from + count, failures_max as usize),
+        Some(seed) => one_seed(kind, runs, seed, traced),
+        None => many(kind, runs, from..from + count, failures_max as usize),
     }
 }
 
-fn one_seed(kind: Kind, seed: u64, traced: bool) -> ExitCode {
+fn one_seed(kind: Kind, runs: Runs, seed: u64, traced: bool) -> ExitCode {
     if traced {
-        trace(kind, seed).iter().for_each(|line| println!("{line}"));
+        trace(kind, runs, seed).iter().for_each(|line| println!("{line}"));
     }
-    match run_seed(kind, seed) {
+    match run_seed(kind, runs, seed) {
         Ok(summary) => {
             println!("{summary}");
             ExitCode::SUCCESS
@@ -49,10 +50,10 @@ fn one_seed(kind: Kind, seed: u64, traced: bool) -> ExitCode {
     }
 }
 
-fn many(kind: Kind, seeds: std::ops::Range<u64>, failures_max: usize) -> ExitCode {
-    let (summary, failures) = explore(kind, &[], seeds, failures_max, || ());
+fn many(kind: Kind, runs: Runs, seeds: std::ops::Range<u64>, failures_max: usize) -> ExitCode {
+    let (summary, failures) = explore(kind, runs, &[], seeds, failures_max, || ());
     println!("{summary}");
-    for missing in summary.missing() {
+    for missing in summary.missing(runs) {
         println!("never: {missing}");
     }
     for failure in &failures {

@@ -8,6 +8,8 @@ use partitur_model::record::{NodeRecord, RunRecord, ScopeRef, TaskRecord};
 use partitur_model::{Payload, RunId, TaskSeq};
 use partitur_store::{Store, StoredRun};
 
+use crate::workload::branch_flow;
+
 /// Rows, as some commit leaves them.
 #[derive(Clone, Debug, Default)]
 pub struct Rows {
@@ -32,6 +34,9 @@ impl Rows {
                 let mut task = (**task).clone();
                 task.output = task.output.as_ref().map(settled);
                 task.items = task.items.as_ref().map(settled);
+                if let Some(served) = &mut task.served {
+                    served.input = settled(&served.input);
+                }
                 self.tasks.entry(task.run).or_default().insert(task.seq, task);
             }
             Change::RemoveTask(run, task) => {
@@ -82,7 +87,8 @@ impl Rows {
 
     /// The task of a node in a branch or iteration.
     pub fn of_node(&self, run: RunId, scope: Option<ScopeRef>, node: &str) -> Option<&TaskRecord> {
-        self.tasks(run).find(|task| task.scope == scope && &*task.node == node)
+        let mut rows = self.tasks(run).filter(|task| task.scope == scope && &*task.node == node);
+        rows.find(|task| !is_past(task))
     }
 
     /// The graph in which a task stands.
@@ -92,6 +98,9 @@ impl Rows {
         match &self.node(definition, container)?.kind {
             Kind::Each(each) => Some(&each.body),
             Kind::Loop(repeat) => Some(&repeat.body),
+            Kind::Expand(_) => {
+                definition.flows.get(&branch_flow(&container.node, place.index)).map(|branch| &branch.root)
+            }
             _ => None,
         }
     }
@@ -113,6 +122,11 @@ impl Rows {
             (stored.as_ref() != Some(&wanted)).then(|| format!("{stored:?}, not {wanted:?}"))
         })
     }
+}
+
+/// Whether a later attempt has a row of its own.
+pub fn is_past(task: &TaskRecord) -> bool {
+    task.served.as_ref().is_some_and(|served| served.superseded)
 }
 
 fn settled(payload: &Payload) -> Payload {

@@ -8,6 +8,7 @@ use partitur_model::dispatch::ReportKind;
 use partitur_model::record::{TaskRecord, TaskState, UndoState};
 
 use crate::faults::Fault;
+use crate::world::Runs;
 
 /// States of tasks, as far as inputs find them in memory.
 pub const STATES: [&str; 10] =
@@ -28,6 +29,67 @@ pub const OF_TASKS: [(&str, &[&str]); 5] = [
 
 /// Inputs by which people name a task in whatever state it is.
 pub const BY_PATH: [&str; 2] = ["cancel task", "rerun"];
+
+/// Inputs that concern a run of a server.
+pub const OF_SERVED_RUNS: [&str; 17] = [
+    "pause",
+    "unpause",
+    "cancel",
+    "retry",
+    "restart",
+    "restart with",
+    "rerun from",
+    "skip",
+    "set variables",
+    "release held back",
+    "remove",
+    "update",
+    "resolved",
+    "log",
+    "evict",
+    "value",
+    "attempts lost",
+];
+
+/// What is done to runs of a server, and what is seen to follow.
+pub const DEEDS: [&str; 36] = [
+    "poll answered",
+    "poll answered with nothing",
+    "update by number",
+    "update by name",
+    "update by a person",
+    "update and poll in one",
+    "signal to what waits",
+    "it lives",
+    "it goes on later",
+    "it is done",
+    "it has failed",
+    "it has failed for good",
+    "it was cancelled",
+    "definition found",
+    "definition not found",
+    "a sub-run is cancelled",
+    "a run with a living sub-run is cancelled",
+    "sub-run",
+    "run after a failure",
+    "run timed out",
+    "run removed",
+    "row removed",
+    "log written",
+    "document kept",
+    "task timed out",
+    "task showed no sign of life",
+    "task tried again",
+    "task left out by hand",
+    "task held back",
+    "task of a domain",
+    "task compared with a schema",
+    "second iteration",
+    "task of a dynamic branch",
+    "a task waits for a limit",
+    "a task waits for a rate",
+    "a run waits for room",
+];
 
 /// Counts of everything.
 #[derive(Clone, Debug, Default)]
@@ -54,12 +116,19 @@ pub struct Summary {
     pub faults: BTreeMap<Fault, u64>,
     /// In which states inputs found tasks, and how often.
     pub pairs: BTreeMap<(&'static str, &'static str), u64>,
+    /// What was done and what followed in runs of a server, and how often.
+    pub deeds: BTreeMap<&'static str, u64>,
 }
 
 impl Summary {
     /// Something went wrong.
     pub fn fault(&mut self, fault: Fault) {
         *self.faults.entry(fault).or_default() += 1;
+    }
+
+    /// Something was done or followed in a run of a server.
+    pub fn deed(&mut self, deed: &'static str) {
+        *self.deeds.entry(deed).or_default() += 1;
     }
 
     /// An input found the task in this state.
@@ -85,17 +154,36 @@ impl Summary {
         for (pair, count) in &other.pairs {
             *self.pairs.entry(*pair).or_default() += count;
         }
+        for (deed, count) in &other.deeds {
+            *self.deeds.entry(deed).or_default() += count;
+        }
     }
 
     /// What should have occurred and did not.
-    pub fn missing(&self) -> Vec<String> {
-        let faults = Fault::all().into_iter().filter(|fault| !self.faults.contains_key(fault));
+    pub fn missing(&self, runs: Runs) -> Vec<String> {
+        let of_workers = if runs == Runs::Served { &Fault::OF_WORKERS[..] } else { &[] };
+        let faults = Fault::all().into_iter().chain(of_workers.iter().copied());
+        let faults = faults.filter(|fault| !self.faults.contains_key(fault));
         let faults = faults.map(|fault| format!("{fault:?}"));
+        match runs {
+            Runs::Local => faults.chain(self.missing_pairs()).collect(),
+            Runs::Served => faults.chain(self.missing_deeds()).collect(),
+        }
+    }
+
+    fn missing_deeds(&self) -> impl Iterator<Item = String> {
+        let occurred = |name: &&str| self.pairs.keys().any(|(_, input)| input == name);
+        let inputs = OF_SERVED_RUNS.iter().filter(move |name| !occurred(name));
+        let deeds = DEEDS.iter().filter(|deed| !self.deeds.contains_key(**deed));
+        inputs.chain(deeds).map(|name| (*name).to_owned())
+    }
+
+    fn missing_pairs(&self) -> impl Iterator<Item = String> {
         let of_runs = OF_RUNS.iter().flat_map(|&input| STATES.map(|state| (state, input)));
         let by_path = BY_PATH.iter().flat_map(|&input| STATES.map(|state| (state, input)));
         let of_tasks = OF_TASKS.iter().flat_map(|&(input, states)| states.iter().map(move |&s| (s, input)));
         let pairs = of_runs.chain(by_path).chain(of_tasks).filter(|pair| !self.pairs.contains_key(pair));
-        faults.chain(pairs.map(|(state, input)| format!("{input} × {state}"))).collect()
+        pairs.map(|(state, input)| format!("{input} × {state}"))
     }
 }
 
@@ -117,6 +205,9 @@ impl fmt::Display for Summary {
         )?;
         for (fault, count) in &self.faults {
             writeln!(f, "{count:>12}  {fault:?}")?;
+        }
+        for (deed, count) in &self.deeds {
+            writeln!(f, "{count:>12}  {deed}")?;
         }
         let mut inputs: Vec<&str> = self.pairs.keys().map(|(_, input)| *input).collect();
         inputs.sort_unstable();

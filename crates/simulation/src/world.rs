@@ -2,27 +2,46 @@
 //!
 //! A world runs until it has had its share of inputs and crashes; then everything is mended and everybody who is
 //! waited for comes, and every run has to end.
+//!
+//! `people.rs`, `executors.rs` and, for a server, `workers.rs` are those around it.
+
+mod executors;
+mod people;
+mod told;
+mod workers;
 
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use partitur_engine::{Command, Effect, Input, ReplyTo, Submission};
+use partitur_engine::{Command, Input, ReplyTo};
 use partitur_model::change::BatchNo;
-use partitur_model::dispatch::{Dispatch, Report, ReportKind};
-use partitur_model::record::{RunOptions, RunState, TaskState};
-use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq, Timestamp};
+use partitur_model::dispatch::{Report, ReportKind};
+use partitur_model::record::{RunState, TaskState};
+use partitur_model::{AttemptId, Payload, RunId, TaskSeq, Timestamp};
 use partitur_runtime::{Options, Shard, ShardError};
 
 use crate::checkers::{Call, Checkers, Scene, Seen};
 use crate::disk::Disk;
 use crate::faults::{self, CrashPoint, DiskTrouble, Fault};
 use crate::gate::{Gate, durable};
-use crate::processes::{self, Process, Processes};
+use crate::processes::{self, Processes};
 use crate::rng::Rng;
 use crate::rows::Rows;
 use crate::summary::{Summary, input_name};
-use crate::workload::{BREAKER, CONCURRENCY, Documents, Wish, documents, wish};
+use crate::workload::{CONCURRENCY, Documents, documents, served_documents};
+
+use told::{brief, brief_changes, brief_effect};
+use workers::{Saying, WORKERS};
+
+/// Whose runs a world has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Runs {
+    /// Those of people at terminals.
+    Local,
+    /// Those of a server, by Conductor's rules: workers come for their tasks.
+    Served,
+}
 
 /// Why a world stopped before its end.
 pub enum Stop {
@@ -57,6 +76,16 @@ enum Event {
     Report(Report),
     /// A value arrives.
     Value(RunId, TaskSeq, u32),
+    /// The catalogue answers.
+    Found(RunId, Option<TaskSeq>, u32),
+    /// A worker comes for tasks.
+    Worker(u8),
+    /// A poll has waited for as long as it may.
+    PollOver(ReplyTo),
+    /// The answer to a poll did not arrive.
+    GiveBack(Vec<AttemptId>),
+    /// A worker says how its task stands.
+    Say(Saying),
     /// The node starts again.
     Start,
     /// The processes of earlier starts have been killed.
@@ -91,6 +120,7 @@ impl Ord for Due {
 
 /// A node and everything around it.
 pub struct World<D: Disk> {
+    runs: Runs,
     rng: Rng,
     disk: D,
     shard: Option<Shard<Gate<D::Store>>>,
@@ -118,6 +148,8 @@ pub struct World<D: Disk> {
     in_flight: Vec<(BatchNo, u64, partitur_store::Commit)>,
     durable_inputs: u64,
     calls: BTreeMap<ReplyTo, Call>,
+    /// Runs that somebody wanted to be forgotten.
+    removals: BTreeSet<RunId>,
     limit: u32,
     /// The largest limit since the last rest: what was granted under it counts only then.
     limit_lately: u32,
@@ -135,12 +167,16 @@ const MORNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
 impl<D: Disk> World<D> {
     /// The world of this seed.
-    pub fn new(seed: u64, disk: D) -> World<D> {
+    pub fn new(seed: u64, runs: Runs, disk: D) -> World<D> {
         let mut rng = Rng::new(seed);
-        let documents = documents(&mut rng);
+        let documents = match runs {
+            Runs::Local => documents(&mut rng),
+            Runs::Served => served_documents(&mut rng),
+        };
         let inputs_wanted = rng.between(200, 350);
         let crashes_planned = faults::crashes(&mut rng, inputs_wanted * 9 / 10);
         World {
+            runs,
             documents,
             disk,
             shard: None,
@@ -160,6 +196,7 @@ impl<D: Disk> World<D> {
             in_flight: Vec::new(),
             durable_inputs: 0,
             calls: BTreeMap::new(),
+            removals: BTreeSet::new(),
             limit: CONCURRENCY,
             limit_lately: CONCURRENCY,
             idle_turns: 0,
@@ -175,6 +212,9 @@ impl<D: Disk> World<D> {
     pub fn run(&mut self) -> Result<(), String> {
         self.at(Duration::ZERO, Event::Start);
         self.at(Duration::from_millis(1), Event::Client);
+        if self.runs == Runs::Served {
+            (0..WORKERS).for_each(|worker| self.at(Duration::from_millis(2), Event::Worker(worker)));
+        }
         for _ in 0..EVENTS_MAX {
             if let Err(Stop::Crash(point)) = self.crash_at(CrashPoint::AtRest) {
                 self.crash(point);
@@ -278,6 +318,11 @@ impl<D: Disk> World<D> {
                 let result = processes::value(&mut self.rng);
                 self.input(Input::Evaluated { run, task, generation, result }, None)
             }
+            Event::Found(run, task, generation) => self.found(run, task, generation),
+            Event::Worker(worker) => self.worker(worker),
+            Event::PollOver(reply) => self.input(Input::PollOver(reply), None),
+            Event::GiveBack(attempts) => self.input(Input::GiveBack(attempts), None),
+            Event::Say(saying) => self.say(saying),
             Event::Start => self.open(),
             Event::Killed => self.killed(),
         }
@@ -306,7 +351,12 @@ impl<D: Disk> World<D> {
         });
         let options = Options::default();
         let options = Options {
-            engine: partitur_engine::Options { concurrency: self.limit, ..options.engine },
+            engine: partitur_engine::Options {
+                concurrency: self.limit,
+                // Loops that wait for nobody get their turns.
+                stretch: if self.runs == Runs::Served { 20 } else { options.engine.stretch },
+                ..options.engine
+            },
             gather: if self.rng.percent(30) { Duration::from_millis(3) } else { Duration::ZERO },
             adopt: options.adopt,
         };
@@ -479,6 +529,9 @@ impl<D: Disk> World<D> {
             self.carry_out(effect);
         }
         self.watch(&Seen::Rest)?;
+        if self.runs == Runs::Served {
+            self.note_waits();
+        }
         self.limit_lately = self.limit;
         self.plan_disk();
         self.plan_turn()
@@ -501,8 +554,11 @@ impl<D: Disk> World<D> {
             if self.in_flight.iter().any(|(number, ..)| *number == commit.number) {
                 continue;
             }
-            self.note(|| format!("  commit {} of {} changes", commit.number.0, commit.changes.len()));
+            self.note(|| format!("  commit {}: {}", commit.number.0, brief_changes(&commit.changes)));
             self.watch(&Seen::Commit(&commit.changes))?;
+            if self.runs == Runs::Served {
+                self.note_happenings(&commit.changes);
+            }
             commit.changes.iter().for_each(|change| self.decided.apply(change));
             self.in_flight.push((commit.number, self.summary.inputs, commit));
         }
@@ -552,7 +608,9 @@ impl<D: Disk> World<D> {
             processes: &self.processes,
             calls: &self.calls,
             durable_inputs: self.durable_inputs,
+            removals: &self.removals,
             limit: self.limit_lately,
+            is_quiet: shard.is_quiet(),
             in_trouble: shard.trouble().is_some(),
         };
         self.checkers.watch(&scene, seen).map_err(Stop::Wrong)
@@ -578,181 +636,6 @@ impl<D: Disk> World<D> {
         shard.store().tell();
         self.crash_at(CrashPoint::BeforeHeard)?;
         self.turn()
-    }
-
-    // People.
-
-    fn client(&mut self) -> Result<(), Stop> {
-        if !self.is_busy() {
-            return Ok(());
-        }
-        let pause = if self.rng.percent(30) { Duration::ZERO } else { self.rng.pause(1, 6_000) };
-        self.at(pause, Event::Client);
-        self.disturb();
-        if self.shard.is_none() {
-            return Ok(());
-        }
-        match wish(&mut self.rng, &self.documents, &self.durable) {
-            Wish::Submit(id, options) => self.submit(id, options),
-            Wish::Command(run, command) => self.command(run, command),
-            Wish::Evict(run) => self.input(Input::Evict(run), None),
-            Wish::Concurrency(count) => {
-                self.limit = count;
-                self.limit_lately = self.limit_lately.max(count);
-                self.input(Input::Concurrency(count), None)
-            }
-            Wish::ResetBreaker => {
-                let (reply, call) = self.call(None, None);
-                let input = Input::ResetBreaker { name: BREAKER.into(), reply: Some(reply) };
-                self.input(input, Some((reply, call)))
-            }
-        }
-    }
-
-    /// Once in a while, the clock or the disk.
-    fn disturb(&mut self) {
-        if self.rng.percent(3) {
-            let (fault, skew) = faults::jump(&mut self.rng);
-            self.fault(fault);
-            self.skew += skew;
-        }
-        if self.rng.percent(4) && self.trouble.is_none() && self.shard.is_some() {
-            let trouble = DiskTrouble::ALL[self.rng.below(DiskTrouble::ALL.len())];
-            self.fault(Fault::Disk(trouble));
-            self.trouble = Some(trouble);
-            let lasts = faults::trouble_lasts(&mut self.rng);
-            self.soon(lasts, Event::Mend);
-        }
-    }
-
-    fn call(&self, command: Option<Command>, dedup_key: Option<String>) -> (ReplyTo, Call) {
-        let input = self.summary.inputs + 1;
-        (ReplyTo(input), Call { input, command, dedup_key, changed: false })
-    }
-
-    fn submit(&mut self, id: DefinitionId, options: RunOptions) -> Result<(), Stop> {
-        let (reply, call) = self.call(None, options.dedup_key.clone());
-        let document = &self.documents.0[&id];
-        let submission = Submission {
-            program: document.program.clone(),
-            definition: document.record.clone(),
-            input: Payload::object::<&str>([]),
-            options,
-            random: self.rng.bits(),
-            under_key: None,
-            expected: Vec::new(),
-            reply: Some(reply),
-        };
-        self.input(Input::Submit(Box::new(submission)), Some((reply, call)))
-    }
-
-    fn command(&mut self, run: RunId, command: Command) -> Result<(), Stop> {
-        let (reply, call) = self.call(Some(command.clone()), None);
-        self.input(Input::Command { run, command, reply: Some(reply) }, Some((reply, call)))
-    }
-
-    // Executors.
-
-    fn carry_out(&mut self, effect: Effect) {
-        match effect {
-            Effect::Dispatch { dispatch, .. } => self.hand_out(*dispatch),
-            Effect::Stop(attempt) => self.stop(attempt),
-            Effect::Evaluate { run, task, generation, .. } => {
-                let pause = self.rng.pause(1, 4_000);
-                self.soon(pause, Event::Value(run, task, generation));
-                if self.rng.percent(8) {
-                    self.fault(Fault::ValueDoubled);
-                    let pause = self.rng.pause(1, 20_000);
-                    self.soon(pause, Event::Value(run, task, generation));
-                }
-            }
-            Effect::Reply { to, .. } => {
-                self.calls.remove(&to);
-            }
-            Effect::HandOut { .. } | Effect::Resolve { .. } | Effect::Load(_) | Effect::Event(_) => {}
-        }
-    }
-
-    fn hand_out(&mut self, dispatch: Dispatch) {
-        self.summary.dispatches += 1;
-        self.summary.undos += u64::from(dispatch.undo);
-        let attempt = dispatch.attempt;
-        self.processes.live.insert(attempt, Process { dispatch, stopping: false });
-        let pause = self.rng.pause(0, 5);
-        self.soon(pause, Event::Begin(attempt));
-    }
-
-    fn begin(&mut self, attempt: AttemptId) {
-        let Some(process) = self.processes.live.get(&attempt) else { return };
-        let plan = processes::plan(&mut self.rng, &process.dispatch);
-        plan.faults.iter().for_each(|&fault| self.fault(fault));
-        self.at(plan.lasts, Event::End(attempt));
-        if let Some(pause) = plan.beats {
-            self.at(pause, Event::Beat(attempt, pause));
-        }
-    }
-
-    fn stop(&mut self, attempt: AttemptId) {
-        let ignores = self.rng.percent(25);
-        match self.processes.live.get_mut(&attempt) {
-            Some(process) => {
-                process.stopping = true;
-                if ignores {
-                    self.fault(Fault::StopIgnored);
-                }
-                let pause = self.rng.pause(1, if ignores { 20_000 } else { 200 });
-                self.at(pause, Event::Stopped(attempt));
-            }
-            None => {
-                // There is no such process any more: its executor says so.
-                self.processes.unheard.remove(&attempt);
-                let what = ReportKind::Ended(Box::new(processes::stopped(&mut self.rng)));
-                self.soon(Duration::from_millis(1), Event::Report(Report { attempt, what }));
-            }
-        }
-    }
-
-    fn end(&mut self, attempt: AttemptId, was_stopped: bool) -> Result<(), Stop> {
-        let Some(process) = self.processes.live.remove(&attempt) else { return Ok(()) };
-        let ending = if was_stopped || process.stopping {
-            processes::stopped(&mut self.rng)
-        } else {
-            processes::ending(&mut self.rng)
-        };
-        let report = Report { attempt, what: ReportKind::Ended(Box::new(ending)) };
-        if self.rng.percent(2) && self.is_busy() {
-            self.fault(Fault::ReportLost);
-            self.processes.unheard.insert(attempt, process.dispatch);
-            return Ok(());
-        }
-        if self.rng.percent(6) {
-            self.fault(Fault::ReportDoubled);
-            let pause = self.rng.pause(1, 10_000);
-            self.at(pause, Event::Report(report.clone()));
-        }
-        let late = self.rng.percent(6);
-        if late {
-            self.fault(Fault::ReportLate);
-        }
-        let pause = self.rng.pause(0, if late { 20_000 } else { 2 });
-        self.at(pause, Event::Report(report));
-        Ok(())
-    }
-
-    fn report(&mut self, report: Report) -> Result<(), Stop> {
-        if self.shard.is_none() {
-            // Nobody listens. A worker elsewhere tries again, a local one died with the node.
-            if self.rng.percent(40) {
-                let pause = self.rng.pause(1_000, 20_000);
-                self.at(pause, Event::Report(report));
-            }
-            return Ok(());
-        }
-        let epoch = self.shard.as_ref().map_or(0, |shard| shard.engine().epoch());
-        if report.attempt.token.epoch() < epoch {
-            self.fault(Fault::ReportOutlivesCrash);
-        }
-        self.input(Input::Report(report), None)
     }
 
     // The end.
@@ -788,6 +671,9 @@ impl<D: Disk> World<D> {
         for (run, command) in wishes {
             self.command(run, command)?;
         }
+        if self.runs == Runs::Served {
+            self.everybody_comes()?;
+        }
         if !self.processes.unheard.is_empty() {
             // Of these nothing will ever be heard: only a start of the node finds out.
             self.crash(CrashPoint::AtRest);
@@ -817,28 +703,5 @@ fn concerned(input: &Input) -> Option<RunId> {
         | Input::GiveBack(_)
         | Input::Keep { .. }
         | Input::ResetBreaker { .. } => None,
-    }
-}
-
-fn brief(input: &Input) -> String {
-    match input {
-        Input::Submit(submission) => {
-            format!("submit {} {:?}", submission.definition.name, submission.options)
-        }
-        other => {
-            let mut text = format!("{other:?}");
-            text.truncate(400);
-            text
-        }
-    }
-}
-
-fn brief_effect(effect: &Effect) -> String {
-    match effect {
-        Effect::Dispatch { dispatch, after } => format!(
-            "dispatch {:?} {} number {} undo {} after {after:?} claims {:?}",
-            dispatch.attempt, dispatch.path, dispatch.number, dispatch.undo, dispatch.claims
-        ),
-        other => format!("{other:?}"),
     }
 }

@@ -2,13 +2,13 @@
 
 use partitur_engine::Effect;
 use partitur_model::change::Change;
-use partitur_model::definition::Kind;
+use partitur_model::definition::{Dialect, Kind};
 use partitur_model::event::EventKind;
 use partitur_model::record::{
     RunOutcome, RunRecord, RunState, StopCause, TaskOutcome, TaskRecord, TaskState, UndoState,
 };
 
-use super::{Checker, Scene, Seen};
+use super::{Checker, Scene, Seen, order};
 
 /// Compares each row with the one before.
 pub struct Ends;
@@ -77,7 +77,8 @@ impl Ends {
         if after.generation < before.generation && !restarted(scene, after) {
             return Err(format!("the generation of `{}` of {:?} falls", after.path, after.run));
         }
-        self.counts(scene, before, after)
+        // A worker may have the same attempt many times.
+        if after.served.is_some() { tries(scene, after) } else { self.counts(scene, before, after) }
     }
 
     /// Each attempt counts: as an attempt, or as a loss. One batch may hold several.
@@ -117,6 +118,23 @@ impl Ends {
     }
 }
 
+/// In a run of a server each try has a row: so many of them follow each other without anybody's wish.
+fn tries(scene: &Scene<'_>, task: &TaskRecord) -> Result<(), String> {
+    let Some(run) = scene.decided.run(task.run) else { return Ok(()) };
+    let Some(node) = scene.decided.node(scene.documents.of(run), task) else { return Ok(()) };
+    let most = node.retry.as_ref().map_or(1, |retry| retry.attempts);
+    let (mut at, mut tries) = (task, 1);
+    while let Some(served) = at.served.as_deref().filter(|served| !served.by_hand)
+        && let Some(before) = served.retry_of.and_then(|seq| scene.decided.task(task.run, seq))
+    {
+        (at, tries) = (before, tries + 1);
+    }
+    match tries > most {
+        true => Err(format!("`{}` of {:?} is tried {tries} times", task.path, task.run)),
+        false => Ok(()),
+    }
+}
+
 /// Whether the run lives again, or was started afresh, since its row was last written.
 fn lives_again(scene: &Scene<'_>, task: &TaskRecord) -> bool {
     let (now, before) = (scene.engine.run(task.run), scene.decided.run(task.run));
@@ -130,10 +148,13 @@ fn restarted(scene: &Scene<'_>, task: &TaskRecord) -> bool {
 
 /// What the rows of a run that has ended must say.
 fn ended(scene: &Scene<'_>, id: partitur_model::RunId, outcome: RunOutcome) -> Result<(), String> {
-    let Some(run) = scene.durable.run(id) else { return Err(format!("{id:?} has ended without a row")) };
+    let Some(run) = scene.durable.run(id) else {
+        let is_gone = scene.removals.contains(&id);
+        return if is_gone { Ok(()) } else { Err(format!("{id:?} has ended without a row")) };
+    };
     if run.state != RunState::Ended(outcome) {
-        // It lives again, by the same batch.
-        return if run.generation > 0 {
+        // It lives again, or counts as cancelled by somebody's late wish, by the same batch.
+        return if run.generation > 0 || run.state == RunState::Ended(RunOutcome::Cancelled) {
             Ok(())
         } else {
             Err(format!("{id:?} has ended, and {:?}", run.state))
@@ -152,9 +173,9 @@ fn ended(scene: &Scene<'_>, id: partitur_model::RunId, outcome: RunOutcome) -> R
 
 /// In a run that succeeded everything has ended, and nothing failed that had to succeed.
 fn all_done(scene: &Scene<'_>, run: &RunRecord) -> Result<(), String> {
-    let root = &scene.documents.of(run).root;
-    let rows: Vec<_> =
-        root.nodes.iter().map(|node| (node, scene.durable.of_node(run.id, None, &node.name))).collect();
+    let definition = scene.documents.of(run);
+    let (root, serves) = (&definition.root, definition.dialect == Dialect::Conductor);
+    let rows = root.nodes.iter().map(|node| (node, scene.durable.of_node(run.id, None, &node.name)));
     let terminated = scene.durable.tasks(run.id).any(|task| {
         let node = scene.durable.node(scene.documents.of(run), task);
         node.is_some_and(|node| matches!(node.kind, Kind::Terminate(_)))
@@ -163,11 +184,13 @@ fn all_done(scene: &Scene<'_>, run: &RunRecord) -> Result<(), String> {
     if terminated {
         return Ok(());
     }
-    for (node, row) in rows {
+    for (at, (node, row)) in (0..).zip(rows) {
         let state = row.map(|row| row.state);
         let good = match state {
             Some(TaskState::Ended(outcome)) => !outcome.is_failure() || node.optional,
             Some(_) => false,
+            // By Conductor's rules, what is not reached leaves no row.
+            None if serves => order::is_dead(scene.durable, root, (run.id, None), at, serves),
             // Outside of what the targets need.
             None => !run.options.targets.is_empty(),
         };

@@ -12,11 +12,11 @@ mod undo;
 mod waiting;
 mod wakes;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use partitur_engine::{Command, Effect, Engine, ReplyTo};
-use partitur_model::Timestamp;
 use partitur_model::change::Change;
+use partitur_model::{AttemptId, RunId, Timestamp};
 
 use crate::processes::Processes;
 use crate::rows::Rows;
@@ -38,24 +38,33 @@ pub struct Scene<'a> {
     pub processes: &'a Processes,
     /// Who waits for an answer.
     pub calls: &'a BTreeMap<ReplyTo, Call>,
+    /// Runs that somebody wanted to be forgotten.
+    pub removals: &'a BTreeSet<RunId>,
     /// Inputs up to this one are durable.
     pub durable_inputs: u64,
     /// How many attempts may live at once.
     pub limit: u32,
+    /// Everything that was decided is durable.
+    pub is_quiet: bool,
     /// The disk refuses to write.
     pub in_trouble: bool,
 }
 
 /// Somebody waits for an answer.
+#[derive(Default)]
 pub struct Call {
     /// Which input it was.
     pub input: u64,
-    /// What was wanted; a submission if `None`.
+    /// What was wanted of a run, if it was a command.
     pub command: Option<Command>,
     /// The key under which equal submissions share a run.
     pub dedup_key: Option<String>,
     /// The input changed something at once.
     pub changed: bool,
+    /// The attempt that is done, as the input says.
+    pub ends: Option<AttemptId>,
+    /// The queue from which tasks are wanted.
+    pub queue: Option<String>,
 }
 
 /// Something that was seen.

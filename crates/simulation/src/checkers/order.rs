@@ -1,12 +1,13 @@
 //! No task begins before its predecessors have ended as its edges demand.
 
 use partitur_engine::Effect;
+use partitur_model::RunId;
 use partitur_model::change::Change;
-use partitur_model::definition::{Definition, Edge, Guard, Kind, Node, Trigger};
-use partitur_model::record::{StopCause, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::definition::{Definition, Dialect, Edge, Guard, Kind, Node, Scope, Trigger};
+use partitur_model::record::{ScopeRef, StopCause, TaskOutcome, TaskRecord, TaskState};
 
 use super::{Checker, Scene, Seen, durable};
-use crate::rows::Rows;
+use crate::rows::{Rows, is_past};
 
 /// Knows edges, and nothing of counters.
 pub struct Order;
@@ -24,6 +25,7 @@ impl Checker for Order {
                 }
                 complain(scene.durable, scene.documents.of(run), record)
             }
+            // A task that a worker gets is looked at when its row says that it is ready.
             Seen::Effect(
                 Effect::Dispatch { .. }
                 | Effect::Stop(_)
@@ -71,10 +73,21 @@ fn committed(scene: &Scene<'_>, changes: &[Change]) -> Result<(), String> {
             | Change::Entry(_)
             | Change::Log(..) => None,
         })
-        .filter(|task| begins(task) && !closes(task))
+        .filter(|task| begins(task) && !closes(task) && !is_past(task))
         .filter(|task| {
             let before = scene.decided.task(task.run, task.seq);
-            before.is_none_or(|before| matches!(before.state, TaskState::Blocked))
+            // A join of a server's run waits from the moment its fork begins, and is looked at when it is done.
+            let may_be_done = task.served.is_some() && task.state.is_ended();
+            before.is_none_or(|before| match before.state {
+                TaskState::Blocked => true,
+                TaskState::Waiting { .. } => may_be_done,
+                TaskState::Ready
+                | TaskState::Running { .. }
+                | TaskState::Stopping { .. }
+                | TaskState::Backoff { .. }
+                | TaskState::Open
+                | TaskState::Ended(_) => false,
+            })
         })
         .collect();
     if begun.is_empty() {
@@ -89,8 +102,19 @@ fn committed(scene: &Scene<'_>, changes: &[Change]) -> Result<(), String> {
     }
     changes.iter().for_each(|change| after.apply(change));
     begun.into_iter().try_for_each(|task| {
-        let run = after.run(task.run).ok_or("a task without a run")?;
-        complain(&after, scene.documents.of(run), task)
+        let Some(run) = after.run(task.run) else {
+            // The run goes with this batch, and all of its rows with it.
+            let left = after.task(task.run, task.seq);
+            return left.map_or(Ok(()), |left| Err(format!("`{}` is left of a removed run", left.path)));
+        };
+        let definition = scene.documents.of(run);
+        let before = scene.decided.task(task.run, task.seq);
+        let waited = before.is_some_and(|before| matches!(before.state, TaskState::Waiting { .. }));
+        let node = after.node(definition, task);
+        if waited && node.is_none_or(|node| !matches!(node.kind, Kind::Join(_))) {
+            return Ok(());
+        }
+        complain(&after, definition, task)
     })
 }
 
@@ -111,11 +135,21 @@ pub fn unmet(rows: &Rows, definition: &Definition, task: &TaskRecord) -> Option<
         (from, rows.of_node(task.run, task.scope, &from.name))
     };
     let edges: Vec<&Edge> = scope.edges.iter().filter(|edge| edge.to == at).collect();
+    if task.served.is_some()
+        && matches!(node.kind, Kind::Join(_))
+        && matches!(task.state, TaskState::Waiting { .. })
+    {
+        return None;
+    }
+    let serves = definition.dialect == Dialect::Conductor;
     let is_taken = |edge: &&&Edge| {
         let (from, row) = of(edge);
-        row.is_some_and(|row| taken(&edge.guard, from, row))
+        row.is_some_and(|row| taken(&edge.guard, from, row, serves))
     };
-    let is_open = |edge: &&&Edge| of(edge).1.is_none_or(|row| !row.state.is_ended());
+    let is_open = |edge: &&&Edge| match of(edge).1 {
+        Some(row) => !row.state.is_ended(),
+        None => !is_dead(rows, scope, (task.run, task.scope), edge.from, serves),
+    };
     let met = match (&node.kind, node.trigger) {
         (Kind::Join(join), _) => {
             let has_failed = |edge: &&Edge| {
@@ -135,15 +169,48 @@ pub fn unmet(rows: &Rows, definition: &Definition, task: &TaskRecord) -> Option<
     Some(format!("`{}` is {:?}, and the edge wants {:?}", from.name, row.map(|row| row.state), missing.guard))
 }
 
+/// A run, and the branch or iteration in it.
+type Place = (RunId, Option<ScopeRef>);
+
+/// Whether a node without a row will not be reached: no edge into it can be taken any more.
+pub fn is_dead(rows: &Rows, scope: &Scope, place: Place, at: u32, serves: bool) -> bool {
+    let edges: Vec<&Edge> = scope.edges.iter().filter(|edge| edge.to == at).collect();
+    let cannot_be_taken = |edge: &&&Edge| {
+        let from = &scope.nodes[edge.from as usize];
+        match rows.of_node(place.0, place.1, &from.name) {
+            Some(row) => row.state.is_ended() && !taken(&edge.guard, from, row, serves),
+            None => is_dead(rows, scope, place, edge.from, serves),
+        }
+    };
+    let node = &scope.nodes[at as usize];
+    let opener = match &node.kind {
+        Kind::Join(join) => join.opened_by,
+        _ => None,
+    };
+    match (opener, node.trigger) {
+        // A join is not reached if its fork is not.
+        (Some(opener), _) => is_dead(rows, scope, place, opener, serves),
+        (None, Trigger::Any) => !edges.is_empty() && edges.iter().all(|edge| cannot_be_taken(&edge)),
+        (None, Trigger::All) => edges.iter().any(|edge| cannot_be_taken(&edge)),
+    }
+}
+
 /// Whether an edge is taken at the end of `row`, by the words of its definition.
-fn taken(guard: &Guard, node: &Node, row: &TaskRecord) -> bool {
+fn taken(guard: &Guard, node: &Node, row: &TaskRecord, serves: bool) -> bool {
     let TaskState::Ended(outcome) = row.state else { return false };
-    let good = outcome == TaskOutcome::Succeeded || (failed(row) && node.optional);
-    let case = || Some(row.output.as_ref()?.member("case")?.to_value().as_str()?.to_owned());
+    let excused = node.optional || node.permissive;
+    let good = outcome == TaskOutcome::Succeeded || (failed(row) && excused);
+    let by_hand = row.served.as_ref().is_some_and(|served| served.skipped_by_hand);
+    let name = if row.served.is_some() { "selectedCase" } else { "case" };
+    let case = || Some(row.output.as_ref()?.member(name)?.to_value().as_str()?.to_owned());
     match guard {
         Guard::Success => good,
         Guard::Failure => failed(row),
         Guard::Any => true,
+        // A switch leads on through its cases, unless it was left out by hand.
+        Guard::Continue if serves && matches!(node.kind, Kind::Switch(_)) => by_hand,
+        // A step that was not reached leads nowhere; one that was left out by hand leads on.
+        Guard::Continue if serves => good || by_hand,
         Guard::Continue => good || outcome == TaskOutcome::Skipped,
         Guard::Case(wanted) => case().as_ref() == Some(wanted),
         Guard::DefaultCase => match &node.kind {

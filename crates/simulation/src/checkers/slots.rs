@@ -9,6 +9,7 @@ use partitur_model::{RunId, TaskSeq};
 
 use super::{Checker, Scene, Seen};
 use crate::rows::Rows;
+use crate::workload::LIVE_MAX;
 
 /// Counts attempts from records.
 #[derive(Default)]
@@ -26,6 +27,7 @@ impl Checker for Slots {
         let live = live(scene);
         self.same(scene, &live)?;
         no_process_outlives_its_attempt(scene, &live)?;
+        limits_are_kept(scene, &live)?;
         let slots = live.values().filter(|task| !waits_outside(scene, task)).count();
         if slots > (scene.limit as usize).max(self.lived) {
             let paths: Vec<_> = live.values().map(|task| (task.run, &task.path)).collect();
@@ -36,15 +38,22 @@ impl Checker for Slots {
     }
 }
 
+/// Whether the run may have been removed: what is forgotten in memory is gone from the rows a moment later.
+fn is_gone(scene: &Scene<'_>, run: RunId) -> bool {
+    scene.engine.run(run).is_none() && scene.removals.contains(&run)
+}
+
 type Live<'a> = BTreeMap<(RunId, TaskSeq), &'a TaskRecord>;
 
 impl Slots {
     /// Those that hold are those that live.
     fn same(&self, scene: &Scene<'_>, live: &Live<'_>) -> Result<(), String> {
         let holders = scene.engine.holders();
-        let holding: BTreeSet<TaskKey> = holders.iter().map(|holder| holder.task).collect();
+        // A run that has its place among those of its name holds it under a number that no task has.
+        let of_tasks = holders.iter().filter(|holder| holder.task.task != TaskSeq(0));
+        let holding: BTreeSet<TaskKey> = of_tasks.map(|holder| holder.task).collect();
         for (&(run, task), record) in live {
-            if !holding.contains(&TaskKey { run, task }) {
+            if !is_gone(scene, run) && !holding.contains(&TaskKey { run, task }) {
                 return Err(format!("an attempt of `{}` of {run:?} lives and holds nothing", record.path));
             }
         }
@@ -60,10 +69,13 @@ impl Slots {
 
 /// Processes of this start execute attempts that live; of those before, only the next start knows.
 fn no_process_outlives_its_attempt(scene: &Scene<'_>, live: &Live<'_>) -> Result<(), String> {
-    let ours = scene.processes.live.keys().filter(|id| id.token.epoch() == scene.engine.epoch());
-    for id in ours {
+    let ours = scene.processes.live.iter().filter(|(id, _)| id.token.epoch() == scene.engine.epoch());
+    for (id, process) in ours {
         let task = live.get(&(id.run, id.task));
-        if task.and_then(|task| task.state.token().or(task.undo.token())) != Some(id.token) {
+        let token = |task: &TaskRecord| task.state.token().or(task.undo.token());
+        // Somebody has said from outside that it is done: it is told to stop when that is durable.
+        let not_told_yet = scene.durable.task(id.run, id.task).and_then(token) == Some(id.token);
+        if task.copied().and_then(token) != Some(id.token) && !process.stopping && !not_told_yet {
             return Err(format!("a process executes an attempt that is over: {id:?}"));
         }
     }
@@ -83,11 +95,34 @@ pub fn is_live(task: &TaskRecord) -> bool {
     task.state.token().or(task.undo.token()).is_some()
 }
 
-/// Whether the task waits for a file, which takes no slot.
+/// Of the tasks whose number is limited in all runs together, no more live than may.
+fn limits_are_kept(scene: &Scene<'_>, live: &Live<'_>) -> Result<(), String> {
+    let limited = live.values().filter(|task| {
+        if is_gone(scene, task.run) {
+            return false;
+        }
+        let Some(run) = scene.decided.run(task.run) else { return false };
+        let rows = memory_of(scene, task.run);
+        match rows.node(scene.documents.of(run), task).map(|node| &node.kind) {
+            Some(Kind::Remote(remote)) => remote.limits.concurrency.is_some(),
+            _ => false,
+        }
+    });
+    match limited.count() {
+        count if count > LIVE_MAX as usize => Err(format!("{count} attempts live of which {LIVE_MAX} may")),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the task waits for a file or is a worker's, which takes no slot.
 fn waits_outside(scene: &Scene<'_>, task: &TaskRecord) -> bool {
     let Some(run) = scene.engine.run(task.run).or_else(|| scene.decided.run(task.run)) else { return false };
     let node = memory_of(scene, task.run).node(scene.documents.of(run), task).cloned();
-    node.is_some_and(|node| matches!(node.kind, Kind::Wait(_)))
+    node.is_some_and(|node| match &node.kind {
+        Kind::Wait(_) => true,
+        Kind::Remote(remote) => !remote.pushed && task.served.is_some(),
+        _ => false,
+    })
 }
 
 fn memory_of(scene: &Scene<'_>, run: RunId) -> Rows {

@@ -3,17 +3,20 @@
 use std::collections::BTreeSet;
 
 use partitur_engine::Effect;
-use partitur_model::definition::{Evaluate, Kind};
+use partitur_model::definition::{Evaluate, Kind, Node};
 use partitur_model::record::{RunRecord, RunState, TaskState};
 use partitur_model::{RunId, TaskSeq, Timestamp};
 
 use super::{Checker, Scene, Seen};
+use crate::rows::is_past;
 
 /// Remembers which evaluations this start has asked for.
 #[derive(Default)]
 pub struct Wakes {
     epoch: u32,
     evaluations: BTreeSet<(RunId, TaskSeq, u32)>,
+    /// And what it has asked of the catalogue.
+    lookups: BTreeSet<(RunId, Option<TaskSeq>, u32)>,
     /// The attempts of earlier starts are known to be dead.
     killed: bool,
 }
@@ -26,12 +29,14 @@ impl Checker for Wakes {
             Seen::Effect(Effect::Evaluate { run, task, generation, .. }) => {
                 self.evaluations.insert((*run, *task, *generation));
             }
+            Seen::Effect(Effect::Resolve { run, task, generation, .. }) => {
+                self.lookups.insert((*run, *task, *generation));
+            }
             Seen::Idle => return scene.durable.runs().try_for_each(|run| self.has_reason(scene, run)),
             Seen::Effect(
                 Effect::Dispatch { .. }
                 | Effect::Stop(_)
                 | Effect::HandOut { .. }
-                | Effect::Resolve { .. }
                 | Effect::Load(_)
                 | Effect::Reply { .. }
                 | Effect::Event(_),
@@ -51,10 +56,11 @@ impl Wakes {
             return Ok(());
         }
         let mut waits = false;
-        for task in scene.durable.tasks(run.id) {
+        for task in scene.durable.tasks(run.id).filter(|task| !is_past(task)) {
             let node = scene.durable.node(scene.documents.of(run), task).ok_or("a task without a node")?;
             let token = task.state.token().or(task.undo.token());
-            if token.is_some_and(|token| self.killed && token.epoch() < self.epoch) {
+            let is_polled = is_polled(node);
+            if token.is_some_and(|token| self.killed && !is_polled && token.epoch() < self.epoch) {
                 return Err(format!("`{}` of {:?} still counts as alive after its death", task.path, run.id));
             }
             let asks = match &node.kind {
@@ -73,6 +79,15 @@ impl Wakes {
                 .and_then(|child| scene.durable.run(child))
                 .is_some_and(|child| !child.state.is_ended());
             let waits_for_people = matches!(task.state, TaskState::Waiting { until: Timestamp::MAX });
+            if wants_flow(node)
+                && matches!(task.state, TaskState::Waiting { .. })
+                && task.child.is_none()
+                && !self.lookups.contains(&(run.id, Some(task.seq), task.generation))
+            {
+                return Err(format!("nobody was asked what `{}` of {:?} executes", task.path, run.id));
+            }
+            // Workers are free to come whenever they like.
+            waits |= is_polled && task.state == TaskState::Ready;
             waits |= token.is_some() || child_lives || (waits_for_people && task.child.is_none() && !asks);
         }
         // What it waits for may be held by another run, which has its own reasons.
@@ -81,6 +96,20 @@ impl Wakes {
                 wait.task.run == run.id && !(wait.held_by.is_empty() && wait.kept_for.is_empty())
             });
         if waits { Ok(()) } else { Err(format!("{:?} is {:?} for no reason", run.id, run.state)) }
+    }
+}
+
+/// Whether workers come for it, from wherever they are.
+fn is_polled(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Remote(remote) if !remote.pushed)
+}
+
+/// Whether what it executes is looked up.
+fn wants_flow(node: &Node) -> bool {
+    match &node.kind {
+        Kind::SubRun(sub) => sub.flow.frozen().is_none(),
+        Kind::Start(_) => true,
+        _ => false,
     }
 }
 

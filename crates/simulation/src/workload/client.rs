@@ -1,9 +1,10 @@
 //! What people and other programs want, at random.
 
-use partitur_engine::Command;
+use partitur_engine::{Command, TaskName, UpdateStatus};
+use partitur_model::catalogue::{Entry, LogLine};
 use partitur_model::definition::OnFailure;
 use partitur_model::record::{RunOptions, TaskError, TaskState};
-use partitur_model::{DefinitionId, Payload, RunId};
+use partitur_model::{DefinitionId, Payload, RunId, TaskSeq};
 
 use super::{AGENTS, CONCURRENCY, Documents};
 use crate::rng::Rng;
@@ -21,6 +22,12 @@ pub enum Wish {
     Concurrency(u32),
     /// The breaker is to be closed.
     ResetBreaker,
+    /// A task stands like this.
+    Update(RunId, TaskName, UpdateStatus),
+    /// A document of the catalogue is to be kept.
+    Keep(Entry),
+    /// Something was written about a task.
+    Log(RunId, TaskSeq, LogLine),
 }
 
 #[derive(Clone, Copy)]

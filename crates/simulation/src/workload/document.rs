@@ -395,11 +395,11 @@ impl Author<'_> {
     }
 }
 
-fn tree(text: &str) -> TemplateTree {
+pub(super) fn tree(text: &str) -> TemplateTree {
     TemplateTree(Payload::parse(text).expect("JSON"))
 }
 
 /// Something that only an evaluation outside the engine can answer.
-fn script() -> Evaluate {
+pub(super) fn script() -> Evaluate {
     Evaluate::Script { language: "javascript".into(), source: "$".into(), input: tree("{}") }
 }
