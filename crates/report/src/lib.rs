@@ -4,6 +4,8 @@
 //! for people. [`Watch`] is fed while a run is followed and knows what records do not keep: single attempts, and what
 //! a task waited for.
 //!
+//! [`trust`] looks at declared dependencies instead: which say nothing new, which are missing, which cost time.
+//!
 //! Not here: files, clocks, terminals; where the records come from.
 //! Begin with `performance.rs`; `chain.rs` finds the chain of tasks that determined the end.
 #![forbid(unsafe_code)]
@@ -14,6 +16,7 @@ mod rest;
 mod story;
 mod text;
 mod time;
+pub mod trust;
 mod watch;
 
 pub use chain::Link;

@@ -120,15 +120,21 @@ impl Source {
         Ok(Some(self.spliced(vec![splice])))
     }
 
-    /// A status behind the id of a task that has none, with the spaces that the task has around its other keys.
+    /// A status behind the id of a task that has none, with the spaces that the task has between its other keys.
     fn new_member(&self, tag: &Tag<'_>, task: Item, status: Status) -> Splice {
         let (tree, text) = (self.tree(), self.text());
-        let (key, value) = tree.members(task).next().expect("a task that was found has an id");
         let between = |from: u32, to: u32| &text[from as usize..to as usize];
-        let before = between(tree.span(task).start + 1, tree.span(key).start);
-        let colon = between(tree.span(key).end, tree.span(value).start);
-        let behind = tree.span(tag.member(task, "id").unwrap_or(value)).end;
-        let member = format!(",{before}\"status\"{colon}{}", quoted(status.word()));
+        let members: Vec<(Item, Item)> = tree.members(task).collect();
+        let id = tag.member(task, "id").expect("a task that was found has an id");
+        let at = members.iter().position(|&(_, value)| value == id).expect("it is one of its members");
+        let (key, _) = members[at];
+        let colon = between(tree.span(key).end, tree.span(id).start);
+        let behind = tree.span(id).end;
+        let before = match members.get(at + 1) {
+            Some(&(next, _)) => between(behind, tree.span(next).start).to_owned(),
+            None => format!(",{}", between(tree.span(task).start + 1, tree.span(members[0].0).start)),
+        };
+        let member = format!("{before}\"status\"{colon}{}", quoted(status.word()));
         (Span { start: behind, end: behind }, member)
     }
 

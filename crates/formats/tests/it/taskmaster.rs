@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use partitur_formats::taskmaster::{
-    Order, Rule, Source, Standing, Status, check, codes, next, next_as_taskmaster,
+    Lowering, Order, Part, Reach, Role, Rule, Source, Standing, Status, check, codes, lower, next,
+    next_as_taskmaster,
 };
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -190,6 +191,72 @@ fn the_safe_changes_leave_every_other_byte() {
     let wanted = "\u{feff}{\"tasks\": [\r\n\t{\"id\": 1, \"dependencies\": [ 2 ], \"x\" : 1.50},\r\n\t{ \"id\":2,\"dependencies\":[\r\n\t\t1\r\n\t], \"status\" : \"pending\"},{\"id\": 3, \"dependencies\": []}]}\n";
     assert_eq!(mended(text), wanted);
     assert_eq!(mended(wanted), wanted);
+}
+
+#[test]
+fn a_status_is_added_in_the_manner_of_the_other_keys() {
+    let with = |text: &str| {
+        let source = Source::parse("tasks.json", text.as_bytes()).unwrap();
+        let bytes = source.with_status("master", "1", &Status::ALL, Status::Done).unwrap().unwrap();
+        String::from_utf8(bytes).unwrap()
+    };
+    assert_eq!(
+        with("[{\"id\": 1, \"title\": \"a\"}]"),
+        "[{\"id\": 1, \"status\": \"done\", \"title\": \"a\"}]"
+    );
+    assert_eq!(with("[{\"id\":1}]"), "[{\"id\":1,\"status\":\"done\"}]");
+    assert_eq!(
+        with("[\n  {\n    \"title\" : \"a\",\n    \"id\" : 1\n  }\n]"),
+        "[\n  {\n    \"title\" : \"a\",\n    \"id\" : 1,\n    \"status\" : \"done\"\n  }\n]"
+    );
+}
+
+#[test]
+fn a_status_that_somebody_else_has_changed_is_left() {
+    use partitur_formats::taskmaster::StatusError;
+    let source = Source::parse("tasks.json", b"[{\"id\": 1, \"status\": \"review\"}]").unwrap();
+    let set = |task: &str, to| source.with_status("master", task, &[Status::Pending], to);
+    let changed = StatusError::Changed { task: "1".to_owned(), found: Status::Review };
+    assert_eq!(set("1", Status::Done), Err(changed));
+    assert_eq!(set("1", Status::Review), Ok(None));
+    assert_eq!(set("2", Status::Done), Err(StatusError::NoTask("2".to_owned())));
+}
+
+#[test]
+fn what_can_be_done_becomes_a_document() {
+    let text = r#"[
+        {"id": 1, "title": "Read", "status": "done"},
+        {"id": 2, "title": "Parse ${x}", "dependencies": [1], "subtasks": [{"id": 1}, {"id": 2, "dependencies": [1]}]},
+        {"id": 3, "priority": "high", "dependencies": [2]},
+        {"id": 4, "status": "blocked"}, {"id": 5, "dependencies": [4]}, {"id": 6, "dependencies": [99]}
+    ]"#;
+    let source = Source::parse("tasks.json", text.as_bytes()).unwrap();
+    let backlog = source.backlog();
+    let tag = &backlog.tags[0];
+    let references = tag.references();
+    let (order, standing) = (Order::of(tag, &references), Standing::of(tag, &references, Rule::default()));
+    let reach = Reach::of(tag, &references, &order, &standing, Part::Open);
+    let program = |task: u32, _: Role| vec!["echo".to_owned(), format!("${{task}} {}", tag.name_of(task))];
+    let lowered = lower(
+        tag,
+        &order,
+        &reach,
+        &Lowering {
+            name: "all".to_owned(),
+            program: &program,
+            locks: &|task| vec![format!("file:{task}")],
+            millis: &vec![1000; tag.tasks.len()],
+            attempts: 2,
+            timeout: Some("5m".to_owned()),
+        },
+    );
+    let document = crate::support::read("taskmaster.json", lowered.text.as_bytes(), &[]).unwrap();
+    let scope = &document.definition.root;
+    let name = |at: u32| scope.nodes[at as usize].name.clone();
+    let edges: Vec<String> =
+        scope.edges.iter().map(|edge| format!("{} → {}", name(edge.from), name(edge.to))).collect();
+    assert_eq!(edges, ["2-begin → 2-1", "2-begin → 2-2", "2-1 → 2-2", "2-1 → 2", "2-2 → 2", "2 → 3"]);
+    assert_eq!(reach.left_out.iter().map(|&task| tag.name_of(task)).collect::<Vec<_>>(), ["5", "6"]);
 }
 
 #[test]

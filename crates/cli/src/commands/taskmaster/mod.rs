@@ -3,8 +3,12 @@
 mod check;
 mod file;
 mod next;
+mod plan;
+mod run;
 mod save;
+mod shape;
 mod weights;
+mod work;
 
 use clap::Subcommand;
 
@@ -19,7 +23,9 @@ use crate::settings::Global;
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   partitur taskmaster check                    # what is wrong, with line and column
-  partitur taskmaster next                     # what to do now, and why")]
+  partitur taskmaster next                     # what to do now, and why
+  partitur taskmaster plan                     # what can be done at the same time
+  partitur taskmaster run -j 3 -- ./agent.sh   # a command for each task, in parallel")]
 pub struct Taskmaster {
     #[command(subcommand)]
     action: Action,
@@ -31,6 +37,13 @@ enum Action {
     Check(check::Check),
     /// Say what to do now, and why
     Next(next::Next),
+    /// Say what can be done at the same time, and how long all of it takes
+    Plan(plan::Plan),
+    /// Run a command for each task, as many at once as the dependencies allow
+    Run(run::Run),
+    /// Work on one task: what `run` executes for each
+    #[command(hide = true)]
+    Work(work::Work),
 }
 
 impl Taskmaster {
@@ -38,6 +51,9 @@ impl Taskmaster {
         match self.action {
             Action::Check(check) => check.run(global),
             Action::Next(next) => next.run(global),
+            Action::Plan(plan) => plan.run(global),
+            Action::Run(run) => run.run(global),
+            Action::Work(work) => work.run(),
         }
     }
 }

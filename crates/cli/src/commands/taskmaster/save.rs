@@ -17,6 +17,9 @@ const TRIES: u32 = 5;
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
+/// So often whoever is patient begins anew.
+const PATIENCE: u32 = 8;
+
 /// A lock this old was left behind.
 const STALE: Duration = Duration::from_secs(10);
 
@@ -44,6 +47,23 @@ pub fn update(
     }
     let message = format!("{} changes all the time", path.display());
     Err(Failure::refused(message, "close the program that writes it, and try again"))
+}
+
+/// As [`update`], for one of many that write at the same time: it waits several times as long for the lock.
+///
+/// # Errors
+/// As [`update`].
+pub fn update_patiently(
+    path: &Path,
+    mut change: impl FnMut(&Source) -> Result<Option<Vec<u8>>, Failure>,
+) -> Result<bool, Failure> {
+    for _ in 1..PATIENCE {
+        match update(path, &mut change) {
+            Err(Failure::Refused { .. }) => {}
+            other => return other,
+        }
+    }
+    update(path, change)
 }
 
 /// Puts the bytes in the file's place, unless it is another one than `before`.
