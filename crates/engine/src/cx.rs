@@ -13,6 +13,7 @@ use crate::effect::Effect;
 use crate::input::Update;
 use crate::polls::Polls;
 use crate::program::Program;
+use crate::results::Results;
 use crate::run::Key;
 use crate::timers::Timers;
 use crate::turns::Turns;
@@ -29,6 +30,7 @@ pub(crate) struct Cx<'a> {
     /// The main program of each definition: where sub-flows are looked up.
     pub programs: &'a BTreeMap<DefinitionId, Arc<Program>>,
     pub polls: &'a mut Polls,
+    pub results: &'a mut Results,
     pub agenda: &'a mut Agenda,
 }
 

@@ -74,6 +74,7 @@ impl Run {
         }
         if self.serves() {
             self.note_served_output();
+            self.keep_own_result(cx, outcome);
         }
         self.write(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });

@@ -32,6 +32,7 @@ pub mod program;
 mod ready;
 mod recovery;
 mod reset;
+mod results;
 mod retry;
 mod rollback;
 mod room;

@@ -148,6 +148,9 @@ impl Run {
             if !matches!(node.action, Action::Attempt(_)) {
                 record.started.get_or_insert(cx.now);
             }
+            if let Some(output) = self.kept_result(cx, key, &record, node) {
+                return self.reuse(cx, key, record, output);
+            }
             if node.schema(Checking::Input).is_some() {
                 return self.await_check(cx, key, record, Checking::Input);
             }
@@ -394,6 +397,7 @@ impl Run {
         crate::planted::strike(&record.node, "breaks at its end");
         record.state = TaskState::Ended(outcome);
         record.ended = Some(cx.now);
+        self.keep_result(cx, key, &record, outcome);
         cx.event(
             self.id(),
             EventKind::TaskEnded {

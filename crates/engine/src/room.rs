@@ -106,7 +106,7 @@ impl Run {
 }
 
 /// What is known of a run before it begins, and stays so.
-struct Known<'a>(&'a RunRecord);
+pub(crate) struct Known<'a>(pub &'a RunRecord);
 
 impl Lookup for Known<'_> {
     fn lookup(&self, head: &str, steps: &[Step]) -> Option<Payload> {

@@ -146,7 +146,8 @@ fn cache_request(
     env: &[(String, String)],
     view: &View<'_>,
 ) -> Option<CacheRequest> {
-    let cache = node.spec.cache.as_ref()?;
+    // Results of runs of a server serve from memory, before an attempt is made.
+    let cache = node.spec.cache.as_ref().filter(|_| !run.serves())?;
     let material = match &node.cache_key {
         Some(declared) => format!("key {}", declared.resolve_text(view)),
         None => {

@@ -82,6 +82,8 @@ pub struct Definition {
     pub output_schema: Option<Arc<str>>,
     /// How many of its runs live at once.
     pub run_limit: Option<RunLimit>,
+    /// An equal earlier run's output serves, by Conductor's rules. Without a key, equal input.
+    pub cache: Option<Cache>,
 }
 
 /// How many runs of a definition live at once.

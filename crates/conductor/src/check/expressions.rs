@@ -67,7 +67,7 @@ impl Check<'_> {
 }
 
 /// What stands between `${` and `}`, without what is escaped and without expressions that hold others.
-fn expressions_in(text: &str) -> Vec<&str> {
+pub(super) fn expressions_in(text: &str) -> Vec<&str> {
     let mut found = Vec::new();
     for (at, _) in text.match_indices("${") {
         let is_escaped = text[..at].ends_with('$');

@@ -4,6 +4,7 @@ use partitur_model::Payload;
 use partitur_model::unit::{parse_wait_duration, parse_wait_until};
 
 use super::NAME_MAX;
+use super::expressions::expressions_in;
 use crate::TaskType;
 use crate::json;
 use crate::wire::{ValidationError, WorkflowTask};
@@ -38,6 +39,7 @@ pub fn task(task: &WorkflowTask, path: &str, faults: &mut Vec<ValidationError>) 
         | TaskType::Yield
         | TaskType::Noop => {}
     }
+    check.cache_key();
 }
 
 /// Of HTTP_POLL.
@@ -75,6 +77,27 @@ impl Check<'_> {
         }
         if self.task.task_reference_name.ends_with("$gate") {
             self.fault("taskReferenceName must not end in `$gate`");
+        }
+    }
+
+    /// A key that names what the task is not given would be the same for all of them.
+    fn cache_key(&mut self) {
+        let config = self.task.cache_config.as_ref();
+        let Some(key) = config.and_then(|config| config.key.as_deref()) else { return };
+        let template = self.task.task_definition.as_ref().map(|def| &def.input_template.0);
+        let is_given = |name: &str| {
+            self.task.parameter(name).is_some()
+                || template.is_some_and(|template| template.member(name).is_some())
+        };
+        let is_certain = |expression: &str| {
+            let head = expression.split(['.', '[']).next().unwrap_or_default();
+            is_given(head) || expression.starts_with("workflow.input")
+        };
+        if let Some(strange) = expressions_in(key).into_iter().find(|expression| !is_certain(expression)) {
+            let path = format!("{}.cacheConfig.key", self.path);
+            let message =
+                format!("`{strange}` is no input parameter of the task, and no input of the workflow");
+            self.faults.push(ValidationError::of(path, message, key));
         }
     }
 

@@ -85,6 +85,9 @@ fn node(task: &WorkflowTask, kind: Kind, input: Payload, place: &str) -> Node {
         retry: policy::retry(task, &def),
         timeouts: policy::timeouts(&def),
         on_timeout: policy::on_timeout(&def),
+        cache: policy::cache(
+            task.cache_config.as_ref().filter(|_| policy::yields_results(&task.task_type())),
+        ),
         delay: policy::seconds(task.start_delay),
         schemas: policy::schemas(&task.task_type(), &def),
         description: task.description.clone().unwrap_or_default(),

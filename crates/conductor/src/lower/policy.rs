@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use partitur_model::definition::{Backoff, OnTimeout, RemoteLimits, Retry, Schemas, Timeouts};
+use partitur_model::definition::{
+    Backoff, Cache, OnTimeout, RemoteLimits, Retry, Schemas, Template, Timeouts,
+};
 
 use crate::TaskType;
-use crate::wire::{RetryLogic, SchemaDef, TaskDef, TimeoutPolicy, WorkflowTask};
+use crate::wire::{CacheConfig, RetryLogic, SchemaDef, TaskDef, TimeoutPolicy, WorkflowTask};
 
 /// Conductor counts seconds in 32 bits; no pause is longer.
 const PAUSE_MAX: Duration = Duration::from_secs(i32::MAX as u64);
@@ -118,6 +120,44 @@ pub fn schemas(kind: &TaskType, def: &TaskDef) -> Option<Box<Schemas>> {
     let schemas = Schemas { input: source(&def.input_schema), output: source(&def.output_schema) };
     let wanted = def.enforce_schema && does_something && schemas != Schemas::default();
     wanted.then(|| Box::new(schemas))
+}
+
+/// When an equal earlier result serves, of a task that yields something of its own and of whole workflows. Without a key,
+/// equal input is enough.
+pub fn cache(config: Option<&CacheConfig>) -> Option<Cache> {
+    let config = config?;
+    let key = config.key.clone().filter(|key| !key.is_empty()).map(Template);
+    Some(Cache { ttl: seconds(config.ttl_in_second)?, key })
+}
+
+/// Whether a result of a task of this type may serve others.
+pub fn yields_results(kind: &TaskType) -> bool {
+    match kind {
+        TaskType::Simple
+        | TaskType::Custom(_)
+        | TaskType::Http
+        | TaskType::HttpPoll
+        | TaskType::Inline
+        | TaskType::Lambda
+        | TaskType::JsonJqTransform
+        | TaskType::SubWorkflow => true,
+        TaskType::Wait
+        | TaskType::Human
+        | TaskType::Yield
+        | TaskType::Decision
+        | TaskType::Switch
+        | TaskType::ForkJoin
+        | TaskType::ForkJoinDynamic
+        | TaskType::Join
+        | TaskType::ExclusiveJoin
+        | TaskType::DoWhile
+        | TaskType::Dynamic
+        | TaskType::StartWorkflow
+        | TaskType::Terminate
+        | TaskType::SetVariable
+        | TaskType::Noop
+        | TaskType::Absent(_) => false,
+    }
 }
 
 /// How many at once and how many in a span, over all runs.

@@ -25,6 +25,7 @@ pub fn definition(def: &WorkflowDef, root: Scope) -> Definition {
             WorkflowTimeoutPolicy::AlertOnly => None,
         },
         run_limit: run_limit(def),
+        cache: policy::cache(def.cache_config.as_ref()),
         output_schema: def.output_schema.as_ref().filter(|_| def.enforce_schema).and_then(SchemaDef::source),
         variables: TemplateTree(shielded(&def.variables.0)),
         failure_flow: def

@@ -8,7 +8,7 @@ use partitur_model::{Payload, TaskId, Timestamp};
 
 use super::object::Object;
 use super::status::task_status;
-use super::template::TaskTemplate;
+use super::template::{TaskTemplate, said_to_be_cached};
 use crate::TaskType;
 use crate::json;
 use crate::wire::TaskStatus;
@@ -89,7 +89,11 @@ pub fn write(
     if let Some(child) = task.child.filter(|_| template.kind == TaskType::SubWorkflow) {
         object.plain("subWorkflowId", child);
     }
-    object.written(&shown.constant);
+    if task.cached {
+        object.written(&said_to_be_cached(&shown.constant));
+    } else {
+        object.written(&shown.constant);
+    }
     object.end();
 }
 

@@ -143,13 +143,21 @@ fn constant(task: &WorkflowTask, def: &TaskDef, kind: &TaskType, names: [&str; 3
     out
 }
 
+/// What Conductor says about how a task was executed.
+const NOTHING_SAID: &str = r#"{"additionalContext":{},"empty":true,"additionalContextMap":{}}"#;
+const CACHED: &str =
+    r#"{"additionalContext":{"cached":true},"empty":false,"additionalContextMap":{"cached":true}}"#;
+
+/// The constant part of a task whose result is that of an earlier one.
+pub fn said_to_be_cached(constant: &str) -> String {
+    constant.replacen(NOTHING_SAID, CACHED, 1)
+}
+
 /// Properties that Conductor's clients know and that nobody sets.
 fn never_used(object: &mut Object<'_>) {
     object.truth("subworkflowChanged", false);
     object.number("firstStartTime", 0);
-    object
-        .key("executionMetadata")
-        .push_str(r#"{"additionalContext":{},"empty":true,"additionalContextMap":{}}"#);
+    object.key("executionMetadata").push_str(NOTHING_SAID);
 }
 
 fn compact(value: &impl serde::Serialize) -> String {

@@ -26,6 +26,7 @@ use crate::input::{Command, Input, Poll, ReplyTo, StoredRun, Update};
 use crate::polls::{Polls, offers};
 use crate::program::Program;
 use crate::recovery::BadRows;
+use crate::results::Results;
 use crate::run::Run;
 use crate::schema::THE_RUN;
 use crate::timers::Timers;
@@ -94,6 +95,7 @@ pub struct Engine {
     keyed: BTreeMap<(String, String), RunId>,
     admission: Admission,
     polls: Polls,
+    results: Results,
     /// So many names of resources there were when the unused were last forgotten, and so many queues.
     names: usize,
     queues: usize,
@@ -132,6 +134,7 @@ impl Engine {
             admission: Admission::new(options.admission),
             keyed: BTreeMap::new(),
             polls: Polls::default(),
+            results: Results::default(),
             names: 0,
             queues: 0,
             definitions: 0,
@@ -362,6 +365,7 @@ impl Engine {
             token: &mut self.token,
             programs: &self.programs,
             polls: &mut self.polls,
+            results: &mut self.results,
             agenda,
         };
         Some(transition(run, &mut cx))

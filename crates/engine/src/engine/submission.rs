@@ -46,6 +46,7 @@ impl Engine {
             run.set_run_deadline(cx);
             run.ask_for_room(cx);
             run.open_root(cx.agenda);
+            run.end_as_before(cx);
         });
     }
 

@@ -56,6 +56,10 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
         let pool = format!("room/{}:{}/", definition.name.len(), definition.name);
         Some(Room { pool, key, runs: limit.runs, refuse: limit.refuse })
     });
+    let cache = definition.cache.as_ref().map(|cache| {
+        let place = Place::root().member("cacheConfig");
+        (cache.clone(), cache.key.as_ref().and_then(|key| compiler.template(key, &place)))
+    });
     if compiler.faults.is_empty() {
         Ok(Arc::new(Program {
             definition: definition.clone(),
@@ -68,6 +72,7 @@ pub fn compile(definition: &Arc<Definition>) -> Result<Arc<Program>, Vec<Fault>>
             variables,
             failure_flow,
             room,
+            cache,
         }))
     } else {
         Err(compiler.faults)

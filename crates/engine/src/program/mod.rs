@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use partitur_expr::{Expression, Rules, Script, Template, Tree};
 use partitur_graph::Csr;
-use partitur_model::definition::{ClaimMode, Definition, Guard, Join, Node, Retry};
+use partitur_model::definition::{Cache, ClaimMode, Definition, Guard, Join, Node, Retry};
 use partitur_model::record::RunOutcome;
 
 use crate::room::Room;
@@ -36,6 +36,8 @@ pub struct Program {
     pub(crate) failure_flow: Option<Tree>,
     /// How many runs live at once.
     pub(crate) room: Option<Room>,
+    /// When the result of an equal run serves.
+    pub(crate) cache: Option<(Cache, Option<Template>)>,
 }
 
 /// Which of a program's graphs.

@@ -55,6 +55,7 @@ pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
                     "name": view.reference(task),
                     "state": status.as_str(),
                     "attempts": task.served.as_ref().map_or(0, |served| served.retries) + 1,
+                    "cached": task.cached,
                 })
             });
             let tasks = tasks.collect::<Vec<_>>();

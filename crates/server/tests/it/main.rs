@@ -1,6 +1,7 @@
 //! The server over real sockets, as its clients know it.
 
 mod broken;
+mod cache;
 mod metadata;
 mod native;
 mod polling;
