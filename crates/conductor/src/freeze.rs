@@ -4,7 +4,7 @@ use partitur_model::Payload;
 
 use crate::TaskType;
 use crate::json;
-use crate::wire::{self, Json, TaskDef, WorkflowDef, WorkflowTask};
+use crate::wire::{self, Json, SchemaDef, TaskDef, WorkflowDef, WorkflowTask};
 
 /// Knows what is registered.
 pub trait TaskDefs: Send + Sync {
@@ -13,6 +13,11 @@ pub trait TaskDefs: Send + Sync {
 
     /// The highest version of a workflow.
     fn latest_version(&self, _workflow: &str) -> Option<u32> {
+        None
+    }
+
+    /// The schema of this name: of this version, or the latest for 0.
+    fn schema(&self, _name: &str, _version: i64) -> Option<SchemaDef> {
         None
     }
 
@@ -33,11 +38,21 @@ impl TaskDefs for NoTaskDefs {
 }
 
 /// The definition as a run of it keeps it: with a task definition in each task that has none of its own, and with the
-/// versions of the workflows that its tasks run.
+/// versions of the workflows that its tasks run; schemas that are only named stand as they are.
 pub fn freeze(def: &WorkflowDef, defs: &dyn TaskDefs) -> WorkflowDef {
     let mut frozen = def.clone();
+    fill_schemas([&mut frozen.input_schema, &mut frozen.output_schema], defs);
     freeze_tasks(&mut frozen.tasks, defs);
     frozen
+}
+
+/// Puts the schemas that were registered in the place of those that are only named.
+pub fn fill_schemas(schemas: [&mut Option<SchemaDef>; 2], defs: &dyn TaskDefs) {
+    for schema in schemas.into_iter().flatten().filter(|schema| schema.is_only_named()) {
+        if let Some(found) = defs.schema(&schema.name, schema.version) {
+            *schema = found;
+        }
+    }
 }
 
 fn freeze_tasks(tasks: &mut [WorkflowTask], defs: &dyn TaskDefs) {
@@ -51,6 +66,9 @@ pub(crate) fn freeze_task(task: &mut WorkflowTask, defs: &dyn TaskDefs) {
     if task.task_definition.is_none() {
         let found = defs.task_def(&task.name);
         task.task_definition = Some(Box::new(found.unwrap_or_else(|| unregistered(task))));
+    }
+    if let Some(def) = &mut task.task_definition {
+        fill_schemas([&mut def.input_schema, &mut def.output_schema], defs);
     }
     freeze_version(task, defs);
     write_out_inline(task);

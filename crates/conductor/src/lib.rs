@@ -23,7 +23,7 @@ pub mod wire;
 
 pub use bundle::{Bundle, Obstacle};
 pub use failure::failure_input;
-pub use freeze::{NoTaskDefs, TaskDefs, freeze, task_def_of};
+pub use freeze::{NoTaskDefs, TaskDefs, fill_schemas, freeze, task_def_of};
 pub use lower::{lower, lower_with};
 pub use record::{definition_record, read_record, read_workflow_def};
 pub use task_type::TaskType;

@@ -39,6 +39,32 @@ impl Evaluator {
         }
     }
 
+    /// Says whether a source can be read: what is wrong with it is told once. What cannot be found out now is found out
+    /// when it is evaluated.
+    pub fn check(
+        &self,
+        language: Language,
+        source: impl Into<Arc<str>>,
+        tell: impl FnOnce(Option<String>) + Send + 'static,
+    ) {
+        let told = move |result: Result<Payload, ScriptError>| match result {
+            Err(error @ ScriptError::Syntax { .. }) => tell(Some(error.to_string())),
+            Ok(_)
+            | Err(
+                ScriptError::Runtime { .. }
+                | ScriptError::Timeout { .. }
+                | ScriptError::Memory { .. }
+                | ScriptError::TooLarge { .. }
+                | ScriptError::Busy { .. }
+                | ScriptError::Unavailable { .. },
+            ) => tell(None),
+        };
+        match self.pool() {
+            Ok(pool) => pool.submit(Request::syntax(0, language, source, TIMEOUT_CONDUCTOR), told),
+            Err(reason) => told(Err(ScriptError::Unavailable { reason })),
+        }
+    }
+
     fn pool(&self) -> Result<&Pool, String> {
         let pool = || Pool::new(Settings::default()).map_err(|error| error.to_string());
         self.pool.get_or_init(pool).as_ref().map_err(String::clone)

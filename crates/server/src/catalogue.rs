@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
 use partitur_conductor::TaskDefs;
-use partitur_conductor::wire::{self, TaskDef, WorkflowDef};
+use partitur_conductor::wire::{self, SchemaDef, TaskDef, WorkflowDef};
 use partitur_model::catalogue::{Entry, EntryKind};
 
 /// The catalogue, shared.
@@ -31,6 +31,8 @@ pub enum Changed {
     Workflow(Arc<str>),
     /// The task definition of this name.
     Task(Arc<str>),
+    /// The schema of this name.
+    Schema(Arc<str>),
 }
 
 impl Catalogue {
@@ -78,7 +80,7 @@ impl Documents {
                     Some(_) => drop(self.others.insert(key, entry.clone())),
                     None => drop(self.others.remove(&key)),
                 }
-                None
+                (entry.kind == EntryKind::Schema).then(|| Changed::Schema(entry.name.clone()))
             }
         }
     }
@@ -117,6 +119,12 @@ impl Documents {
         self.others.get(&(kind, name.into(), version))
     }
 
+    /// The versions of a document of another kind, in order.
+    pub fn versions_of(&self, kind: EntryKind, name: &str) -> impl DoubleEndedIterator<Item = &Entry> {
+        let name: Arc<str> = name.into();
+        self.others.range((kind, name.clone(), 0)..=(kind, name, u32::MAX)).map(|(_, entry)| entry)
+    }
+
     /// All documents of another kind, by name and version.
     pub fn others(&self, kind: EntryKind) -> impl Iterator<Item = &Entry> {
         self.others.values().filter(move |entry| entry.kind == kind)
@@ -131,6 +139,10 @@ impl TaskDefs for Catalogue {
     fn latest_version(&self, workflow: &str) -> Option<u32> {
         self.read().latest_version(workflow)
     }
+
+    fn schema(&self, name: &str, version: i64) -> Option<SchemaDef> {
+        self.read().schema(name, version)
+    }
 }
 
 impl TaskDefs for Documents {
@@ -140,5 +152,13 @@ impl TaskDefs for Documents {
 
     fn latest_version(&self, workflow: &str) -> Option<u32> {
         self.workflows.get(workflow)?.last_key_value().map(|(&version, _)| version)
+    }
+
+    fn schema(&self, name: &str, version: i64) -> Option<SchemaDef> {
+        let entry = match u32::try_from(version).ok()? {
+            0 => self.versions_of(EntryKind::Schema, name).next_back(),
+            version => self.other(EntryKind::Schema, name, version),
+        };
+        wire::read(entry?.body.as_ref()?.as_str().as_bytes()).ok()
     }
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use partitur_conductor::render::Renderer;
-use partitur_conductor::wire::{TaskDef, ValidationError, WorkflowDef, WorkflowTask};
+use partitur_conductor::wire::{SchemaDef, TaskDef, ValidationError, WorkflowDef, WorkflowTask};
 use partitur_conductor::{
     TaskDefs, TaskType, check, definition_record, freeze, lower_with, read_workflow_def,
 };
@@ -58,7 +58,7 @@ pub struct Programs {
 /// What runs that start now execute.
 struct Current {
     known: Arc<Known>,
-    /// Names of tasks and workflows on which it rests.
+    /// Names of tasks, workflows and schemas on which it rests.
     rests_on: BTreeSet<String>,
 }
 
@@ -99,7 +99,7 @@ impl Programs {
             return Ok(current.known.clone());
         }
         let noting = Noting { documents: &documents, looked_up: Mutex::default() };
-        let known = self.learn(freeze(&def, &noting))?;
+        let known = self.learn(with_schemas(freeze(&def, &noting))?)?;
         let rests_on = noting.looked_up.into_inner().unwrap_or_else(PoisonError::into_inner);
         write(&self.current).insert(key, Current { known: known.clone(), rests_on });
         Ok(known)
@@ -115,7 +115,7 @@ impl Programs {
             return Err(NoProgram::Faulty(faults));
         }
         let frozen = freeze(def, &*self.catalogue.read());
-        self.learn(frozen)
+        self.learn(with_schemas(frozen)?)
     }
 
     fn learn(&self, frozen: WorkflowDef) -> Result<Arc<Known>, NoProgram> {
@@ -178,9 +178,19 @@ impl Programs {
                 Changed::Workflow(name) => {
                     current.retain(|(known, _), rest| known != name && !rest.rests_on.contains(&**name));
                 }
-                Changed::Task(name) => current.retain(|_, rest| !rest.rests_on.contains(&**name)),
+                Changed::Task(name) | Changed::Schema(name) => {
+                    current.retain(|_, rest| !rest.rests_on.contains(&**name));
+                }
             }
         }
+    }
+}
+
+/// A schema that has been forgotten since is not passed over.
+fn with_schemas(frozen: WorkflowDef) -> Result<WorkflowDef, NoProgram> {
+    match check::unknown_schemas(&frozen) {
+        faults if faults.is_empty() => Ok(frozen),
+        faults => Err(NoProgram::Faulty(faults)),
     }
 }
 
@@ -226,6 +236,11 @@ impl TaskDefs for Noting<'_> {
     fn latest_version(&self, workflow: &str) -> Option<u32> {
         self.note(workflow);
         self.documents.latest_version(workflow)
+    }
+
+    fn schema(&self, name: &str, version: i64) -> Option<SchemaDef> {
+        self.note(name);
+        self.documents.schema(name, version)
     }
 }
 

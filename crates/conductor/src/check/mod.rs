@@ -4,10 +4,12 @@
 
 mod expressions;
 mod shape;
+mod sources;
 mod task;
 mod task_defs;
 mod workflow;
 
+pub use sources::{Source, sources, sources_of_schema, sources_of_task_def, unknown_schemas};
 pub use task_defs::task_def;
 pub use workflow::{event_handler, start_request, task_result, workflow};
 

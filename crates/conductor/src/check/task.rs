@@ -45,6 +45,19 @@ pub fn task(task: &WorkflowTask, path: &str, faults: &mut Vec<ValidationError>) 
 /// Of HTTP_POLL.
 const CONDITION: &str = "terminationCondition";
 
+/// The condition with which polling ends, and where it stands among the parameters: what stands in the request counts.
+pub(super) fn poll_condition(task: &WorkflowTask) -> Option<(String, String)> {
+    if task.task_type() != TaskType::HttpPoll {
+        return None;
+    }
+    let within = task.parameter("http_request").and_then(|request| request.member(CONDITION));
+    let (place, condition) = match within.filter(|condition| !condition.is_null()) {
+        Some(condition) => (format!("http_request.{CONDITION}"), condition),
+        None => (CONDITION.to_owned(), task.parameter(CONDITION)?),
+    };
+    Some((place, json::text(&condition)?))
+}
+
 struct Check<'a> {
     task: &'a WorkflowTask,
     path: &'a str,

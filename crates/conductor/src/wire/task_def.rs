@@ -228,8 +228,16 @@ impl SchemaDef {
             (SchemaKind::Json, _, Some(_)) => {
                 Some("schemas elsewhere (externalRef) are not fetched; give the schema as `data`")
             }
-            (SchemaKind::Json, _, None) => Some("there is no registry of schemas; give the schema as `data`"),
+            (SchemaKind::Json, _, None) => {
+                Some("no schema of this name and version is registered; register it, or give it as `data`")
+            }
         }
+    }
+
+    /// Whether it stands elsewhere: under its name.
+    pub(crate) fn is_only_named(&self) -> bool {
+        let has_data = self.data.as_ref().is_some_and(|Json(data)| !data.is_null());
+        !has_data && self.external_ref.is_none() && self.kind == SchemaKind::Json
     }
 
     /// Its text, if it is obeyed.

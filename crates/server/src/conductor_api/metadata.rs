@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use partitur_conductor::check;
 use partitur_conductor::wire::{self, BulkResponse, ErrorResponse, TaskDef, WorkflowDef, WorkflowDefSummary};
 use partitur_model::catalogue::{Entry, EntryKind};
 use partitur_model::value::RawJson;
 use serde::Serialize;
 
 use super::Shared;
+use super::sound;
 use crate::app::App;
 use crate::http::answer::{Answer, Error, done, json};
 use crate::http::input::{Json, Query};
@@ -20,7 +20,7 @@ const MANY_MAX: usize = 10_000;
 pub(crate) async fn register(State(app): Shared, query: Query, Json(def): Json<WorkflowDef>) -> Answer {
     let overwrite = query.truth("overwrite", false)?;
     let new_version = query.truth("newVersion", false)?;
-    Error::if_any(check::workflow(&def, "registerWorkflowDef.workflowDef"))?;
+    Error::if_any(sound::workflow(&app, &def, "registerWorkflowDef.workflowDef").await)?;
     let _teaching = app.teaching.lock().await;
     let def = if new_version { with_new_version(&app, def) } else { def };
     let known = app.library.catalogue.read().workflow(&def.name, Some(def.version)).cloned();
@@ -46,7 +46,7 @@ pub(crate) async fn update(State(app): Shared, query: Query, Json(defs): Json<Ve
     let mut entries = Vec::new();
     for (at, text) in defs.into_iter().enumerate() {
         let def: WorkflowDef = wire::read(text.0.render().as_bytes())?;
-        let faults = check::workflow(&def, &format!("update.workflowDefs[{at}]"));
+        let faults = sound::workflow(&app, &def, &format!("update.workflowDefs[{at}]")).await;
         if faults.is_empty() {
             let def = if new_version { with_new_version(&app, def) } else { def };
             answer.bulk_successful_results.push(def.name.clone());
@@ -63,8 +63,8 @@ pub(crate) async fn update(State(app): Shared, query: Query, Json(defs): Json<Ve
     Ok(json(&answer))
 }
 
-pub(crate) async fn validate(Json(def): Json<WorkflowDef>) -> Answer {
-    Error::if_any(check::workflow(&def, "validate.workflowDef"))?;
+pub(crate) async fn validate(State(app): Shared, Json(def): Json<WorkflowDef>) -> Answer {
+    Error::if_any(sound::workflow(&app, &def, "validate.workflowDef").await)?;
     Ok(done())
 }
 
@@ -135,10 +135,11 @@ pub(crate) async fn forget(State(app): Shared, Path((name, version)): Path<(Stri
 
 pub(crate) async fn register_tasks(State(app): Shared, Json(defs): Json<Vec<TaskDef>>) -> Answer {
     at_most(defs.len())?;
-    let faults = defs.iter().enumerate();
-    let faults =
-        faults.flat_map(|(at, def)| check::task_def(def, &format!("registerTaskDef.taskDefinitions[{at}]")));
-    Error::if_any(faults.collect())?;
+    let mut faults = Vec::new();
+    for (at, def) in defs.iter().enumerate() {
+        faults.extend(sound::task_def(&app, def, &format!("registerTaskDef.taskDefinitions[{at}]")).await);
+    }
+    Error::if_any(faults)?;
     let _teaching = app.teaching.lock().await;
     let entries = defs.into_iter().map(|def| {
         let known = app.library.catalogue.read().task(&def.name).cloned();
@@ -150,7 +151,7 @@ pub(crate) async fn register_tasks(State(app): Shared, Json(defs): Json<Vec<Task
 }
 
 pub(crate) async fn update_task(State(app): Shared, Json(def): Json<TaskDef>) -> Answer {
-    Error::if_any(check::task_def(&def, "updateTaskDef.taskDef"))?;
+    Error::if_any(sound::task_def(&app, &def, "updateTaskDef.taskDef").await)?;
     let _teaching = app.teaching.lock().await;
     let known = app.library.catalogue.read().task(&def.name).cloned();
     // Python's workers try this first, and register anew where they hear that there is none.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use axum::body::{Body, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_LENGTH;
+use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use axum::http::request::Parts;
 use bytes::Bytes;
 use partitur_conductor::wire;
@@ -32,7 +32,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Json<T>, Error> {
-        let bytes = body(request).await?;
+        let bytes = json_body(request).await?;
         Ok(Json(wire::read(&bytes)?))
     }
 }
@@ -45,6 +45,30 @@ impl<S: Sync> FromRequest<S> for Text {
         let text = String::from_utf8(bytes.into()).map_err(|_| Error::bad("the body is not UTF-8"))?;
         Ok(Text(text))
     }
+}
+
+/// A body that is said to be JSON. What is no body at all need not be said to be anything.
+async fn json_body(request: Request) -> Result<Bytes, Error> {
+    let kind =
+        request.headers().get(CONTENT_TYPE).map(|kind| String::from_utf8_lossy(kind.as_bytes()).into_owned());
+    let bytes = body(request).await?;
+    match kind.as_deref() {
+        Some(kind) if is_json(kind) => Ok(bytes),
+        Some(_) | None if bytes.is_empty() => Ok(bytes),
+        // Conductor's words, with the status that fits.
+        Some(kind) => Err(unsupported(kind)),
+        None => Err(unsupported("application/octet-stream")),
+    }
+}
+
+/// `application/json`, or a kind that is built on it; whatever else is said about it.
+fn is_json(kind: &str) -> bool {
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    kind.strip_prefix("application/").is_some_and(|kind| kind == "json" || kind.ends_with("+json"))
+}
+
+fn unsupported(kind: &str) -> Error {
+    Error::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, format!("Content-Type '{kind}' is not supported"))
 }
 
 async fn body(request: Request) -> Result<Bytes, Error> {
@@ -78,7 +102,7 @@ impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Many<T> {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<Many<T>, Error> {
-        let bytes = body(request).await?;
+        let bytes = json_body(request).await?;
         let first = bytes.iter().find(|byte| !byte.is_ascii_whitespace());
         Ok(Many(if first == Some(&b'[') { wire::read(&bytes)? } else { vec![wire::read(&bytes)?] }))
     }
@@ -105,7 +129,7 @@ impl<S: Sync> FromRequest<S> for OptionalObject {
     type Rejection = Error;
 
     async fn from_request(request: Request, _: &S) -> Result<OptionalObject, Error> {
-        let bytes = body(request).await?;
+        let bytes = json_body(request).await?;
         if bytes.iter().all(u8::is_ascii_whitespace) {
             return Ok(OptionalObject(empty_object()));
         }
@@ -245,6 +269,16 @@ pub(crate) fn no_task(id: &str) -> Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn json_may_be_said_in_many_ways() {
+        for kind in ["application/json", "APPLICATION/JSON; charset=utf-8", "application/vnd.x+json"] {
+            assert!(is_json(kind), "{kind}");
+        }
+        for kind in ["", "text/plain", "application/xml", "application/jsonp", "json", "text/json"] {
+            assert!(!is_json(kind), "{kind}");
+        }
+    }
 
     #[test]
     fn escapes_in_queries_are_read() {

@@ -8,8 +8,8 @@ use axum::http::{Method, StatusCode};
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use partitur_conductor::wire::{
-    EventHandler, Object, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, Tag, TaskDef,
-    TaskResult, WorkflowDef, WorkflowTestRequest,
+    EventHandler, Object, RerunWorkflowRequest, SchemaDef, SkipTaskRequest, StartWorkflowRequest, Tag,
+    TaskDef, TaskResult, WorkflowDef, WorkflowTestRequest,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -18,7 +18,7 @@ use super::input::{Many, OptionalObject};
 use super::openapi;
 use crate::app::App;
 use crate::conductor_api::{
-    bulk, event, execute, metadata, ops, queue, search, tags, tasks, testing, workflow,
+    bulk, event, execute, metadata, ops, queue, schema, search, tags, tasks, testing, workflow,
 };
 use crate::native_api::{exchange, follow, runs};
 
@@ -73,6 +73,7 @@ pub(crate) fn table() -> Vec<Route> {
         workflow_routes(),
         bulk_routes(),
         metadata_routes(),
+        schema_routes(),
         tag_routes(),
         event_routes(),
         native_routes(),
@@ -164,6 +165,17 @@ fn bulk_routes() -> Vec<Route> {
         post "/api/workflow/bulk/delete" "Forget many runs" [""] takes Vec<String> => bulk::remove;
         delete "/api/workflow/bulk/terminate-remove" "Terminate and forget many runs" ["reason"] takes Vec<String> => bulk::terminate_and_remove;
         post "/api/workflow/bulk/search" "Show many runs" ["includeTasks=true"] takes Vec<String> => bulk::search;
+    }
+}
+
+fn schema_routes() -> Vec<Route> {
+    routes! { "Schemas":
+        post "/api/schema" "Register or replace schemas; without a version, as the first" ["newVersion=false"] takes Many<SchemaDef> => schema::register;
+        get "/api/schema" "All schemas" ["short=false"] => schema::all;
+        get "/api/schema/{name}" "A schema in its latest version" [""] => schema::latest;
+        get "/api/schema/{name}/{version}" "A schema" [""] => schema::get;
+        delete "/api/schema/{name}" "Forget all versions of a schema" [""] => schema::forget_all;
+        delete "/api/schema/{name}/{version}" "Forget a schema" [""] => schema::forget;
     }
 }
 

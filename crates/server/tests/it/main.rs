@@ -5,6 +5,7 @@ mod cache;
 mod metadata;
 mod native;
 mod polling;
+mod registry;
 mod restart;
 mod schemas;
 mod support;
