@@ -12,6 +12,7 @@ mod failure;
 mod follow;
 mod host;
 mod ink;
+mod output;
 mod plan;
 mod progress;
 mod records;

@@ -21,7 +21,7 @@ pub use fold::fold_by_prefix;
 pub use html::html;
 pub use mermaid::mermaid;
 pub use state::State;
-pub use svg::svg;
+pub use svg::{escaped, svg};
 pub use text::text;
 
 /// What is drawn.

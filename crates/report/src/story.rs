@@ -120,7 +120,12 @@ impl<'a> Cast<'a> {
     }
 
     pub fn container(&self, scope: ScopeRef) -> Option<usize> {
-        self.by_seq.get(&scope.container).copied()
+        self.at(scope.container)
+    }
+
+    /// Where the task with this number stands.
+    pub fn at(&self, seq: TaskSeq) -> Option<usize> {
+        self.by_seq.get(&seq).copied()
     }
 
     /// The tasks that this one waited for, beside it.

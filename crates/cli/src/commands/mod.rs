@@ -6,9 +6,11 @@ mod cache;
 mod cancel;
 mod check;
 mod completions;
+mod diff;
 mod explain;
 mod logs;
 mod pause;
+mod report;
 mod rerun;
 mod resume;
 mod rollback;
@@ -20,6 +22,7 @@ mod show;
 mod signal;
 mod status;
 mod taskmaster;
+mod trace;
 mod version;
 
 use clap::{Parser, Subcommand};
@@ -73,6 +76,12 @@ pub enum Command {
     Runs(runs::Runs),
     /// Show a run: its tasks, what was declared, what became of it
     Show(show::Show),
+    /// Say why a run took as long as it did, and what would help
+    Report(report::Report),
+    /// Write a run as a trace, which ui.perfetto.dev and chrome://tracing open
+    Trace(trace::Trace),
+    /// Say what is different between two runs
+    Diff(diff::Diff),
     /// Print what the tasks of a run have written
     Logs(logs::Logs),
     /// How things stand: health, slots, queue, locks, breakers, cache
@@ -124,6 +133,9 @@ impl Command {
             Command::Check(check) => check.run(global),
             Command::Runs(runs) => runs.run(global),
             Command::Show(show) => show.run(global),
+            Command::Report(report) => report.run(global),
+            Command::Trace(trace) => trace.run(global),
+            Command::Diff(diff) => diff.run(global),
             Command::Logs(logs) => logs.run(global),
             Command::Status(status) => status.run(global),
             Command::Resume(resume) => resume.run(global),

@@ -8,7 +8,7 @@ use partitur_model::definition::{Kind, Node, Scope};
 use partitur_model::record::{RunRecord, TaskOutcome, TaskRecord, TaskState, UndoState};
 use partitur_model::unit::format_timestamp;
 use partitur_model::{TaskSeq, Timestamp};
-use partitur_report::{Performance, Watch, short};
+use partitur_report::{Performance, Watch, short, state_name};
 use serde_json::{Value, json};
 
 use crate::commands::runs::{as_json, shown_state};
@@ -16,7 +16,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::host::Target;
 use crate::ink::{Line, Paint};
-use crate::progress::now;
+use crate::progress::moment;
 use crate::records::{Records, label};
 use crate::settings::Global;
 
@@ -57,10 +57,6 @@ impl Show {
         }
         Ok(Exit::Success)
     }
-}
-
-fn moment() -> Timestamp {
-    Timestamp::from_millis(now())
 }
 
 fn row(name: &str, text: &str) -> Line {
@@ -324,22 +320,12 @@ fn millis(time: std::time::Duration) -> u64 {
 }
 
 fn task_json(records: &Records, task: &TaskRecord) -> Value {
-    let state = match task.state {
-        TaskState::Blocked => "blocked",
-        TaskState::Ready => "ready",
-        TaskState::Running { .. } => "running",
-        TaskState::Stopping { .. } => "stopping",
-        TaskState::Backoff { .. } => "backoff",
-        TaskState::Waiting { .. } => "waiting",
-        TaskState::Open => "open",
-        TaskState::Ended(outcome) => outcome_name(outcome),
-    };
     let node = declared::find(&records.definition.root, &task.node);
     json!({
         "task": &*task.path,
         "node": &*task.node,
         "seq": task.seq.0,
-        "state": state,
+        "state": state_name(task.state),
         "attempt": task.attempt,
         "losses": task.losses,
         "cached": task.cached,

@@ -360,6 +360,11 @@ fn print_json(event: &Event) {
     write_out(Stream::Stdout, &(line + "\n"));
 }
 
+/// The wall clock.
+pub fn moment() -> Timestamp {
+    Timestamp::from_millis(now())
+}
+
 /// The wall clock, in milliseconds since the Unix epoch.
 pub fn now() -> u64 {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);

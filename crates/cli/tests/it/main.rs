@@ -3,11 +3,11 @@
 mod check;
 mod conductor;
 mod crash;
+mod looking_back;
 mod page;
 mod pty;
 mod revive;
 mod run;
 mod support;
-mod taskmaster;
 mod tell;
 mod terminals;
