@@ -109,7 +109,10 @@ impl Run {
         let beyond = u64::from(key.node) >> 10;
         let branches = (bounded(indices.last()) << 14) | bounded(indices.first());
         let branches = if indices.is_empty() { beyond } else { branches };
-        let (node, body) = (u64::from(key.node & 0x3ff), u64::from(self.scope(key.scope).body.0).min(0x3f));
+        // Bodies that were made when their fork began are numbered as they came.
+        let body = self.scope(key.scope).body.0;
+        let body = if (body as usize) < self.program.bodies.len() { u64::from(body).min(0x3f) } else { 0x3f };
+        let node = u64::from(key.node & 0x3ff);
         (self.id().number() << 56) | (branches << 28) | (node << 18) | (body << 12) | (place & 0xfff)
     }
 

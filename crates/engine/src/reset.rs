@@ -262,7 +262,8 @@ impl Run {
     ) {
         let touched = set.keys().chain(&containers).chain(revived).map(|key| key.scope).collect();
         // A container that is itself reset takes its branches with it: what is reset inside them is gone then.
-        for &container in containers.iter().filter(|container| !set.contains_key(container)) {
+        let stays = |container: &&Key| set.get(container).is_none_or(|again| *again == Again::Kept);
+        for &container in containers.iter().filter(stays) {
             // The outer ones come first, and with an iteration goes what is inside.
             if self.is_there(container) {
                 self.reopen(cx, container, &touched);

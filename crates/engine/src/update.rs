@@ -177,12 +177,35 @@ impl Run {
     /// The first task of this name, in order, that has begun and not ended; of its iterations the name speaks with or
     /// without a suffix.
     fn open_task(&self, name: &str) -> Option<Key> {
-        let open = |key: &Key| {
-            self.state(*key).is_some_and(|state| !state.is_ended() && state != TaskState::Blocked)
+        let found = self.open_task_of_the_newest(name);
+        debug_assert!(
+            found.is_none() || self.numbers() > 100 || found == self.open_task_of_all(name),
+            "the newest `{name}` is {found:?}, the first {:?}",
+            self.open_task_of_all(name)
+        );
+        found.or_else(|| self.open_task_of_all(name))
+    }
+
+    /// As far as newest branches and iterations go, which is all that is open in most runs: a large run need not be walked.
+    fn open_task_of_the_newest(&self, name: &str) -> Option<Key> {
+        let plain = name.rsplit_once("__").filter(|(_, index)| index.parse::<u32>().is_ok());
+        let exact = plain.into_iter().flat_map(|(plain, _)| self.newest_of(plain));
+        let exact = exact.chain(self.newest_of(name)).filter(|key| self.reference(*key) == name);
+        let first = |keys: &mut dyn Iterator<Item = Key>| {
+            keys.filter(|key| self.is_open_task(*key)).min_by_key(|key| self.task(*key).map(|task| task.seq))
         };
-        let exact = |key: &Key| self.reference(*key) == name;
+        first(&mut { exact }).or_else(|| first(&mut self.newest_of(name)))
+    }
+
+    fn open_task_of_all(&self, name: &str) -> Option<Key> {
+        let open = || self.numbered().filter(|key| self.is_open_task(*key));
         let plain = |key: &Key| &*self.node(*key).name == name;
-        self.numbered().filter(open).find(exact).or_else(|| self.numbered().filter(open).find(plain))
+        open().find(|key| self.reference(*key) == name).or_else(|| open().find(plain))
+    }
+
+    /// It has begun and not ended.
+    fn is_open_task(&self, key: Key) -> bool {
+        self.state(key).is_some_and(|state| !state.is_ended() && state != TaskState::Blocked)
     }
 
     /// The name of a task in sight of a server's users: that of its node, with the number of the iteration around it.

@@ -112,7 +112,7 @@ impl Engine {
         for &id in &unit.created {
             // Its rows were never written: to the world it has not been there.
             self.quarantined.remove(&id);
-            self.recent.retain(|_, (run, _)| *run != id);
+            self.recent.retain(|_, recent| recent.run != id);
             self.keyed.retain(|_, run| *run != id);
         }
         for &attempt in &unit.ended {

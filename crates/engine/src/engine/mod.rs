@@ -78,8 +78,6 @@ pub struct Engine {
     now: Timestamp,
     durable: BatchNo,
     programs: BTreeMap<DefinitionId, Arc<Program>>,
-    /// So many of them were needed when the others were last forgotten.
-    programs_used: usize,
     runs: BTreeMap<RunId, Run>,
     /// Inputs for runs whose rows are on their way.
     loading: BTreeMap<RunId, std::collections::VecDeque<Waiting>>,
@@ -90,7 +88,9 @@ pub struct Engine {
     /// Runs that a fault of the engine's own, or rows that do not fit together, have set aside.
     quarantined: BTreeMap<RunId, SetAside>,
     /// Recent submissions by key, for deduplication.
-    recent: BTreeMap<String, (RunId, Timestamp)>,
+    recent: BTreeMap<String, Recent>,
+    /// So many of them there were when the others were last forgotten.
+    recents: usize,
     /// The newest run in memory by name and key, of which there may be one.
     keyed: BTreeMap<(String, String), RunId>,
     admission: Admission,
@@ -107,8 +107,25 @@ pub struct Engine {
     unit: Unit,
 }
 
-/// So many names of resources, queues, and programs are kept whether anybody uses them or not.
+/// So many names of resources, queues, and keys are kept whether anybody uses them or not.
 const NAMES_KEPT: usize = 1_000;
+
+/// And so many programs, which are larger.
+const PROGRAMS_KEPT: usize = 256;
+
+/// A submission with a key, which equal ones share.
+#[derive(Clone, Copy, Debug)]
+struct Recent {
+    run: RunId,
+    created: Timestamp,
+    /// From when on no equal one shares it, as far as that is known: what was submitted before this start of the node is
+    /// kept until the next.
+    until: Option<Timestamp>,
+}
+
+fn recent((key, run, created): (String, RunId, Timestamp)) -> (String, Recent) {
+    (key, Recent { run, created, until: None })
+}
 
 impl Engine {
     /// An engine over the rows that a node left behind, and the runs among them whose rows do not fit together: they
@@ -124,13 +141,13 @@ impl Engine {
             now: now.max(node.time),
             durable: BatchNo(0),
             programs: boot.programs.into_iter().collect(),
-            programs_used: 0,
             runs: BTreeMap::new(),
             loading: BTreeMap::new(),
             leaving: BTreeMap::new(),
             removed: BTreeMap::new(),
             quarantined: BTreeMap::new(),
-            recent: boot.submitted.into_iter().map(|(key, run, at)| (key, (run, at))).collect(),
+            recent: boot.submitted.into_iter().map(recent).collect(),
+            recents: 0,
             admission: Admission::new(options.admission),
             keyed: BTreeMap::new(),
             polls: Polls::default(),
@@ -531,11 +548,16 @@ impl Engine {
             self.polls.forget_idle(self.now);
             self.queues = self.polls.queues();
         }
-        if self.programs.len() > 2 * self.definitions + NAMES_KEPT {
+        if self.programs.len() > 2 * self.definitions + PROGRAMS_KEPT {
             // A run that comes back into memory brings its own.
             let used: BTreeSet<DefinitionId> = self.runs.values().map(|run| run.rec.definition).collect();
             self.programs.retain(|id, _| used.contains(id));
             self.definitions = self.programs.len();
+        }
+        if self.recent.len() > 2 * self.recents + NAMES_KEPT {
+            let now = self.now;
+            self.recent.retain(|_, recent| recent.until.is_none_or(|until| until > now));
+            self.recents = self.recent.len();
         }
     }
 

@@ -1,8 +1,8 @@
 //! Runs that are not in memory: what is meant for them waits until their rows are here.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::VecDeque;
 
-use partitur_model::{DefinitionId, RunId};
+use partitur_model::RunId;
 
 use super::{Engine, child_is_gone};
 use crate::admission::Grant;
@@ -13,9 +13,6 @@ use crate::input::{Input, ReplyTo, StoredRun};
 use crate::recovery::BadRows;
 use crate::run::Run;
 use crate::timers::Timer;
-
-/// So many programs are kept whether any run needs them or not.
-const PROGRAMS_KEPT: usize = 256;
 
 /// Something for a run that is not in memory.
 #[derive(Debug)]
@@ -170,17 +167,6 @@ impl Engine {
         if let Some(run) = self.runs.remove(&id) {
             self.forget_key(&run.rec);
         }
-        self.forget_programs();
-    }
-
-    /// Programs of which no run is in memory are forgotten once there are many: a run brings its own with its rows.
-    fn forget_programs(&mut self) {
-        if self.programs.len() < 2 * self.programs_used + PROGRAMS_KEPT {
-            return;
-        }
-        let used: BTreeSet<DefinitionId> = self.runs.values().map(|run| run.rec.definition).collect();
-        self.programs.retain(|definition, _| used.contains(definition));
-        self.programs_used = self.programs.len();
     }
 }
 

@@ -7,7 +7,7 @@ use partitur_model::event::EventKind;
 use partitur_model::record::{Idempotency, RunOptions, RunRecord, RunState};
 use partitur_model::{Payload, RunId};
 
-use super::Engine;
+use super::{Engine, Recent};
 use crate::admission::HoldView;
 use crate::batch::Batch;
 use crate::cx::{Agenda, Found};
@@ -130,9 +130,8 @@ impl Engine {
 
     /// The run of an equal submission within the window.
     fn equal_submission(&self, definition: &Definition, key: Option<&str>) -> Option<RunId> {
-        let window = definition.deduplicate.as_ref().map_or(DEDUP_WINDOW, |deduplicate| deduplicate.window);
-        let &(run, at) = self.recent.get(key?)?;
-        (self.now < at + window).then_some(run)
+        let recent = self.recent.get(key?)?;
+        (self.now < recent.created + window(definition)).then_some(recent.run)
     }
 
     /// The run that has the key of a submission already, if that serves; a refusal if it does not.
@@ -172,10 +171,13 @@ impl Engine {
     pub(super) fn remember(&mut self, record: &RunRecord) {
         self.remember_key(record);
         if let Some(key) = &record.options.dedup_key {
-            let known = self.recent.get(key).map(|&(_, created)| created);
+            let known = self.recent.get(key).map(|known| known.created);
+            let program = self.programs.get(&record.definition);
+            let until = program.map(|program| record.created + window(&program.definition));
             // An older run may come back into memory after a newer one was submitted.
             if known.is_none_or(|known| known <= record.created) {
-                self.recent.insert(key.clone(), (record.id, record.created));
+                let recent = Recent { run: record.id, created: record.created, until };
+                self.recent.insert(key.clone(), recent);
             }
         }
     }
@@ -184,6 +186,11 @@ impl Engine {
 /// The key that only one run of its name may have, and what becomes of who comes second.
 fn idempotency(options: &RunOptions) -> Option<&(String, Idempotency)> {
     options.server.as_ref()?.idempotency.as_ref()
+}
+
+/// How long equal submissions share a run.
+fn window(definition: &Definition) -> Duration {
+    definition.deduplicate.as_ref().map_or(DEDUP_WINDOW, |deduplicate| deduplicate.window)
 }
 
 /// How long a submission with a key of its own is remembered.
@@ -217,4 +224,50 @@ fn expected_levels(program: &Program, expected: &[(String, Duration)]) -> Option
         }
     }
     Some(levels(&root.successors, &durations))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use partitur_model::record::{DefinitionRecord, SourceFormat};
+    use partitur_model::{DefinitionId, Payload, Timestamp};
+
+    use super::*;
+    use crate::batch::BatchNo;
+    use crate::engine::{Boot, Options};
+    use crate::input::Input;
+
+    #[test]
+    fn keys_of_submissions_that_nobody_can_share_any_more_are_forgotten() {
+        let definition = Arc::new(Definition { name: "often".into(), ..Definition::default() });
+        let program = crate::program::compile(&definition).expect("it is sound");
+        let (name, format) = (definition.name.clone(), SourceFormat::Yaml);
+        let record = Arc::new(DefinitionRecord { id: DefinitionId(1), name, format, files: Vec::new() });
+        let (mut engine, _) =
+            Engine::new(Options::default(), Boot::default(), Timestamp::ZERO, &mut Batch::new(BatchNo(1)));
+        let submit = |engine: &mut Engine, second: u64, key: u64| {
+            let submission = Submission {
+                program: program.clone(),
+                definition: record.clone(),
+                input: Payload::object::<&str>([]),
+                options: RunOptions { dedup_key: Some(format!("key{key}")), ..RunOptions::default() },
+                under_key: None,
+                random: 0,
+                expected: Vec::new(),
+                reply: None,
+            };
+            let now = Timestamp::ZERO + Duration::from_secs(second);
+            engine.step(now, Input::Submit(Box::new(submission)), &mut Batch::new(BatchNo(2)));
+        };
+        for second in 0..5_000 {
+            submit(&mut engine, second, second);
+        }
+        assert!(engine.recent.len() < 1_200, "{} of 5,000", engine.recent.len());
+        let runs = engine.runs.len();
+        submit(&mut engine, 5_000, 4_990);
+        assert_eq!(engine.runs.len(), runs, "within its time it is shared");
+        submit(&mut engine, 5_000, 10);
+        assert_eq!(engine.runs.len(), runs + 1);
+    }
 }

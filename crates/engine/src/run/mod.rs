@@ -186,6 +186,16 @@ impl Run {
         self.grown_names.get(name).copied()
     }
 
+    /// What the name means in the newest branch or iteration of each graph that has it.
+    pub(crate) fn newest_of(&self, name: &str) -> impl Iterator<Item = Key> {
+        let bodies = (0..self.program.bodies.len() as u32).map(BodyIx).chain(self.grown_name(name));
+        let here = bodies.filter_map(|body| {
+            let scope = self.latest_scope(body).filter(|&scope| self.scopes[scope as usize].is_some())?;
+            Some(Key { scope, node: *self.scope(scope).graph.names.get(name)? })
+        });
+        here.collect::<Vec<Key>>().into_iter()
+    }
+
     /// The graph in which a task stands, and itself in it, for who changes the run while looking at them.
     pub(crate) fn graph_of(&self, key: Key) -> Arc<Body> {
         self.scope(key.scope).graph.clone()

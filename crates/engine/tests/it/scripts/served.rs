@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use partitur_engine::{Batch, BatchNo, Command, Input, ReplyTo};
+use partitur_engine::{Batch, BatchNo, Command, Input, ReplyTo, TaskName, Update, UpdateStatus};
 use partitur_model::Payload;
 use partitur_model::definition::{
     Backoff, Branch, Definition, Dialect, Expand, Expander, Flow, Guard, Join, Kind, MakeBranches, Node,
@@ -579,6 +579,24 @@ fn branches_are_made_when_their_fork_begins() {
 }
 
 #[test]
+fn a_dynamic_fork_behind_a_failure_that_may_be_is_open_again_with_its_branches() {
+    let mut definition = dynamic_fork();
+    definition.root.nodes[0].permissive = true;
+    let Kind::Expand(expand) = &mut definition.root.nodes[1].kind else { panic!("it is a fork") };
+    expand.input = tree(r#"{"names": ["x"]}"#);
+    check(
+        definition,
+        "",
+        "1s poll a => hand out [a#0 {}]
+         2s failed a => a failed
+         3s cancel => join cancelled, fork[x]/x cancelled, fork succeeded, run cancelled
+         4s retry =>
+         5s poll x => hand out [fork[x]/x#1 {}]
+         6s done fork[x]/x => fork[x]/x succeeded, fork succeeded, join succeeded",
+    );
+}
+
+#[test]
 fn a_fork_without_branches_joins_at_once() {
     check(
         dynamic_fork(),
@@ -1051,4 +1069,36 @@ fn a_fork_that_is_run_again_has_another_join() {
          6s rerun-from fork => fork succeeded",
     );
     assert_eq!(counted(&lab), ["1 fork Ended(Succeeded)", "2 a Ready", "3 b Ready", "4 join Waiting"]);
+}
+
+#[test]
+fn a_task_is_named_in_its_newest_iteration_or_in_that_of_its_suffix() {
+    let body = graph("", vec![simple("inner")]);
+    let repeat = partitur_model::definition::Loop {
+        body,
+        condition: Some(javascript("$.loop.iteration < 2")),
+        items: None,
+        keep_last: None,
+        iterations_max: 10,
+    };
+    let mut lab = Lab::new();
+    lab.submit(served(graph("", vec![Node::new("loop", Kind::Loop(Box::new(repeat)))])));
+    let name = |lab: &mut Lab, name: &str| {
+        let update = Update {
+            run: lab.run_id(1),
+            task: TaskName::Reference(name.to_owned()),
+            status: UpdateStatus::Completed,
+            output: None,
+            merge: false,
+            reason: None,
+            worker: None,
+            logs: Vec::new(),
+            then: None,
+            reply: Some(ReplyTo(1)),
+        };
+        lab.input(Input::Update(Box::new(update))).join(", ")
+    };
+    assert_eq!(name(&mut lab, "inner__1"), "loop#1/inner succeeded");
+    assert!(name(&mut lab, "inner__1").contains("no task `inner__1` that has begun"));
+    assert_eq!(name(&mut lab, "inner"), "loop#2/inner succeeded, loop succeeded, run succeeded");
 }
