@@ -83,8 +83,8 @@ impl Run {
         input: Payload,
         output: Payload,
     ) -> Result<(), Refusal> {
-        if !self.is_running() {
-            return Err(self.wrong_state("only tasks of a running run can be left out"));
+        if !self.serves() || !self.is_running() {
+            return Err(self.wrong_state("only tasks of a running run of Conductor's can be left out"));
         }
         let node =
             *self.scope(ROOT).graph.names.get(name).ok_or_else(|| Refusal::UnknownTask(name.to_owned()))?;

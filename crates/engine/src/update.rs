@@ -39,6 +39,10 @@ impl Run {
 
     /// Somebody says how a task stands. About a task that has ended there is no more to say: nothing changes.
     pub(crate) fn update(&mut self, cx: &mut Cx<'_>, mut update: Update) -> Result<Updated, Refusal> {
+        if !self.serves() {
+            // Tasks of native documents are nobody's outside.
+            return Err(Refusal::UnknownTask("that a worker may have".to_owned()));
+        }
         let key = match &update.task {
             TaskName::Seq(seq) if !self.knows(*seq) => return Err(Refusal::UnknownTask(seq.0.to_string())),
             TaskName::Seq(seq) => match self.key_of(*seq) {

@@ -11,6 +11,7 @@ use partitur_runtime::Clock;
 use partitur_script::Evaluator;
 
 use crate::catalogue::Catalogue;
+use crate::flows::Allowed;
 use crate::handle::Handle;
 use crate::programs::Programs;
 use crate::reads::Reads;
@@ -28,9 +29,9 @@ pub struct Library {
 }
 
 impl Library {
-    pub(crate) fn new(evaluator: Evaluator) -> Library {
+    pub(crate) fn new(evaluator: Evaluator, allowed: Allowed) -> Library {
         let catalogue = Arc::<Catalogue>::default();
-        Library { programs: Programs::new(catalogue.clone()), catalogue, evaluator }
+        Library { programs: Programs::new(catalogue.clone(), allowed), catalogue, evaluator }
     }
 
     /// Takes over entries that are durable.

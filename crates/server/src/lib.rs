@@ -9,7 +9,9 @@
 
 pub mod app;
 pub mod catalogue;
+mod commands;
 mod conductor_api;
+mod flows;
 pub mod handle;
 pub mod health;
 mod http;

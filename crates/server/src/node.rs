@@ -15,9 +15,11 @@ use partitur_model::{RunId, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Options, Shard, ShardError};
 use partitur_store::{Reader, SqliteStore, StateDir, StoreError, Synchronous};
 use partitur_worker::calls::{Calls, Order};
+use partitur_worker::kill_strays;
 use tokio::sync::oneshot;
 
 use crate::app::Library;
+use crate::commands::{Commands, Workplace};
 use crate::handle::{HandedOut, Handle, Message, NodeError, Request, Waiter, Watcher};
 use crate::health::Health;
 use crate::reads::Reads;
@@ -47,6 +49,9 @@ const SWEEP: Duration = Duration::from_secs(30);
 /// Nothing happens for so long at most.
 const NAP: Duration = Duration::from_secs(1);
 
+/// After a crash, processes that the dead server has left are given so long to go.
+const STRAYS_GRACE: Duration = Duration::from_secs(5);
+
 /// The node could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum OpenError {
@@ -72,6 +77,7 @@ pub(crate) fn start(
     state: &StateDir,
     library: Arc<Library>,
     calls: Calls,
+    workplace: Option<Workplace>,
     read_threads: usize,
     health: Arc<Health>,
 ) -> Result<Running, OpenError> {
@@ -88,6 +94,10 @@ pub(crate) fn start(
         let _ = waker.send(Message::Woken);
     })?;
     let reads = Reads::open(&state.database(), read_threads)?;
+    let commands = match workplace {
+        Some(workplace) => Some(open_commands(state, workplace, messages.clone())?),
+        None => None,
+    };
     let catalogue = Reader::open(state.database())?.catalogue()?;
     library.learn(&catalogue.entries);
     let clock = Clock::new();
@@ -97,12 +107,7 @@ pub(crate) fn start(
         gather: GATHER,
     };
     let programs = library.clone();
-    let compile = Box::new(move |record: &_| {
-        programs
-            .programs
-            .recall(partitur_model::record::DefinitionRecord::clone(record))
-            .map(|known| known.program.clone())
-    });
+    let compile = Box::new(move |record: &_| programs.programs.program(record));
     let (shard, opened) = Shard::open(options, store, compile, clock.now()).map_err(|error| match error {
         partitur_runtime::OpenError::Store(error) => OpenError::Store(error),
     })?;
@@ -117,6 +122,7 @@ pub(crate) fn start(
         library,
         reads: reads.clone(),
         calls,
+        commands,
         health,
         waiting: HashMap::new(),
         barriers: VecDeque::new(),
@@ -138,6 +144,17 @@ pub(crate) fn start(
     Ok(Running { handle, reads, opened, ended })
 }
 
+/// Kills what an earlier start has left, and begins to execute commands.
+fn open_commands(
+    state: &StateDir,
+    workplace: Workplace,
+    messages: Sender<Message>,
+) -> Result<Commands, OpenError> {
+    let known = Reader::open(state.database())?;
+    kill_strays(&|run| known.run(run).is_ok_and(|found| found.is_some()), STRAYS_GRACE)?;
+    Ok(Commands::start(workplace, messages)?)
+}
+
 struct Node {
     shard: Shard<SqliteStore>,
     clock: Clock,
@@ -147,6 +164,8 @@ struct Node {
     library: Arc<Library>,
     reads: Reads,
     calls: Calls,
+    /// What executes commands, if they are allowed.
+    commands: Option<Commands>,
     health: Arc<Health>,
     waiting: HashMap<ReplyTo, Waiter>,
     /// Who waits for which batch.
@@ -299,6 +318,10 @@ impl Node {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Dispatch { dispatch, .. } => self.execute(*dispatch),
+            Effect::Stop(attempt) if self.commands.as_ref().is_some_and(|commands| commands.has(attempt)) => {
+                // Its end is told when nothing of it lives.
+                self.commands.iter().for_each(|commands| commands.stop(attempt));
+            }
             Effect::Stop(attempt) => {
                 self.calls.stop(attempt);
                 let error = TaskError::terminal("stopped", "stopped before it had ended");
@@ -333,8 +356,12 @@ impl Node {
         }
     }
 
-    /// Work that is done here: calls over HTTP.
+    /// Work that is done here: calls over HTTP, and commands where they are allowed.
     fn execute(&self, dispatch: Dispatch) {
+        if let (Work::Process(_) | Work::AwaitFile { .. }, Some(commands)) = (&dispatch.work, &self.commands)
+        {
+            return commands.execute(dispatch);
+        }
         let (attempt, messages) = (dispatch.attempt, self.messages.clone());
         let tell = move |what| {
             // Without a node, the next start begins the attempt anew.
@@ -344,8 +371,9 @@ impl Node {
             Work::Remote { task_type, input, round } if Calls::makes(&task_type) => {
                 self.calls.start(Order { attempt, task_type, input, round }, tell);
             }
-            Work::Remote { .. } | Work::Process(_) | Work::Http(_) | Work::AwaitFile { .. } => {
-                let message = "this server executes no tasks of native documents";
+            Work::Http(call) => self.calls.start_native(attempt, call, tell),
+            Work::Remote { .. } | Work::Process(_) | Work::AwaitFile { .. } => {
+                let message = "this server executes nothing on its machine (setting `commands_dir`)";
                 let error = TaskError::terminal("not-allowed", message);
                 tell(ReportKind::Ended(Box::new(Ending::failure(error))));
             }
@@ -467,6 +495,7 @@ impl Node {
         let ended = matches!(event.what, EventKind::Run { state } if state.is_ended());
         self.tell(event);
         if ended {
+            self.commands.iter().for_each(|commands| commands.leave(run));
             self.active.remove(&run);
             self.step(Input::Evict(run));
         } else {

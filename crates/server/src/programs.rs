@@ -9,11 +9,12 @@ use partitur_conductor::{
     TaskDefs, TaskType, check, definition_record, freeze, lower_with, read_workflow_def,
 };
 use partitur_engine::{Program, compile};
-use partitur_model::record::DefinitionRecord;
+use partitur_model::record::{DefinitionRecord, SourceFormat};
 use partitur_model::{DefinitionId, Fault};
 use partitur_store::{Reader, StoreError};
 
 use crate::catalogue::{Catalogue, Changed, Documents};
+use crate::flows::{self, Allowed};
 
 /// Compiled definitions beyond so many, or of so many bytes of source, are forgotten when no run and no name needs them:
 /// compiled they are some fifty times as large.
@@ -51,6 +52,7 @@ impl Known {
 /// All definitions that were compiled.
 pub struct Programs {
     catalogue: Arc<Catalogue>,
+    allowed: Allowed,
     by_id: RwLock<HashMap<DefinitionId, Arc<Known>>>,
     current: RwLock<BTreeMap<(Arc<str>, u32), Current>>,
 }
@@ -79,9 +81,9 @@ pub enum NoProgram {
 }
 
 impl Programs {
-    /// Of this catalogue.
-    pub fn new(catalogue: Arc<Catalogue>) -> Programs {
-        Programs { catalogue, by_id: RwLock::default(), current: RwLock::default() }
+    /// Of this catalogue, and of native documents as far as they are allowed.
+    pub(crate) fn new(catalogue: Arc<Catalogue>, allowed: Allowed) -> Programs {
+        Programs { catalogue, allowed, by_id: RwLock::default(), current: RwLock::default() }
     }
 
     /// What a run of a registered definition executes.
@@ -161,7 +163,20 @@ impl Programs {
         self.recall(record).map_err(StoreError::Damaged)
     }
 
-    /// The program of a stored definition.
+    /// What runs of a stored definition execute, Conductor's or a native document.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn program(&self, record: &DefinitionRecord) -> Result<Arc<Program>, String> {
+        match record.format {
+            SourceFormat::Conductor => self.recall(record.clone()).map(|known| known.program.clone()),
+            SourceFormat::Yaml | SourceFormat::Json | SourceFormat::NodesEdges => {
+                flows::recall(record, self.allowed)
+            }
+        }
+    }
+
+    /// A stored definition of Conductor's.
     ///
     /// # Errors
     /// What is wrong with it.

@@ -13,6 +13,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::app::{App, HandedQueues, Library};
+use crate::commands::Workplace;
 use crate::health::Health;
 use crate::http::{connections, routes};
 use crate::node::{self, OpenError, Running};
@@ -67,10 +68,12 @@ impl Server {
         // A file that may not grow is an error of writing, like a full disk, and nothing to die of.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         let evaluator = Evaluator::default();
-        let (library, health) = (Arc::new(Library::new(evaluator.clone())), Arc::<Health>::default());
+        let (library, health) =
+            (Arc::new(Library::new(evaluator.clone(), settings.allowed())), Arc::<Health>::default());
         let calls = Calls::new(settings.egress(), evaluator);
+        let workplace = settings.commands_dir().map(|dir| Workplace { dir, logs: state.runs() });
         let Running { handle, reads, opened, ended } =
-            node::start(&state, library.clone(), calls, settings.read_threads(), health)?;
+            node::start(&state, library.clone(), calls, workplace, settings.read_threads(), health)?;
         for damaged in &opened.quarantined {
             eprintln!("set aside: {}", damaged.reason);
         }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::flows::Allowed;
 use crate::http::connections::Limits;
 use partitur_worker::calls::Egress;
 
@@ -100,7 +101,7 @@ pub enum SettingsError {
 }
 
 /// All settings.
-pub const KNOWN: [Known; 11] = [
+pub const KNOWN: [Known; 13] = [
     Known { name: "data", default: "./partitur-data", about: "the directory of the state", check: any },
     Known { name: "listen", default: "127.0.0.1:8080", about: "address and port", check: address },
     Known {
@@ -146,6 +147,18 @@ pub const KNOWN: [Known; 11] = [
         default: "",
         about: "hosts inside that HTTP tasks may reach all the same, with commas",
         check: any,
+    },
+    Known {
+        name: "commands_dir",
+        default: "",
+        about: "the directory in which command tasks of native documents work; without one they are refused",
+        check: any,
+    },
+    Known {
+        name: "commands_max",
+        default: "auto",
+        about: "commands that live at once; auto: as many as there are processors",
+        check: positive_or_auto,
     },
 ];
 
@@ -279,6 +292,28 @@ impl Settings {
         }
     }
 
+    /// The directory in which commands work, if they are allowed: an absolute one.
+    pub fn commands_dir(&self) -> Option<PathBuf> {
+        let dir = Some(self.value("commands_dir")).filter(|dir| !dir.is_empty())?;
+        Some(std::path::absolute(dir).unwrap_or_else(|_| PathBuf::from(dir)))
+    }
+
+    /// What native documents may want.
+    pub(crate) fn allowed(&self) -> Allowed {
+        let here = || std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
+        let most = || match self.value("commands_max") {
+            "auto" => here(),
+            _ => self.parsed("commands_max"),
+        };
+        Allowed { commands: self.commands_dir().map(|_| most()) }
+    }
+
+    /// What is noted of a run of a native document: where it works.
+    pub(crate) fn labels(&self) -> Vec<(String, String)> {
+        let dir = self.commands_dir().map(|dir| ("dir".to_owned(), dir.display().to_string()));
+        dir.into_iter().collect()
+    }
+
     /// Where HTTP tasks may go.
     pub fn egress(&self) -> Egress {
         let inner = match self.value("egress_inner") {
@@ -311,6 +346,10 @@ fn positive(text: &str) -> Result<(), String> {
         Ok(number) if (1..=1_000_000).contains(&number) => Ok(()),
         Ok(_) | Err(_) => Err("a whole number from 1 to 1000000".to_owned()),
     }
+}
+
+fn positive_or_auto(text: &str) -> Result<(), String> {
+    if text == "auto" { Ok(()) } else { positive(text).map_err(|reason| format!("`auto`, or {reason}")) }
 }
 
 fn duration(text: &str) -> Result<(), String> {
@@ -353,6 +392,15 @@ mod tests {
         let settings = Settings::read(None, [], pairs(&[listen, ("insecure", "true")])).unwrap();
         assert!(!settings.egress().inner, "HTTP tasks stay outside then");
         assert!(Settings::default().egress().inner);
+    }
+
+    #[test]
+    fn commands_are_refused_until_somebody_says_where_they_work() {
+        assert_eq!(Settings::default().allowed(), Allowed { commands: None });
+        let flags = pairs(&[("commands-dir", "/srv/work"), ("commands-max", "3")]);
+        let settings = Settings::read(None, [], flags).unwrap();
+        assert_eq!(settings.allowed(), Allowed { commands: Some(3) });
+        assert_eq!(settings.labels(), pairs(&[("dir", "/srv/work")]));
     }
 
     #[test]

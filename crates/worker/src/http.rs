@@ -110,7 +110,12 @@ fn fail_all(mut orders: UnboundedReceiver<Order>, mailbox: &Mailbox, why: &str) 
     }
 }
 
-async fn perform(client: &Client, attempt: AttemptId, call: HttpCall) -> Result<Payload, TaskError> {
+/// Makes one call.
+pub(crate) async fn perform(
+    client: &Client,
+    attempt: AttemptId,
+    call: HttpCall,
+) -> Result<Payload, TaskError> {
     let what = Described::new(&call)?;
     let mut request = client.request(what.method.clone(), what.url.clone()).headers(headers(attempt, &call)?);
     if let Some(body) = call.body {

@@ -15,8 +15,8 @@ use partitur_model::record::{RunRecord, TaskRecord, TaskState};
 use partitur_model::{RunId, TaskSeq, Timestamp};
 use partitur_store::{Reader, StoreError};
 
-use super::Shared;
 use super::tasks::{by_name, status_named};
+use super::{Shared, view};
 use crate::app::App;
 use crate::handle::NodeError;
 use crate::http::answer::{Answer, Error, done, raw};
@@ -203,7 +203,7 @@ struct Rows {
 
 impl Rows {
     fn read(app: &App, reader: &Reader, id: RunId) -> Result<Option<Rows>, StoreError> {
-        let Some(run) = reader.run(id)? else { return Ok(None) };
+        let Some(run) = view::run_of(reader, id)? else { return Ok(None) };
         let known = app.library.programs.load(run.definition, reader)?;
         Ok(Some(Rows { tasks: reader.tasks(id)?, run, known }))
     }

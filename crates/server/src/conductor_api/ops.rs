@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 
-use super::Shared;
+use super::{Shared, view};
 use crate::app::App;
 use crate::http::answer::{Answer, Error, json, text, with_status};
 use crate::http::input::{no_run, run_id};
@@ -89,6 +89,6 @@ pub(crate) async fn in_order(State(app): Shared, Path(id): Path<String>) -> Answ
 
 async fn exists(app: &App, id: &str) -> Result<(), Error> {
     let run = run_id(id)?;
-    let found = app.reads.read(&app.handle, move |reader| reader.run(run)).await?;
+    let found = app.reads.read(&app.handle, move |reader| view::run_of(reader, run)).await?;
     found.map(drop).ok_or_else(|| no_run(id))
 }

@@ -26,7 +26,7 @@ pub(crate) async fn runs(State(app): Shared, query: Query) -> Answer {
     let shared = app.clone();
     let written = app.reads.read(&app.handle, move |reader| {
         let found = reader.search(&search)?;
-        let written = found.runs.iter().map(|run| {
+        let written = found.runs.iter().filter(|run| view::is_served(run)).map(|run| {
             let known = shared.library.programs.load(run.definition, reader)?;
             let mut out = String::new();
             summary(run, &known.def.masked_fields, &mut out);
@@ -42,7 +42,7 @@ pub(crate) async fn runs_v2(State(app): Shared, query: Query) -> Answer {
     let shared = app.clone();
     let written = app.reads.read(&app.handle, move |reader| {
         let found = reader.search(&search)?;
-        let written = found.runs.iter().map(|run| {
+        let written = found.runs.iter().filter(|run| view::is_served(run)).map(|run| {
             view::see_run(&shared, reader, run, true, |view| {
                 let mut out = String::new();
                 view.write_workflow(true, &mut out);
@@ -70,7 +70,7 @@ async fn search_by_tasks(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
     let shared = app.clone();
     let written = app.reads.read(&app.handle, move |reader| {
         let (mut total, mut written) = (0, Vec::new());
-        for run in &reader.search(&search)?.runs {
+        for run in reader.search(&search)?.runs.iter().filter(|run| view::is_served(run)) {
             view::see_run(&shared, reader, run, true, |view| {
                 let fits = |(task, status): (&TaskRecord, TaskStatus)| {
                     fits_task(&wanted, status.as_str(), view.searched_names(task), &task.node)
@@ -113,7 +113,7 @@ async fn task_search(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
     let written = app.reads.read(&app.handle, move |reader| {
         let Found { runs, .. } = reader.search(&search)?;
         let (mut total, mut written) = (0, Vec::new());
-        for run in &runs {
+        for run in runs.iter().filter(|run| view::is_served(run)) {
             view::see_run(&shared, reader, run, true, |view| {
                 for (task, status) in view.tasks() {
                     let name = view.reference(task);

@@ -125,7 +125,8 @@ pub(crate) async fn update_v2(State(app): Shared, Json(result): Json<TaskResult>
 async fn queue_of_row(app: &Arc<App>, run: RunId, task: TaskId) -> Result<QueueName, Error> {
     let shared = app.clone();
     let found = app.reads.read(&app.handle, move |reader| {
-        let (Some(record), Some(row)) = (reader.run(run)?, reader.task_by_seq(run, task.task())?) else {
+        let (Some(record), Some(row)) = (view::run_of(reader, run)?, reader.task_by_seq(run, task.task())?)
+        else {
             return Ok(None);
         };
         let known = shared.library.programs.load(record.definition, reader)?;

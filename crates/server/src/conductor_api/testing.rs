@@ -69,7 +69,7 @@ fn feed<'a>(
     Box::pin(async move {
         let shared = app.clone();
         let found = app.reads.read(&app.handle, move |reader| {
-            let Some(run) = reader.run(run)? else { return Ok(None) };
+            let Some(run) = view::run_of(reader, run)? else { return Ok(None) };
             let open = view::see_run(&shared, reader, &run, true, |view| {
                 let open = view.tasks().filter(|(_, status)| !status.is_terminal());
                 let open = open.map(|(task, _)| Open {

@@ -17,6 +17,16 @@ pub(crate) fn missing(definition: DefinitionId) -> Error {
     Error::new(StatusCode::INTERNAL_SERVER_ERROR, format!("the definition {definition} is missing"))
 }
 
+/// Whether it is a run of a definition of Conductor's: those of native documents are none of its clients' matter.
+pub(crate) fn is_served(run: &RunRecord) -> bool {
+    run.options.server.is_some()
+}
+
+/// A run of a definition of Conductor's, if this is one.
+pub(crate) fn run_of(reader: &Reader, id: RunId) -> Result<Option<RunRecord>, StoreError> {
+    Ok(reader.run(id)?.filter(is_served))
+}
+
 /// Reads a run with all of its tasks; nothing if there is none.
 pub(crate) async fn with_run<T: Send + 'static>(
     app: &Arc<App>,
@@ -25,7 +35,7 @@ pub(crate) async fn with_run<T: Send + 'static>(
 ) -> Result<Option<T>, Error> {
     let shared = app.clone();
     let read = app.reads.read(&app.handle, move |reader| {
-        let Some(run) = reader.run(id)? else { return Ok(None) };
+        let Some(run) = run_of(reader, id)? else { return Ok(None) };
         see_run(&shared, reader, &run, true, see).map(Some)
     });
     Ok(read.await?)

@@ -218,7 +218,7 @@ async fn has_ended(app: &App, id: &str) -> Result<bool, Error> {
 
 async fn state(app: &App, id: &str) -> Result<Option<RunState>, Error> {
     let id = run_id(id)?;
-    let run = app.reads.read(&app.handle, move |reader| reader.run(id)).await?;
+    let run = app.reads.read(&app.handle, move |reader| view::run_of(reader, id)).await?;
     Ok(run.map(|run| run.state))
 }
 
@@ -249,7 +249,7 @@ pub(crate) async fn terminate_and_remove_run(app: &App, id: &str, reason: Option
 /// What is there is decided as it comes; there is nothing to force.
 pub(crate) async fn decide(State(app): Shared, Path(id): Path<String>) -> Answer {
     let run = run_id(&id)?;
-    let found = app.reads.read(&app.handle, move |reader| reader.run(run)).await?;
+    let found = app.reads.read(&app.handle, move |reader| view::run_of(reader, run)).await?;
     found.map(|_| done()).ok_or_else(|| no_run(&id))
 }
 
@@ -284,7 +284,7 @@ pub(crate) async fn restart_run(app: &App, id: &str, latest: bool) -> Result<(),
     let run = run_id(id)?;
     let library = app.library.clone();
     let found = app.reads.read(&app.handle, move |reader| {
-        let Some(record) = reader.run(run)? else { return Ok(None) };
+        let Some(record) = view::run_of(reader, run)? else { return Ok(None) };
         let frozen = library.programs.load(record.definition, reader)?;
         Ok(Some((record, frozen)))
     });

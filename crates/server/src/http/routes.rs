@@ -20,7 +20,7 @@ use crate::app::App;
 use crate::conductor_api::{
     bulk, event, execute, metadata, ops, queue, schema, search, tags, tasks, testing, workflow,
 };
-use crate::native_api::{exchange, follow, runs};
+use crate::native_api::{documents, exchange, follow, runs};
 
 /// One route.
 pub(crate) struct Route {
@@ -226,6 +226,18 @@ fn metadata_routes() -> Vec<Route> {
 fn native_routes() -> Vec<Route> {
     routes! { "Native":
         post "/v1/runs" "Start many runs: {runs: [{name, input, …}]}" [""] takes runs::Starts => runs::start_many;
+        get "/v1/runs" "The newest runs, in short" ["name, limit=20 (at most 1000)"] => runs::list;
+        post "/v1/runs/document" "Run a native document: {document, file, input}" [""] takes documents::Document => documents::run;
+        post "/v1/runs/{run}/cancel" "End a run, with a reason" ["reason"] => runs::cancel;
+        post "/v1/runs/{run}/pause" "Nothing new of a run begins" [""] => runs::pause;
+        post "/v1/runs/{run}/resume" "A paused run goes on" [""] => runs::resume;
+        post "/v1/runs/{run}/retry" "Go on from the failures of a run" [""] => runs::retry;
+        post "/v1/runs/{run}/signal/{task}" "End the wait of a task of a native document; its output is the body" [""] takes OptionalObject => runs::signal;
+        get "/v1/flows" "The names of the native documents that are kept" [""] => documents::all;
+        put "/v1/flows/{name}" "Keep a native document, or replace it" ["file"] takes String => documents::register;
+        get "/v1/flows/{name}" "The text of a native document" [""] => documents::get;
+        delete "/v1/flows/{name}" "Forget a native document" [""] => documents::forget;
+        post "/v1/flows/{name}/runs" "Run a native document with the body as its inputs" [""] takes OptionalObject => documents::start;
         get "/v1/runs/{run}" "Show a run, in short" [""] => runs::get;
         get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
         post "/v1/exchange" "Bring many results and take many tasks: {worker, done: [{run, task, status, output}], type, take, wait}" [""] takes exchange::Exchange => exchange::exchange;

@@ -1,17 +1,21 @@
-//! Runs: many started in one call, one shown.
+//! Runs: many started in one call, shown, and told what to do.
 
 use axum::extract::{Path, State};
+use partitur_api::{outcome_name, run_state_name};
 use partitur_conductor::render::workflow_status;
 use partitur_conductor::wire::StartWorkflowRequest;
-use partitur_model::record::RunRecord;
+use partitur_engine::Command;
+use partitur_model::record::{RunRecord, TaskRecord, TaskState};
 use partitur_model::{Payload, TaskId};
+use partitur_store::{Order, Search};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json as value};
 
+use crate::app::App;
 use crate::conductor_api::{Shared, view};
-use crate::http::answer::{Answer, Error, json, raw};
-use crate::http::input::{Json, no_run, run_id};
+use crate::http::answer::{Answer, Error, done, json, raw};
+use crate::http::input::{Json, OptionalObject, Query, no_run, run_id};
 use crate::starting::{started, submission};
 
 /// Runs in one call.
@@ -48,6 +52,11 @@ pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
     let shared = app.clone();
     let shown = app.reads.read(&app.handle, move |reader| {
         let Some(run) = reader.run(run)? else { return Ok(None) };
+        if !view::is_served(&run) {
+            let tasks = reader.tasks(run.id)?.iter().map(of_document).collect::<Vec<_>>();
+            let (input, output) = (run.input.clone(), run.output.clone());
+            return Ok(Some(written(&run, run_state_name(run.state), &tasks, input, output)));
+        }
         let text = view::see_run(&shared, reader, &run, true, |view| {
             let tasks = view.tasks().map(|(task, status)| {
                 value!({
@@ -60,7 +69,8 @@ pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
             });
             let tasks = tasks.collect::<Vec<_>>();
             let shown = |payload: &Payload| view.masked(payload).into_owned();
-            written(&run, &tasks, shown(&run.input), run.output.as_ref().map(shown))
+            let state = workflow_status(run.state).as_str();
+            written(&run, state, &tasks, shown(&run.input), run.output.as_ref().map(shown))
         })?;
         Ok(Some(text))
     });
@@ -68,11 +78,11 @@ pub(crate) async fn get(State(app): Shared, Path(id): Path<String>) -> Answer {
 }
 
 /// Inputs and outputs stay the bytes that came.
-fn written(run: &RunRecord, tasks: &[Value], input: Payload, output: Option<Payload>) -> String {
+fn written(run: &RunRecord, state: &str, tasks: &[Value], input: Payload, output: Option<Payload>) -> String {
     let rest = value!({
         "run": run.id.to_string(),
         "name": run.name,
-        "state": workflow_status(run.state).as_str(),
+        "state": state,
         "error": run.error.as_ref().map(|error| &error.message),
         "created": run.created.millis(),
         "ended": run.ended.map(|ended| ended.millis()),
@@ -88,4 +98,79 @@ fn written(run: &RunRecord, tasks: &[Value], input: Payload, output: Option<Payl
     }
     out.push('}');
     out
+}
+
+/// A task of a native document.
+fn of_document(task: &TaskRecord) -> Value {
+    value!({
+        "task": TaskId::new(task.run, task.seq).to_string(),
+        "name": task.path,
+        "state": task_state_name(task.state),
+        "attempts": task.attempt,
+        "cached": task.cached,
+        "output": task.output.as_ref().map(Payload::to_value),
+        "error": task.error.as_ref().map(|error| &error.message),
+    })
+}
+
+fn task_state_name(state: TaskState) -> &'static str {
+    match state {
+        TaskState::Blocked => "blocked",
+        TaskState::Ready => "ready",
+        TaskState::Running { .. } => "running",
+        TaskState::Stopping { .. } => "stopping",
+        TaskState::Backoff { .. } => "backoff",
+        TaskState::Waiting { .. } => "waiting",
+        TaskState::Open => "open",
+        TaskState::Ended(outcome) => outcome_name(outcome),
+    }
+}
+
+/// The newest runs, of one name if one is given.
+pub(crate) async fn list(State(app): Shared, query: Query) -> Answer {
+    let limit = usize::try_from(query.number("limit", 20)?).unwrap_or(MANY_MAX).min(MANY_MAX);
+    let names = query.some_text("name").map(str::to_owned).into_iter().collect();
+    let search = Search { names, limit, order: Order::NewestFirst, ..Search::default() };
+    let found = app.reads.read(&app.handle, move |reader| reader.search(&search)).await?;
+    let runs = found.runs.iter().map(|run| {
+        let served = view::is_served(run).then(|| workflow_status(run.state).as_str());
+        value!({
+            "run": run.id.to_string(),
+            "name": run.name,
+            "state": served.unwrap_or_else(|| run_state_name(run.state)),
+            "created": run.created.millis(),
+            "ended": run.ended.map(|ended| ended.millis()),
+        })
+    });
+    Ok(json(&value!({"total": found.total, "runs": runs.collect::<Vec<Value>>()})))
+}
+
+pub(crate) async fn cancel(State(app): Shared, Path(id): Path<String>, query: Query) -> Answer {
+    let reason = query.some_text("reason").unwrap_or_default().to_owned();
+    command(&app, &id, Command::Cancel { reason }).await
+}
+
+pub(crate) async fn pause(State(app): Shared, Path(id): Path<String>) -> Answer {
+    command(&app, &id, Command::Pause).await
+}
+
+pub(crate) async fn resume(State(app): Shared, Path(id): Path<String>) -> Answer {
+    command(&app, &id, Command::Unpause).await
+}
+
+pub(crate) async fn retry(State(app): Shared, Path(id): Path<String>) -> Answer {
+    command(&app, &id, Command::Retry { resume_sub_runs: true }).await
+}
+
+pub(crate) async fn signal(
+    State(app): Shared,
+    Path((id, task)): Path<(String, String)>,
+    OptionalObject(output): OptionalObject,
+) -> Answer {
+    command(&app, &id, Command::Signal { task, result: Ok(output) }).await
+}
+
+async fn command(app: &App, id: &str, command: Command) -> Answer {
+    app.handle.command(run_id(id)?, command).await?;
+    Ok(done())
 }

@@ -2,6 +2,7 @@
 
 mod broken;
 mod cache;
+mod documents;
 mod metadata;
 mod native;
 mod polling;

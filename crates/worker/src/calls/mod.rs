@@ -10,11 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 use std::{io, thread};
 
-use partitur_model::dispatch::{Ending, ReportKind};
+use partitur_model::dispatch::{Ending, HttpCall, ReportKind};
 use partitur_model::record::TaskError;
 use partitur_model::{AttemptId, Payload};
 use partitur_script::Evaluator;
-use reqwest::{Client, redirect};
+use reqwest::{Client, Url, redirect};
 use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
 
@@ -69,7 +69,36 @@ impl Calls {
 
     /// Makes a call; what becomes of it is told once, unless it is given up.
     pub fn start(&self, order: Order, tell: impl FnOnce(ReportKind) + Send + 'static) {
-        let attempt = order.attempt;
+        let calls = self.clone();
+        self.spawn(order.attempt, tell, move |client| async move { calls.perform(&client, &order).await });
+    }
+
+    /// Makes a call of a native document: as far as calls may go, and with what is told of them as for [`Calls::start`].
+    pub fn start_native(
+        &self,
+        attempt: AttemptId,
+        call: HttpCall,
+        tell: impl FnOnce(ReportKind) + Send + 'static,
+    ) {
+        let egress = self.egress.clone();
+        self.spawn(attempt, tell, move |client| async move {
+            let url = Url::parse(&call.url).ok();
+            if let Some(Err(refused)) = url.map(|url| egress.check_url(&url)) {
+                return failed(TaskError::terminal("egress", refused.to_string()), None);
+            }
+            match crate::http::perform(&client, attempt, call).await {
+                Ok(output) => ReportKind::Ended(Box::new(Ending::success(Some(output)))),
+                Err(error) => failed(error, None),
+            }
+        });
+    }
+
+    fn spawn<P: Future<Output = ReportKind> + Send + 'static>(
+        &self,
+        attempt: AttemptId,
+        tell: impl FnOnce(ReportKind) + Send + 'static,
+        perform: impl FnOnce(Client) -> P + Send + 'static,
+    ) {
         let caller = match self.caller.get_or_init(|| caller(&self.egress).map_err(|error| error.to_string()))
         {
             Ok(caller) => caller.clone(),
@@ -80,7 +109,7 @@ impl Calls {
         };
         let (calls, client) = (self.clone(), caller.client);
         let call = caller.runtime.spawn(async move {
-            let told = calls.perform(&client, &order).await;
+            let told = perform(client).await;
             calls.running().remove(&attempt);
             tell(told);
         });
