@@ -34,7 +34,7 @@ use std::time::Duration;
 
 use partitur_model::RunId;
 
-pub use cache::{CacheOptions, CacheStats};
+pub use cache::{CacheOptions, CacheStats, Eviction, Used};
 pub use executor::{LocalExecutor, Options, WorkerEvent};
 pub use platform::Waker;
 pub use run::RunContext;

@@ -39,7 +39,7 @@ impl Report {
         let asked = records.run.options.concurrency;
         let declared = records.definition.concurrency.map(|concurrency| concurrency.max);
         let surroundings = Surroundings {
-            slots: Some(asked.or(declared).map_or(AT_ONCE, |limit| limit.min(AT_ONCE))),
+            slots: Some(asked.or(declared).unwrap_or(AT_ONCE)),
             processors: std::thread::available_parallelism().map_or(1, |count| count.get() as u32),
             usual: target.reader.durations(&records.definition.name)?,
         };

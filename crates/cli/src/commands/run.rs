@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use partitur::host::{Loaded, Scheduler, Session, Settings, environment};
+use partitur::host::{Eviction, Loaded, Scheduler, Session, Settings, environment};
 use partitur_api::{OnFailure, Submit};
 use partitur_model::Payload;
 use partitur_model::record::{RunOutcome, RunRecord, RunState, SourceFormat};
@@ -53,6 +53,9 @@ pub struct Run {
     /// The order in which ready tasks start
     #[arg(long, value_name = "ORDER", default_value = "critical-path")]
     order: Order,
+    /// Which cached results go first when there are too many, if this process hosts
+    #[arg(long, value_name = "RULE", default_value = "lru", env = "PARTITUR_CACHE_EVICTION")]
+    cache_eviction: CacheEviction,
     /// Survive power cuts, not only the end of the process (slower)
     #[arg(long)]
     durable: bool,
@@ -93,6 +96,17 @@ enum Order {
     ShortestFirst,
 }
 
+/// Which cached results go first.
+#[derive(Clone, Copy, Debug, clap::ValueEnum)]
+enum CacheEviction {
+    /// Those that have not served for longest
+    Lru,
+    /// Those that served least often
+    Lfu,
+    /// Those written first
+    Fifo,
+}
+
 impl Run {
     pub fn run(self, global: &Global) -> Result<Exit, Failure> {
         // Kept until the process ends: giving a large document back piece by piece would take milliseconds.
@@ -116,6 +130,7 @@ impl Run {
         let settings = Settings {
             durable: self.durable,
             order: self.order.into(),
+            eviction: self.cache_eviction.into(),
             ..settings(&state, Some(self.slots(loaded)), secrets)
         };
         if !self.look.json && !self.look.quiet {
@@ -328,6 +343,16 @@ impl From<Order> for Scheduler {
             Order::Fifo => Scheduler::Fifo,
             Order::LongestFirst => Scheduler::LongestFirst,
             Order::ShortestFirst => Scheduler::ShortestFirst,
+        }
+    }
+}
+
+impl From<CacheEviction> for Eviction {
+    fn from(rule: CacheEviction) -> Eviction {
+        match rule {
+            CacheEviction::Lru => Eviction::LeastRecentlyUsed,
+            CacheEviction::Lfu => Eviction::LeastFrequentlyUsed,
+            CacheEviction::Fifo => Eviction::FirstInFirstOut,
         }
     }
 }

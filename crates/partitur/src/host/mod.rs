@@ -16,6 +16,8 @@ mod status;
 mod terminals;
 
 pub use document::{LoadError, Loaded, compile_record, load, read_definition};
+/// Which cached results go first when there are too many.
+pub use partitur_worker::Eviction;
 pub use session::{
     Accepted, Followed, HostError, Notice, Refused, Scheduler, Session, Settings, environment,
 };

@@ -142,7 +142,10 @@ impl Host {
         let evaluator = Evaluator::default();
         let everywhere = Egress { everywhere: true, ..Egress::default() };
         let mut executor = LocalExecutor::new(partitur_worker::Options {
-            cache: Some(CacheOptions::new(state.path().join("cache"))),
+            cache: Some(CacheOptions {
+                eviction: settings.eviction.clone(),
+                ..CacheOptions::new(state.path().join("cache"))
+            }),
             calls: Some(Calls::new(everywhere, evaluator.clone())),
             ..partitur_worker::Options::default()
         })?;

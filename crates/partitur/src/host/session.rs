@@ -9,6 +9,7 @@ use partitur_engine::admission::{self, CriticalPath, Fifo, LongestFirst, Shortes
 use partitur_model::record::{RunRecord, TaskRecord};
 use partitur_runtime::{OpenError, ShardError};
 use partitur_store::{StateDir, StoreError};
+use partitur_worker::Eviction;
 
 use super::context::env_to_wire;
 use super::document::Loaded;
@@ -29,6 +30,8 @@ pub struct Settings {
     pub gather: Duration,
     /// In which order ready tasks start, if this process hosts.
     pub order: Scheduler,
+    /// Which cached results go first when there are too many, if this process hosts.
+    pub eviction: Eviction,
     /// The secrets that this terminal's runs may use: name and value.
     pub secrets: Vec<(String, String)>,
 }
@@ -42,6 +45,7 @@ impl Settings {
             durable: false,
             gather: Duration::from_millis(10),
             order: Scheduler::CriticalPath,
+            eviction: Eviction::default(),
             secrets: Vec::new(),
         }
     }

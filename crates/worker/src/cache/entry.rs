@@ -1,16 +1,21 @@
 //! What is kept of a success, as bytes in a file.
 //!
 //! ```text
-//! 0 "PCE1"   4 packed u8   5 expires u64 (µs)   13 length u64   21 body   … BLAKE3 of all before it
+//! 0 "PCE2"   4 packed u8   5 expires u64 (µs)   13 length u64   21 body   … BLAKE3 of all before it   … use
 //! body: fingerprint of what it wrote (32) · result: length u64, all ones for none · frames: stream u8, length u32, bytes
+//! use: written u64 (µs), how often it has served u32
 //! ```
+//!
+//! The use is changed in place, so it stands behind the hash: were it damaged, an entry would go earlier or later.
 
 use partitur_model::{RawJson, Timestamp};
 
 use crate::log::Stream;
 
-const MAGIC: &[u8; 4] = b"PCE1";
+const MAGIC: &[u8; 4] = b"PCE2";
 const HEADER_BYTES: usize = 21;
+/// What stands behind the hash.
+pub(super) const USE_BYTES: usize = 12;
 /// From this size on a body is compressed.
 const PACK_BYTES_MIN: usize = 1 << 10;
 /// A body that says it is larger is damaged.
@@ -31,8 +36,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// As bytes; `None` if it is too large to be kept.
-    pub fn encode(&self) -> Option<Vec<u8>> {
+    /// As bytes, written now and not used yet; `None` if it is too large to be kept.
+    pub fn encode(&self, now: Timestamp) -> Option<Vec<u8>> {
         let body = self.body();
         if body.len() > BODY_BYTES_MAX {
             return None;
@@ -44,11 +49,13 @@ impl Entry {
         bytes.extend((body.len() as u64).to_le_bytes());
         bytes.extend(packed.unwrap_or(body));
         bytes.extend(blake3::hash(&bytes).as_bytes());
+        bytes.extend(encode_use(now, 0));
         Some(bytes)
     }
 
     /// From bytes; `None` if they are damaged or of another version.
     pub fn decode(bytes: &[u8]) -> Option<Entry> {
+        let (bytes, _) = bytes.split_last_chunk::<USE_BYTES>()?;
         let (content, hash) = bytes.split_last_chunk::<32>()?;
         if blake3::hash(content) != blake3::Hash::from_bytes(*hash) {
             return None;
@@ -105,6 +112,22 @@ impl Entry {
     }
 }
 
+/// When an entry was written, and how often it has served.
+pub(super) fn encode_use(written: Timestamp, count: u32) -> [u8; USE_BYTES] {
+    let mut bytes = [0; USE_BYTES];
+    bytes[..8].copy_from_slice(&written.micros().to_le_bytes());
+    bytes[8..].copy_from_slice(&count.to_le_bytes());
+    bytes
+}
+
+/// See [`encode_use`].
+pub(super) fn decode_use(bytes: &[u8; USE_BYTES]) -> (Timestamp, u32) {
+    let mut bytes = Bytes(bytes);
+    let written = bytes.number().unwrap_or_default();
+    let count = bytes.0.try_into().map_or(0, u32::from_le_bytes);
+    (Timestamp::from_micros(written), count)
+}
+
 /// Bytes that are taken from the front.
 struct Bytes<'a>(&'a [u8]);
 
@@ -140,19 +163,25 @@ mod tests {
             entry(&"long ".repeat(1000)),
             Entry { result: None, output: vec![], ..entry("") },
         ] {
-            let bytes = entry.encode().unwrap();
+            let bytes = entry.encode(Timestamp::ZERO).unwrap();
             assert!(bytes.len() < 300, "{}", bytes.len());
             assert_eq!(Entry::decode(&bytes), Some(entry));
         }
     }
 
     #[test]
+    fn its_use_survives() {
+        let written = Timestamp::from_micros(77);
+        assert_eq!(decode_use(&encode_use(written, 5)), (written, 5));
+    }
+
+    #[test]
     fn no_damage_goes_unnoticed() {
-        let bytes = entry("short").encode().unwrap();
+        let bytes = entry("short").encode(Timestamp::ZERO).unwrap();
         for cut in 0..bytes.len() {
             assert_eq!(Entry::decode(&bytes[..cut]), None, "cut at {cut}");
         }
-        for at in 0..bytes.len() {
+        for at in 0..bytes.len() - USE_BYTES {
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
             assert_eq!(Entry::decode(&damaged), None, "damaged at {at}");

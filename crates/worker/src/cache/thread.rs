@@ -169,7 +169,7 @@ impl Librarian {
             output: output(&success)?,
             result: success.result,
         };
-        self.store.put(success.key, &entry)
+        self.store.put(success.key, &entry, now())
     }
 
     fn count_size(&self) {
