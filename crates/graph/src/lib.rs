@@ -14,12 +14,15 @@ mod critical;
 mod csr;
 mod cycles;
 pub mod families;
+mod gains;
 mod interner;
 pub mod layout;
+mod partition;
 mod races;
 pub mod render;
 mod resource;
 mod schedule;
+mod timetable;
 mod waves;
 
 pub use closure::{independent_groups, needed_by, reachable_from};
@@ -29,8 +32,11 @@ pub use critical::{
 };
 pub use csr::Csr;
 pub use cycles::{Cycles, cycles};
+pub use gains::{Change, Gain, gains, makespan_with};
 pub use interner::Interner;
+pub use partition::{Cut, Partition, partition};
 pub use races::{Access, Claim, Race, Races, Suggestion, Touches, races};
 pub use resource::{PathPattern, Resource, paths_overlap};
 pub use schedule::{Order, Schedule, simulate, simulate_by};
+pub use timetable::{Cause, Hold, Limits, Timetable, timetable};
 pub use waves::{Cyclic, Waves, levels, topological_order};
