@@ -1,6 +1,9 @@
 //! What a run would look like with locks and limits: as [`crate::simulate`], but whatever a task holds while it runs has
 //! a capacity. A slot of a machine is held like a lock, so that everything that delays a task is one of two things: a
 //! predecessor, or a cell that was full.
+//!
+//! As in a real run, what becomes free goes first to those that wait already: a task that becomes ready at the same
+//! moment has to be written down before it may start.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -69,7 +72,9 @@ pub fn timetable(csr: &Csr, durations: &[u64], limits: &Limits) -> Result<Timeta
     let priorities = bottom_levels(csr, &Waves::of(csr)?, durations);
     let mut hall = Hall::new(csr, durations, limits, &priorities);
     hall.start_what_can();
-    while hall.advance() {
+    while let Some(arrived) = hall.advance() {
+        hall.start_what_can();
+        arrived.into_iter().for_each(|node| hall.arrive(node));
         hall.start_what_can();
     }
     Ok(hall.timetable)
@@ -184,21 +189,23 @@ impl<'a> Hall<'a> {
         self.started += 1;
     }
 
-    /// Goes on to the next moment at which something ends, and ends all that ends then; false if nothing runs.
-    fn advance(&mut self) -> bool {
-        let Some(&Reverse((end, _, _))) = self.running.peek() else { return false };
+    /// Goes on to the next moment at which something ends, and ends all that ends then. Gives those for which it was the
+    /// last that they waited for; nothing if nothing runs.
+    fn advance(&mut self) -> Option<Vec<u32>> {
+        let &Reverse((end, _, _)) = self.running.peek()?;
         self.now = end;
         self.timetable.makespan = end;
+        let mut arrived = Vec::new();
         while let Some(&Reverse((at, _, node))) = self.running.peek()
             && at == end
         {
             self.running.pop();
-            self.finish(node);
+            self.finish(node, &mut arrived);
         }
-        true
+        Some(arrived)
     }
 
-    fn finish(&mut self, node: u32) {
+    fn finish(&mut self, node: u32, arrived: &mut Vec<u32>) {
         let limits = self.limits;
         for hold in &limits.holds[node as usize] {
             self.free[hold.cell as usize] += self.units(hold);
@@ -211,7 +218,7 @@ impl<'a> Hall<'a> {
             self.missing[next as usize] -= 1;
             if self.missing[next as usize] == 0 {
                 self.timetable.causes[next as usize] = Cause::Node(node);
-                self.arrive(next);
+                arrived.push(next);
             }
         }
     }
@@ -223,15 +230,70 @@ mod tests {
     use crate::families::Family;
     use crate::{Order, simulate};
 
+    /// Looks at every moment: nobody starts before what it needs has ended or holds what is not there, and nobody waits
+    /// while everything it wants is there.
+    fn check(csr: &Csr, durations: &[u64], limits: &Limits, table: &Timetable) {
+        let end = |node: u32| table.starts[node as usize] + durations[node as usize];
+        let before = csr.reversed();
+        let runs = |node: u32, at: u64| table.starts[node as usize] <= at && at < end(node);
+        let held = |cell: u32, at: u64, but: u32| -> u32 {
+            let units = |node: u32| {
+                let holds = limits.holds[node as usize].iter().filter(|hold| hold.cell == cell);
+                holds.map(|hold| hold.units.min(limits.capacities[cell as usize])).sum::<u32>()
+            };
+            (0..csr.nodes()).filter(|&node| node != but && runs(node, at)).map(units).sum()
+        };
+        let moments: Vec<u64> = (0..csr.nodes()).map(end).chain([0]).collect();
+        for node in 0..csr.nodes() {
+            let ready = before.successors(node).iter().map(|&from| end(from)).max().unwrap_or(0);
+            let start = table.starts[node as usize];
+            assert!(start >= ready);
+            let fits = |at: u64| {
+                let fits = |hold: &Hold| {
+                    let most = limits.capacities[hold.cell as usize];
+                    held(hold.cell, at, node) + hold.units.min(most) <= most
+                };
+                limits.holds[node as usize].iter().all(fits)
+            };
+            assert!(fits(start), "{node} holds what is not there");
+            for &at in moments.iter().filter(|&&at| ready <= at && at < start) {
+                assert!(!fits(at), "{node} could have started at {at}, not at {start}");
+            }
+        }
+    }
+
     #[test]
-    fn with_slots_alone_it_is_the_plain_simulation() {
+    fn nobody_starts_too_early_and_nobody_waits_for_nothing() {
+        for (seed, family) in (1u64..).zip(Family::ALL) {
+            let sample = family.sample(150, seed);
+            let mut limits = Limits::slots(150, 4);
+            limits.capacities.extend([9, 3]);
+            for (node, holds) in (0u32..).zip(&mut limits.holds) {
+                match node % 5 {
+                    0 => holds.insert(0, Hold { cell: 1, units: 9 }),
+                    1 => holds.insert(0, Hold { cell: 1, units: 1 }),
+                    2 => holds.push(Hold { cell: 2, units: 1 + node % 3 }),
+                    _ => {}
+                }
+            }
+            let table = timetable(&sample.csr, &sample.durations, &limits).unwrap();
+            check(&sample.csr, &sample.durations, &limits, &table);
+        }
+    }
+
+    #[test]
+    fn with_slots_alone_it_is_nearly_the_plain_simulation() {
         for family in Family::ALL {
-            for workers in [1, 3, 16] {
+            for workers in [1, 3, 16, 400] {
                 let sample = family.sample(400, 7);
                 let plain = simulate(&sample.csr, &sample.durations, workers, Order::BottomLevel).unwrap();
                 let limits = Limits::slots(400, workers);
                 let table = timetable(&sample.csr, &sample.durations, &limits).unwrap();
-                assert_eq!((table.makespan, table.starts), (plain.makespan, plain.starts), "{family:?}");
+                if workers == 1 || workers == 400 {
+                    assert_eq!(table.makespan, plain.makespan, "{family:?}");
+                }
+                let tenth = plain.makespan / 10;
+                assert!(table.makespan.abs_diff(plain.makespan) <= tenth, "{family:?} {workers}");
             }
         }
     }
