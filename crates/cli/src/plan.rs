@@ -1,6 +1,11 @@
-//! `--dry-run`: what would run when, how long it should take, and what is not known beforehand.
+//! What would run when, how long it should take, and what is not known beforehand: `partitur run --dry-run`, and with
+//! all that follows from it (`study`) `partitur plan`.
+
+mod paper;
+mod study;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,33 +19,99 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::open_reader;
 use crate::shape::{Expected, Shape};
+pub use paper::Paper;
+use partitur_graph::{Change, Cut};
+use study::{Advice, Split, Study, is_instant};
 
 /// Of a longer list, so many parts are named.
 const PARTS_SHOWN: usize = 8;
 
-/// Shows the plan.
+/// What is planned for whom.
+pub struct Wanted<'a> {
+    /// What would run.
+    pub definition: &'a Definition,
+    /// Only these tasks and what they need.
+    pub targets: &'a [String],
+    /// What it is given.
+    pub input: &'a Payload,
+    /// Where the durations of earlier runs are.
+    pub state: &'a Path,
+    /// So many tasks at once.
+    pub at_once: u32,
+    /// For programs.
+    pub as_json: bool,
+}
+
+/// Shows the plan of a run, in short.
 ///
 /// # Errors
 /// The store's: expected durations come from there.
-pub fn show(
-    definition: &Definition,
-    targets: &[String],
-    input: &Payload,
-    state: &Path,
-    at_once: u32,
-    as_json: bool,
-) -> Result<Exit, Failure> {
-    let history = match open_reader(state)? {
-        Some(reader) => reader.durations(&definition.name)?,
-        None => BTreeMap::new(),
-    };
-    let plan = Plan::of(definition, targets, input, &history, at_once);
-    if as_json {
-        println!("{}", plan.json());
+pub fn show(wanted: &Wanted<'_>) -> Result<Exit, Failure> {
+    let plan = wanted.plan(&wanted.shape(), Depth::Waves)?;
+    if wanted.as_json {
+        put(&format!("{}\n", plan.json()));
     } else {
-        print!("{}", plan.text());
+        put(&plan.text());
     }
     Ok(Exit::Success)
+}
+
+/// Shows the plan and what follows from it; `machines` may share the work.
+///
+/// # Errors
+/// As [`show`].
+pub fn show_study(wanted: &Wanted<'_>, machines: Option<u32>) -> Result<Exit, Failure> {
+    let shape = wanted.shape();
+    let plan = wanted.plan(&shape, Depth::Study)?;
+    let splits = match (&plan.study, machines) {
+        (Some(study), Some(machines)) => study.splits(&shape, machines, wanted.at_once),
+        (None, _) | (_, None) => Vec::new(),
+    };
+    if wanted.as_json {
+        put(&format!("{}\n", plan.study_json(&shape, &splits)));
+    } else {
+        put(&format!("{}{}", plan.text(), plan.study_text(&shape, &splits)));
+    }
+    Ok(Exit::Success)
+}
+
+/// Writes to standard output. Whoever has closed the other end does not want to read it.
+pub fn put(text: &str) {
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+/// How much is told of each task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    /// When it runs.
+    Waves,
+    /// Also how much it may be late.
+    Study,
+}
+
+impl<'a> Wanted<'a> {
+    fn shape(&self) -> Shape<'a> {
+        Shape::of(self.definition, self.targets)
+    }
+
+    fn plan(&self, shape: &Shape<'_>, depth: Depth) -> Result<Plan, Failure> {
+        let history = match open_reader(self.state)? {
+            Some(reader) => reader.durations(&self.definition.name)?,
+            None => BTreeMap::new(),
+        };
+        Ok(Plan::of(self, shape, &history, depth))
+    }
+}
+
+/// How long each task should take; what the engine does by itself takes no time.
+pub fn expected(shape: &Shape<'_>, history: &BTreeMap<String, Duration>) -> Vec<Expected> {
+    let mut expected = shape.expected(history);
+    for (expected, node) in expected.iter_mut().zip(&shape.nodes) {
+        if *expected == Expected::Unknown && is_instant(node) {
+            *expected = Expected::Estimate(Duration::ZERO);
+        }
+    }
+    expected
 }
 
 /// What would run.
@@ -48,7 +119,7 @@ struct Plan {
     name: String,
     waves: Vec<Vec<Entry>>,
     at_once: u32,
-    makespan: Option<Duration>,
+    study: Option<Study>,
     unknown: usize,
 }
 
@@ -61,6 +132,8 @@ struct Entry {
     parts: Option<Parts>,
     cached: bool,
     condition: Option<String>,
+    /// How much later it may end without anything ending later, if that is told.
+    slack: Option<Duration>,
 }
 
 /// What a task unfolds into.
@@ -73,33 +146,42 @@ enum Parts {
 
 impl Plan {
     fn of(
-        definition: &Definition,
-        targets: &[String],
-        input: &Payload,
+        wanted: &Wanted<'_>,
+        shape: &Shape<'_>,
         history: &BTreeMap<String, Duration>,
-        at_once: u32,
+        depth: Depth,
     ) -> Plan {
-        let shape = Shape::of(definition, targets);
-        let expected = shape.expected(history);
+        let expected = expected(shape, history);
         let before = shape.csr.reversed();
+        let durations = expected.iter().map(|expected| expected.duration().as_millis() as u64).collect();
+        let study = Study::of(wanted.definition, shape, durations, wanted.input, wanted.at_once);
         let entry = |&at: &u32| {
             let node = shape.nodes[at as usize];
             let needs = before.successors(at).iter().map(|&from| shape.nodes[from as usize].name.clone());
-            Entry::of(node, needs.collect(), expected[at as usize], input)
+            let slack = study.as_ref().filter(|_| depth == Depth::Study);
+            Entry {
+                slack: slack.map(|study| Duration::from_millis(study.slack[at as usize])),
+                ..Entry::of(node, needs.collect(), expected[at as usize], wanted.input)
+            }
         };
         let waves = shape.waves();
         let waves = waves.iter().flat_map(|waves| waves.iter().map(|wave| wave.iter().map(entry).collect()));
+        let waves = waves.collect();
         let known = |expected: &&Expected| match expected {
             Expected::History(_) | Expected::Estimate(_) => false,
             Expected::Unknown => true,
         };
         Plan {
-            name: definition.name.clone(),
-            waves: waves.collect(),
-            at_once,
-            makespan: shape.makespan(&expected, at_once),
+            name: wanted.definition.name.clone(),
+            waves,
+            at_once: wanted.at_once,
             unknown: expected.iter().filter(known).count(),
+            study,
         }
+    }
+
+    fn makespan(&self) -> Option<Duration> {
+        self.study.as_ref().map(|study| Duration::from_millis(study.makespan))
     }
 
     fn tasks(&self) -> usize {
@@ -130,7 +212,7 @@ impl Plan {
     }
 
     fn expectation(&self) -> String {
-        let Some(makespan) = self.makespan else { return "nothing to do".to_owned() };
+        let Some(makespan) = self.makespan() else { return "nothing to do".to_owned() };
         let takes = format!("expected to take {} with {} at once", short(makespan), self.at_once);
         match self.unknown {
             0 => takes,
@@ -149,10 +231,154 @@ impl Plan {
             "concurrency": self.at_once,
             "tasks": self.tasks(),
             "waves": waves,
-            "makespan_ms": self.makespan.map(|time| time.as_millis() as u64),
+            "makespan_ms": self.makespan().map(|time| time.as_millis() as u64),
             "unknown": self.unknown,
         })
     }
+}
+
+/// What follows from the plan.
+impl Plan {
+    fn study_text(&self, shape: &Shape<'_>, splits: &[Split]) -> String {
+        let Some(study) = self.study.as_ref().filter(|_| self.tasks() > 0) else { return String::new() };
+        let name = |&node: &u32| shape.nodes[node as usize].name.clone();
+        let time = |millis: u64| short(Duration::from_millis(millis));
+        let critical: Vec<String> = study.critical.iter().map(name).collect();
+        let mut text =
+            format!("\ncritical path  {}: {}\n", time(study.critical_length), listed_with(&critical, " → "));
+        text += &format!(
+            "parallelism    {} at most, {:.1} on average\n",
+            study.parallelism.widest, study.parallelism.average
+        );
+        text += &groups_text(study, shape);
+        text += "\nat once     takes   speed-up\n";
+        for &(workers, makespan) in &study.curve {
+            let factor = study.work as f64 / makespan.max(1) as f64;
+            text += &format!("{workers:>7}  {:>8}   {factor:.2} ×\n", time(makespan));
+        }
+        text += &self.advice_text(study);
+        for split in splits {
+            text += &self.split_text(shape, split);
+        }
+        text
+    }
+
+    fn advice_text(&self, study: &Study) -> String {
+        if study.advice.is_empty() {
+            return "\nno single dependency, lock or limit costs time\n".to_owned();
+        }
+        let mut text = "\nwhat costs time, found by planning without it\n".to_owned();
+        for Advice { words, makespan, .. } in &study.advice {
+            let gain = study.makespan - makespan;
+            let percent = gain as f64 * 100.0 / study.makespan as f64;
+            text += &format!("{:>8}  {percent:>3.0} %  {words}\n", short(Duration::from_millis(gain)));
+        }
+        text
+    }
+
+    fn split_text(&self, shape: &Shape<'_>, split: &Split) -> String {
+        let time = |millis: u64| short(Duration::from_millis(millis));
+        let partition = &split.partition;
+        let mut text = format!(
+            "\non {} machines by {}, {} at once on each: {}, {} lost against one queue for all\n\
+             {} of {} dependencies cross, {} results are sent\n",
+            partition.loads.len(),
+            cut_name(split.cut),
+            self.at_once,
+            time(partition.makespan),
+            time(split.lost),
+            partition.crossing,
+            shape.csr.edges(),
+            partition.transfers,
+        );
+        for (machine, load) in partition.loads.iter().enumerate() {
+            text += &format!(
+                "  {}  {:>7}  {}\n",
+                machine + 1,
+                time(*load),
+                listed(&members(shape, split, machine))
+            );
+        }
+        text
+    }
+
+    fn study_json(&self, shape: &Shape<'_>, splits: &[Split]) -> Value {
+        let mut told = self.json();
+        let Some(study) = &self.study else { return told };
+        let name = |&node: &u32| shape.nodes[node as usize].name.clone();
+        let names = |nodes: &[u32]| nodes.iter().map(name).collect::<Vec<_>>();
+        told["critical_path"] = json!({"ms": study.critical_length, "tasks": names(&study.critical)});
+        told["parallelism"] =
+            json!({"widest": study.parallelism.widest, "average": study.parallelism.average});
+        told["work_ms"] = json!(study.work);
+        told["groups"] = study.groups.iter().map(|group| json!(names(group))).collect();
+        let step =
+            |&(workers, makespan): &(u32, u64)| json!({"concurrency": workers, "makespan_ms": makespan});
+        told["curve"] = study.curve.iter().map(step).collect();
+        told["advice"] = study.advice.iter().map(|advice| advice_json(shape, study, advice)).collect();
+        if !splits.is_empty() {
+            told["partitions"] = splits.iter().map(|split| split_json(shape, split)).collect();
+        }
+        told
+    }
+}
+
+fn groups_text(study: &Study, shape: &Shape<'_>) -> String {
+    let groups = &study.groups;
+    if groups.len() == 1 {
+        return String::new();
+    }
+    let first = |group: &Vec<u32>| {
+        let name = &shape.nodes[group[0] as usize].name;
+        if group.len() == 1 { name.clone() } else { format!("{name} and {} with it", group.len() - 1) }
+    };
+    format!(
+        "independent    {} groups: {}\n",
+        groups.len(),
+        listed(&groups.iter().map(first).collect::<Vec<_>>())
+    )
+}
+
+fn cut_name(cut: Cut) -> &'static str {
+    match cut {
+        Cut::Levels => "levels",
+        Cut::Chains => "chains",
+    }
+}
+
+fn members(shape: &Shape<'_>, split: &Split, machine: usize) -> Vec<String> {
+    let here = shape.nodes.iter().zip(&split.partition.machine).filter(|(_, at)| **at as usize == machine);
+    here.map(|(node, _)| node.name.clone()).collect()
+}
+
+fn advice_json(shape: &Shape<'_>, study: &Study, advice: &Advice) -> Value {
+    let name = |node: u32| &shape.nodes[node as usize].name;
+    let change = match advice.change {
+        Change::WithoutEdge(from, to) => {
+            json!({"without": "dependency", "task": name(to), "needs": name(from)})
+        }
+        Change::WithoutLimit(_) => json!({"without": "limit"}),
+    };
+    json!({
+        "change": change,
+        "words": advice.words,
+        "makespan_ms": advice.makespan,
+        "saves_ms": study.makespan - advice.makespan,
+    })
+}
+
+fn split_json(shape: &Shape<'_>, split: &Split) -> Value {
+    let partition = &split.partition;
+    let machine =
+        |(machine, load): (usize, &u64)| json!({"ms": load, "tasks": members(shape, split, machine)});
+    json!({
+        "by": cut_name(split.cut),
+        "makespan_ms": partition.makespan,
+        "lost_ms": split.lost,
+        "crossing": partition.crossing,
+        "transfers": partition.transfers,
+        "machines": partition.loads.iter().enumerate().map(machine).collect::<Vec<_>>(),
+    })
 }
 
 impl Entry {
@@ -182,6 +408,7 @@ impl Entry {
             parts,
             cached: own_and_inner(node).any(|node| node.cache.is_some()),
             condition: node.when.as_ref().map(|when| when.condition.0.clone()),
+            slack: None,
         }
     }
 
@@ -204,6 +431,11 @@ impl Entry {
         if self.cached {
             line += "  cached?";
         }
+        match self.slack {
+            Some(Duration::ZERO) => line += "  critical",
+            Some(slack) => line += &format!("  slack {}", short(slack)),
+            None => {}
+        }
         line = line.trim_end().to_owned() + "\n";
         match &self.parts {
             Some(Parts::Known(parts)) => {
@@ -222,7 +454,7 @@ impl Entry {
             Expected::Estimate(time) => (Some(time.as_millis() as u64), "estimate"),
             Expected::Unknown => (None, "unknown"),
         };
-        json!({
+        let mut told = json!({
             "task": self.name,
             "needs": self.needs,
             "locks": self.locks,
@@ -235,7 +467,11 @@ impl Entry {
                 Some(Parts::Later) => json!([format!("{}[…]", self.name)]),
                 None => Value::Null,
             },
-        })
+        });
+        if let Some(slack) = self.slack {
+            told["slack_ms"] = json!(slack.as_millis() as u64);
+        }
+        told
     }
 }
 
@@ -367,7 +603,11 @@ impl Lookup for Branch<'_> {
 }
 
 fn listed(names: &[String]) -> String {
-    let shown = names.iter().take(PARTS_SHOWN).cloned().collect::<Vec<_>>().join(", ");
+    listed_with(names, ", ")
+}
+
+fn listed_with(names: &[String], between: &str) -> String {
+    let shown = names.iter().take(PARTS_SHOWN).cloned().collect::<Vec<_>>().join(between);
     match names.len().checked_sub(PARTS_SHOWN) {
         Some(more) if more > 0 => format!("{shown} and {more} more"),
         Some(_) | None => shown,

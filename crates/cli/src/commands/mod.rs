@@ -8,8 +8,10 @@ mod check;
 mod completions;
 mod diff;
 mod explain;
+mod graph;
 mod logs;
 mod pause;
+mod plan;
 mod report;
 mod rerun;
 mod resume;
@@ -72,6 +74,10 @@ pub enum Command {
     Run(run::Run),
     /// Say everything that is wrong with a document
     Check(check::Check),
+    /// Say how a document would run, how long that takes, and what would make it faster
+    Plan(plan::Plan),
+    /// Draw a document or a run of it
+    Graph(graph::Graph),
     /// List runs, newest first
     Runs(runs::Runs),
     /// Show a run: its tasks, what was declared, what became of it
@@ -131,6 +137,8 @@ impl Command {
         match self {
             Command::Run(run) => run.run(global),
             Command::Check(check) => check.run(global),
+            Command::Plan(plan) => plan.run(global),
+            Command::Graph(graph) => graph.run(global),
             Command::Runs(runs) => runs.run(global),
             Command::Show(show) => show.run(global),
             Command::Report(report) => report.run(global),

@@ -13,7 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::Scene;
 use crate::host::{AT_ONCE, persist, settings};
-use crate::plan;
+use crate::plan::{self, Wanted};
 use crate::progress::Look;
 use crate::settings::{Global, make_state, open_reader};
 
@@ -122,8 +122,14 @@ impl Run {
         })?;
         let state = global.state_for(&loaded.dir);
         if self.dry_run {
-            let at_once = self.at_once(loaded);
-            return plan::show(&definition, &self.targets, &input, &state, at_once, self.look.json);
+            return plan::show(&Wanted {
+                definition: &definition,
+                targets: &self.targets,
+                input: &input,
+                state: &state,
+                at_once: self.at_once(loaded),
+                as_json: self.look.json,
+            });
         }
         let secrets = document::secrets(&definition, self.secret_dir.as_deref())?;
         make_state(&state)?;

@@ -3,8 +3,10 @@
 mod check;
 mod conductor;
 mod crash;
+mod graph;
 mod looking_back;
 mod page;
+mod plan;
 mod pty;
 mod revive;
 mod run;
