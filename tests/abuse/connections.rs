@@ -205,7 +205,7 @@ fn older_and_unusual_ways_to_ask_are_understood() {
     assert_eq!(status(&say(&site, whole.as_bytes())), Some(200));
     let upgrade = b"GET /health HTTP/1.1\r\nhost: t\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n";
     assert_eq!(status(&say(&site, upgrade)), Some(200));
-    let expects = b"POST /api/workflow/calm HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
+    let expects = b"POST /api/workflow/calm HTTP/1.1\r\nhost: t\r\nexpect: 100-continue\r\ncontent-type: application/json\r\ncontent-length: 2\r\nconnection: close\r\n\r\n{}";
     let answer = say(&site, expects);
     assert!(answer.contains("HTTP/1.1 200"), "{answer}");
     for method in ["HEAD", "OPTIONS", "TRACE", "PATCH", "BREW"] {

@@ -76,6 +76,10 @@ def metadata():
     return _clients.metadata_client
 
 
+def schemas():
+    return _clients.schema_client
+
+
 def executor():
     return _clients.workflow_executor
 
