@@ -57,12 +57,13 @@ impl Run {
 
     fn elements(&self, key: Key, each: &EachAction) -> Result<Vec<Payload>, TaskError> {
         let view = View::inside(self, key.scope);
+        let most = self.program.definition.branches_max.map_or(BRANCHES_MAX, |most| most as usize);
         let elements = match &each.items {
             ItemsTemplate::List(tree) => list(tree, &view)?,
-            ItemsTemplate::Matrix(axes) => combinations(axes, &view)?,
+            ItemsTemplate::Matrix(axes) => combinations(axes, &view, most)?,
         };
-        if elements.len() > BRANCHES_MAX {
-            let message = format!("{} elements; at most {BRANCHES_MAX} branches are allowed", elements.len());
+        if elements.len() > most {
+            let message = format!("{} elements; at most {most} branches are allowed", elements.len());
             return Err(TaskError::terminal("too-many-branches", message));
         }
         Ok(match each.batch {
@@ -526,12 +527,12 @@ fn parts(items: &Payload) -> &[Payload] {
 }
 
 /// All combinations, the last axis fastest.
-fn combinations(axes: &[(Arc<str>, Tree)], view: &View<'_>) -> Result<Vec<Payload>, TaskError> {
+fn combinations(axes: &[(Arc<str>, Tree)], view: &View<'_>, most: usize) -> Result<Vec<Payload>, TaskError> {
     let mut rows: Vec<Vec<(Arc<str>, Payload)>> = vec![Vec::new()];
     for (name, tree) in axes {
         let values = list(tree, view)?;
-        if rows.len().saturating_mul(values.len()) > BRANCHES_MAX {
-            let message = format!("the matrix has more than {BRANCHES_MAX} combinations");
+        if rows.len().saturating_mul(values.len()) > most {
+            let message = format!("the matrix has more than {most} combinations");
             return Err(TaskError::terminal("too-many-branches", message));
         }
         rows = rows

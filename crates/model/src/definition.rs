@@ -84,6 +84,8 @@ pub struct Definition {
     pub run_limit: Option<RunLimit>,
     /// An equal earlier run's output serves, by Conductor's rules. Without a key, equal input.
     pub cache: Option<Cache>,
+    /// A `for-each` or a matrix has no more branches; the engine's own bound holds if `None`.
+    pub branches_max: Option<u32>,
 }
 
 /// How many runs of a definition live at once.

@@ -1,7 +1,7 @@
 //! Native documents as runs of a server execute them: read, with everything that is wrong with them, and compiled.
 //!
 //! What a document may not want here is one of its faults. Commands claim places, of which the server has a few: admission
-//! lets no more of them live at once.
+//! lets no more of them live at once. Nothing is larger than others can bear.
 
 use std::sync::Arc;
 
@@ -22,6 +22,9 @@ const NO_SECRETS: &str = "P0144";
 
 /// A document has no more tasks, sub-flows included.
 const TASKS_MAX: usize = 20_000;
+
+/// A `for-each` has no more branches: they begin in one step, and others wait meanwhile.
+const BRANCHES_MAX: u32 = 20_000;
 
 /// The resource whose units are places for commands.
 const COMMANDS: &str = "server-commands";
@@ -188,17 +191,25 @@ fn visit(scope: &Scope, see: &mut dyn FnMut(&Node)) {
     }
 }
 
-/// The definition in which each command claims a place.
-fn placed(definition: &Arc<Definition>, allowed: Allowed) -> Arc<Definition> {
-    let Some(units) = allowed.commands else { return definition.clone() };
-    let mut placed = Definition::clone(definition);
-    claim_places(&mut placed.root);
-    placed.resources.retain(|resource| resource.name != COMMANDS);
-    placed.resources.push(ResourceSpec { name: COMMANDS.to_owned(), units, place: Place::root() });
+/// The definition as the server executes it: bounded, and each command claims a place.
+fn placed(definition: &Definition, allowed: Allowed) -> Arc<Definition> {
+    let mut placed = definition.clone();
+    bound(&mut placed, allowed);
     for flow in placed.flows.values_mut() {
-        claim_places(&mut Arc::make_mut(flow).root);
+        bound(Arc::make_mut(flow), allowed);
+    }
+    if let Some(units) = allowed.commands {
+        placed.resources.retain(|resource| resource.name != COMMANDS);
+        placed.resources.push(ResourceSpec { name: COMMANDS.to_owned(), units, place: Place::root() });
     }
     Arc::new(placed)
+}
+
+fn bound(definition: &mut Definition, allowed: Allowed) {
+    definition.branches_max = Some(BRANCHES_MAX);
+    if allowed.commands.is_some() {
+        claim_places(&mut definition.root);
+    }
 }
 
 fn claim_places(scope: &mut Scope) {

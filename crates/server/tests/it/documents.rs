@@ -131,6 +131,18 @@ tasks:
     assert!(said["faults"].as_array().unwrap().iter().any(|fault| fault["code"] == "P0144"), "{said}");
 }
 
+#[test]
+fn nothing_is_larger_than_others_can_bear() {
+    let site = Site::new();
+    let many: String = (0..20_001).map(|n| format!("  t{n}: {{ eval: 1 }}\n")).collect();
+    let refused = run(&site, &format!("tasks:\n{many}"), json!({}));
+    assert_eq!((refused.status, &refused.json()["faults"][0]["code"]), (400, &json!("P0102")));
+    let each = "inputs: { l: { type: list } }\ntasks: { a: { for-each: '${inputs.l}', eval: 1 } }";
+    let id = started(&site, each, json!({"l": vec![0; 20_001]}));
+    let reason = await_state(&site, &id, "failed")["error"].as_str().unwrap().to_owned();
+    assert!(reason.contains("at most 20000 branches"), "{reason}");
+}
+
 /// A server that executes two commands at once in a directory of its own.
 fn with_commands(dir: &Path) -> Site {
     Site::with(
