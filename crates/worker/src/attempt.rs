@@ -9,6 +9,7 @@ use partitur_model::{AttemptId, Timestamp};
 use crate::await_file::AwaitFile;
 use crate::cache::Key;
 use crate::executor::{Options, WorkerEvent};
+use crate::jobserver::Place;
 use crate::platform::Poller;
 use crate::process::Process;
 use crate::progress::{Throttle, Word};
@@ -23,6 +24,8 @@ pub(crate) struct Attempt {
     beat: Option<Beat>,
     /// The wake-up that is already ordered.
     pub wake: Option<Instant>,
+    /// What it holds of the places that are shared with what tasks start.
+    pub place: Option<Place>,
 }
 
 /// What an attempt does at the moment.
@@ -35,6 +38,8 @@ pub(crate) enum Doing {
     Call,
     /// An earlier result is looked for, on the thread of the cache.
     Searching,
+    /// Nothing yet: all places are taken, some perhaps by what other tasks have started.
+    Queued,
 }
 
 /// How its success is kept for later.
@@ -76,6 +81,7 @@ impl Attempt {
             keep: None,
             beat,
             wake: None,
+            place: None,
         }
     }
 
@@ -86,7 +92,7 @@ impl Attempt {
                 process.next_wake().into_iter().chain(process.sink.throttle.due()).min()
             }
             Doing::AwaitFile(wait) => Some(wait.next_look()),
-            Doing::Http | Doing::Call | Doing::Searching => None,
+            Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => None,
         };
         doing.into_iter().chain(self.beat.as_ref().map(|beat| beat.next)).min()
     }
@@ -100,7 +106,7 @@ impl Attempt {
         let ending = match &mut self.doing {
             Doing::Process(process) => process.on_time(now, desk),
             Doing::AwaitFile(wait) => wait.on_time(now),
-            Doing::Http | Doing::Call | Doing::Searching => None,
+            Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => None,
         };
         self.pass_on_words(now, desk.events);
         ending
@@ -121,7 +127,7 @@ impl Attempt {
     fn throttle(&mut self) -> Option<&mut Throttle> {
         match &mut self.doing {
             Doing::Process(process) => Some(&mut process.sink.throttle),
-            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching => None,
+            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => None,
         }
     }
 

@@ -1,7 +1,7 @@
 //! The executor: takes dispatches, keeps the attempts that live, and says what happens to them.
 
 use std::cmp::Reverse;
-use std::collections::{BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap, VecDeque};
 use std::io;
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::sync::Arc;
@@ -18,6 +18,7 @@ use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Input
 use crate::calls::{Calls, Order};
 use crate::http::HttpThread;
 use crate::inbox::{Inbox, Letter};
+use crate::jobserver::{Jobserver, Places};
 use crate::log::Stream;
 use crate::platform::{DirWatch, Guard, Instance, Poller, Ready, Spawner, Waker};
 use crate::private::Written;
@@ -38,6 +39,8 @@ pub struct Options {
     pub cache: Option<CacheOptions>,
     /// What makes the calls of Conductor's definitions; without it they are refused.
     pub calls: Option<Calls>,
+    /// How places are shared with what tasks start; not at all if `None`.
+    pub jobserver: Option<Jobserver>,
 }
 
 impl Default for Options {
@@ -48,6 +51,7 @@ impl Default for Options {
             drain: Duration::from_millis(100),
             cache: None,
             calls: None,
+            jobserver: None,
         }
     }
 }
@@ -104,6 +108,10 @@ pub struct LocalExecutor {
     cache_counters: Arc<Counters>,
     /// Attempts for which an earlier result is looked for.
     searching: HashMap<u64, Dispatch>,
+    /// Places that are shared with what tasks start.
+    places: Option<Places>,
+    /// Attempts that have none yet, in the order in which they came.
+    queued: VecDeque<(u64, Dispatch)>,
     /// What will be handed out next.
     events: Vec<WorkerEvent>,
     ready: Vec<Ready>,
@@ -124,6 +132,7 @@ const SCRATCH_BYTES: usize = 64 << 10;
 const WAKER: u64 = 0;
 const DIRS: u64 = 1;
 const INBOX: u64 = 2;
+const PLACES: u64 = 3;
 
 const CALL_STOPPED: &str = "stopped while the call was under way: whether it had an effect is not known";
 
@@ -137,6 +146,7 @@ impl LocalExecutor {
         let _ = rustix::process::set_child_subreaper(Some(rustix::process::getpid()));
         let (poller, waker) = (Poller::new()?, Waker::new()?);
         let (dirs, inbox) = (DirWatch::new()?, Inbox::new()?);
+        let places = options.jobserver.as_ref().map(Places::open).transpose()?;
         poller.add(&waker, Source::Exit.tag(WAKER))?;
         poller.add(&dirs, Source::Exit.tag(DIRS))?;
         poller.add(inbox.bell(), Source::Exit.tag(INBOX))?;
@@ -151,7 +161,7 @@ impl LocalExecutor {
             attempts: HashMap::new(),
             serials: HashMap::new(),
             births: HashMap::new(),
-            last_serial: INBOX,
+            last_serial: PLACES,
             timers: BinaryHeap::new(),
             watched: HashMap::new(),
             dirs,
@@ -160,6 +170,8 @@ impl LocalExecutor {
             cache: None,
             cache_counters: Arc::default(),
             searching: HashMap::new(),
+            places,
+            queued: VecDeque::new(),
             events: Vec::new(),
             ready: Vec::new(),
             scratch: vec![0; SCRATCH_BYTES].into_boxed_slice(),
@@ -170,8 +182,13 @@ impl LocalExecutor {
     ///
     /// # Errors
     /// Its log cannot be opened, or its private directory cannot be made.
-    pub fn enter_run(&mut self, context: RunContext) -> io::Result<()> {
+    pub fn enter_run(&mut self, mut context: RunContext) -> io::Result<()> {
         let id = context.run;
+        if let Some(places) = &self.places {
+            let before = context.env.iter().rev().find(|(name, _)| name == "MAKEFLAGS");
+            let flags = places.makeflags(before.map(|(_, flags)| flags.as_os_str()));
+            context.env.extend(flags.map(|flags| ("MAKEFLAGS".into(), flags)));
+        }
         if let Some(run) = self.runs.get_mut(&id) {
             run.leaving = false;
             return Ok(());
@@ -248,8 +265,53 @@ impl LocalExecutor {
         }
     }
 
-    /// Begins with the work itself.
+    /// Begins with the work itself; a process needs a place, if these are shared.
     fn begin(&mut self, serial: u64, dispatch: &Dispatch) {
+        if let (Work::Process(_), Some(places)) = (&dispatch.work, &mut self.places) {
+            let place = if self.queued.is_empty() { places.take() } else { None };
+            let attempt = self.attempts.get_mut(&serial).expect("inserted by `start`");
+            if place.is_none() {
+                attempt.doing = Doing::Queued;
+                self.queue(serial, dispatch.clone());
+                return self.order_wake(serial);
+            }
+            attempt.place = place;
+        }
+        self.begin_work(serial, dispatch);
+    }
+
+    /// Waits for a place. Only while somebody does are we told of those that come free elsewhere.
+    fn queue(&mut self, serial: u64, dispatch: Dispatch) {
+        if let (true, Some(places)) = (self.queued.is_empty(), &self.places) {
+            // Without it, the attempt begins when one of ours ends.
+            let _ = self.poller.add(places, Source::Exit.tag(PLACES));
+        }
+        self.queued.push_back((serial, dispatch));
+    }
+
+    /// Begins what can now.
+    fn begin_queued(&mut self) {
+        while let (false, Some(places)) = (self.queued.is_empty(), &mut self.places) {
+            let Some(place) = places.take() else { return };
+            let (serial, dispatch) = self.queued.pop_front().expect("it is not empty");
+            if self.queued.is_empty() {
+                self.poller.remove(places);
+            }
+            self.attempts.get_mut(&serial).expect("what is over leaves the queue").place = Some(place);
+            self.begin_work(serial, &dispatch);
+        }
+    }
+
+    /// What has been stopped waits no longer.
+    fn leave_queue(&mut self, serial: u64) {
+        let waited = self.queued.len();
+        self.queued.retain(|(queued, _)| *queued != serial);
+        if let (true, Some(places)) = (waited > 0 && self.queued.is_empty(), &self.places) {
+            self.poller.remove(places);
+        }
+    }
+
+    fn begin_work(&mut self, serial: u64, dispatch: &Dispatch) {
         match self.doing(serial, dispatch) {
             Ok(doing) => {
                 if let Doing::Process(process) = &doing {
@@ -325,6 +387,7 @@ impl LocalExecutor {
 
     fn stop_serial(&mut self, serial: u64, grace: Duration) {
         self.searching.remove(&serial);
+        self.leave_queue(serial);
         let Some(attempt) = self.attempts.get_mut(&serial) else { return };
         let stopped = |message: &str| Some(Ending::failure(TaskError::new("stopped", message)));
         let ending = match &mut attempt.doing {
@@ -333,7 +396,7 @@ impl LocalExecutor {
                 None
             }
             Doing::AwaitFile(_) => stopped("stopped while it waited for a file"),
-            Doing::Searching => stopped("stopped before it began"),
+            Doing::Searching | Doing::Queued => stopped("stopped before it began"),
             Doing::Http => {
                 self.http.iter().for_each(|http| http.abort(serial));
                 stopped(CALL_STOPPED)
@@ -356,6 +419,7 @@ impl LocalExecutor {
     pub fn poll(&mut self, timeout: Option<Duration>, out: &mut Vec<WorkerEvent>) -> io::Result<()> {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         loop {
+            self.begin_queued();
             self.flush_logs();
             if !self.events.is_empty() {
                 out.append(&mut self.events);
@@ -432,8 +496,8 @@ impl LocalExecutor {
         if serial == WAKER {
             self.waker.reset();
             self.events.push(WorkerEvent::Woken);
-        } else if serial == DIRS {
-            // It woke us, and was looked at before all others.
+        } else if serial == DIRS || serial == PLACES {
+            // They woke us; the ones were looked at before all others, the others will be before we wait again.
         } else if serial == INBOX {
             self.inbox.take().into_iter().for_each(|letter| self.on_letter(letter));
         } else if let Some(watched) = self.watched.get(&serial) {
@@ -442,7 +506,9 @@ impl LocalExecutor {
             self.with(serial, |attempt, desk| {
                 let ending = match &mut attempt.doing {
                     Doing::Process(process) => process.on_ready(source, desk),
-                    Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching => None,
+                    Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => {
+                        None
+                    }
                 };
                 attempt.pass_on_words(Instant::now(), desk.events);
                 ending
@@ -506,7 +572,7 @@ impl LocalExecutor {
         };
         let truncated = match &attempt.doing {
             Doing::Process(process) => process.sink.is_truncated(),
-            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching => false,
+            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => false,
         };
         let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
         if truncated || run.log.flush().is_err() {
@@ -613,6 +679,9 @@ impl LocalExecutor {
     fn forget(&mut self, serial: u64) -> Attempt {
         let mut attempt = self.attempts.remove(&serial).expect("only a living attempt ends");
         attempt.pass_on_last_word(&mut self.events);
+        if let (Some(place), Some(places)) = (attempt.place.take(), &mut self.places) {
+            places.give(place);
+        }
         self.serials.remove(&attempt.id);
         self.births.remove(&serial);
         attempt

@@ -19,6 +19,7 @@ mod environment;
 mod executor;
 mod http;
 mod inbox;
+mod jobserver;
 pub mod log;
 mod mask;
 mod platform;
@@ -36,6 +37,7 @@ use partitur_model::RunId;
 
 pub use cache::{CacheOptions, CacheStats, Eviction, Used};
 pub use executor::{LocalExecutor, Options, WorkerEvent};
+pub use jobserver::Jobserver;
 pub use platform::Waker;
 pub use run::RunContext;
 pub use secret::{DirSecrets, EnvSecrets, Secrets, variable_name};

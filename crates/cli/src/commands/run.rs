@@ -53,6 +53,14 @@ pub struct Run {
     /// The order in which ready tasks start
     #[arg(long, value_name = "ORDER", default_value = "critical-path")]
     order: Order,
+    /// Share the places with the make, cargo and ninja that tasks start, if this process hosts
+    ///
+    /// A byte for each place lies in a fifo that MAKEFLAGS names, as GNU make's jobserver wants it: tasks and what they
+    /// start have no more places together than --concurrency says. Needs make 4.4, ninja 1.13, or any cargo that has a
+    /// jobserver; an older make stops when it is told of a fifo. Under a make that shares its own places, those are used
+    /// without being asked for.
+    #[arg(long, env = "PARTITUR_JOBSERVER")]
+    jobserver: bool,
     /// Which cached results go first when there are too many, if this process hosts
     #[arg(long, value_name = "RULE", default_value = "lru", env = "PARTITUR_CACHE_EVICTION")]
     cache_eviction: CacheEviction,
@@ -137,6 +145,7 @@ impl Run {
             durable: self.durable,
             order: self.order.into(),
             eviction: self.cache_eviction.into(),
+            jobserver: self.jobserver,
             ..settings(&state, Some(self.slots(loaded)), secrets)
         };
         if !self.look.json && !self.look.quiet {

@@ -5,6 +5,7 @@ mod conductor;
 mod crash;
 mod graph;
 mod looking_back;
+mod nested;
 mod page;
 mod plan;
 mod pty;

@@ -20,7 +20,7 @@ use partitur_runtime::{Adopt, Clock, Opened, Shard};
 use partitur_script::Evaluator;
 use partitur_store::{HostLock, Reader, SqliteStore, StateDir, StoreError, Synchronous};
 use partitur_worker::calls::{Calls, Egress};
-use partitur_worker::{CacheOptions, LocalExecutor, RunContext, Waker, WorkerEvent, kill_strays};
+use partitur_worker::{CacheOptions, Jobserver, LocalExecutor, RunContext, Waker, WorkerEvent, kill_strays};
 
 use super::conductor::Question;
 use super::context::{Context, Given, env_from_wire};
@@ -117,6 +117,17 @@ pub(crate) struct Interrupts {
     pub(crate) count: u32,
 }
 
+/// Whoever started us may share its places with us; else we may with what we start.
+fn jobserver(settings: &Settings, state: &StateDir) -> Option<Jobserver> {
+    let outer = std::env::var_os("MAKEFLAGS").and_then(|flags| Jobserver::named(&flags));
+    // A fifo that is gone, as in a shell that outlived its make, is none.
+    let is_there = |jobserver: &Jobserver| match jobserver {
+        Jobserver::Join { fifo } | Jobserver::Serve { fifo, .. } => fifo.exists(),
+    };
+    let own = || Jobserver::Serve { fifo: state.path().join("jobserver"), places: settings.concurrency };
+    outer.filter(is_there).or_else(|| settings.jobserver.then(own))
+}
+
 /// Whether a host has anything to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Readiness {
@@ -147,6 +158,7 @@ impl Host {
                 ..CacheOptions::new(state.path().join("cache"))
             }),
             calls: Some(Calls::new(everywhere, evaluator.clone())),
+            jobserver: jobserver(settings, &state),
             ..partitur_worker::Options::default()
         })?;
         let waker = executor.waker();

@@ -30,6 +30,9 @@ pub struct Settings {
     pub gather: Duration,
     /// In which order ready tasks start, if this process hosts.
     pub order: Scheduler,
+    /// Whether the places are shared with the make, cargo and ninja that tasks start, if this process hosts. Places of a
+    /// make that started this process are shared whatever this says.
+    pub jobserver: bool,
     /// Which cached results go first when there are too many, if this process hosts.
     pub eviction: Eviction,
     /// The secrets that this terminal's runs may use: name and value.
@@ -45,6 +48,7 @@ impl Settings {
             durable: false,
             gather: Duration::from_millis(10),
             order: Scheduler::CriticalPath,
+            jobserver: false,
             eviction: Eviction::default(),
             secrets: Vec::new(),
         }
