@@ -1,5 +1,6 @@
 //! The thread that owns the shard: it takes what is there, steps it, has it committed, and lets go what is durable.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -10,10 +11,10 @@ use partitur_engine::{Answer, Effect, Input, Purpose, ReplyTo};
 use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::event::{Event, EventKind};
-use partitur_model::record::TaskError;
+use partitur_model::record::{RunRecord, TaskError};
 use partitur_model::{RunId, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Options, Shard, ShardError};
-use partitur_store::{Reader, SqliteStore, StateDir, StoreError, Synchronous};
+use partitur_store::{Reader, SqliteStore, StateDir, Store as _, StoreError, Synchronous};
 use partitur_worker::calls::{Calls, Order};
 use partitur_worker::kill_strays;
 use tokio::sync::oneshot;
@@ -22,6 +23,7 @@ use crate::app::Library;
 use crate::commands::{Commands, Workplace};
 use crate::handle::{HandedOut, Handle, Message, NodeError, Request, Waiter, Watcher};
 use crate::health::Health;
+use crate::nesting::{Above, Nesting};
 use crate::reads::Reads;
 use crate::resolve::Question;
 
@@ -134,6 +136,7 @@ pub(crate) fn start(
         swept: Timestamp::ZERO,
         stopping: None,
         has_more: false,
+        nesting: Nesting::default(),
     };
     thread::Builder::new().name("partitur-node".into()).spawn(move || {
         if let Err(error) = node.run() {
@@ -170,6 +173,7 @@ struct Node {
     waiting: HashMap<ReplyTo, Waiter>,
     /// Who waits for which batch.
     barriers: VecDeque<(BatchNo, oneshot::Sender<()>)>,
+    nesting: Nesting,
     /// Evaluations in flight, and those whose consequences are not durable yet.
     evaluating: HashMap<RunId, u32>,
     settling: VecDeque<(BatchNo, RunId)>,
@@ -380,7 +384,7 @@ impl Node {
         }
     }
 
-    fn resolve(&self, question: Question) {
+    fn resolve(&mut self, question: Question) {
         let (library, messages) = (self.library.clone(), self.messages.clone());
         let (run, task, generation) = (question.run, question.task, question.generation);
         if question.purpose == Purpose::SubRun && self.is_nested_too_deep(run) {
@@ -409,10 +413,14 @@ impl Node {
         }
     }
 
-    /// As far as the runs above are in memory: whoever nests without end does so faster than they leave it.
-    fn is_nested_too_deep(&self, run: RunId) -> bool {
-        let parent = |run: &RunId| Some(self.shard.engine().run(*run)?.parent?.run);
-        std::iter::successors(Some(run), parent).take(NESTING_MAX + 1).count() > NESTING_MAX
+    fn is_nested_too_deep(&mut self, run: RunId) -> bool {
+        let above = |run: &RunRecord| run.parent.map(|parent| parent.run);
+        let shard = RefCell::new(&mut self.shard);
+        let said =
+            |run| shard.borrow().engine().run(run).map_or(Above::Stored, |run| Above::Said(above(run)));
+        // A disk that cannot be read says so to others.
+        let stored = |run| above(&shard.borrow_mut().store().load_run(run).ok()??.run);
+        self.nesting.exceeds(NESTING_MAX, run, said, stored)
     }
 
     fn reply(&mut self, to: ReplyTo, answer: Answer) {

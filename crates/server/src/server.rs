@@ -65,6 +65,7 @@ impl Server {
         let listen = |error| ServerError::Listen(address, error);
         let listener = TcpListener::bind(address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
+        crate::descriptors::take_all();
         // A file that may not grow is an error of writing, like a full disk, and nothing to die of.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         let evaluator = Evaluator::default();
