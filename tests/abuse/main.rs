@@ -29,7 +29,9 @@ impl Site {
     /// With these settings (`name=value`).
     fn new(settings: &[&str]) -> Site {
         let place = Place::new();
-        let arguments: Vec<&str> = settings.iter().flat_map(|setting| ["--set", setting]).collect();
+        // What is still open at the end was left open on purpose, and will not end by itself.
+        let settings = settings.iter().chain(&["drain_timeout=1s"]);
+        let arguments: Vec<&str> = settings.flat_map(|setting| ["--set", setting]).collect();
         let server = Server::start_with(&place, &arguments, |_| {});
         let mut client = server.client();
         neighbour::teach(&mut client);

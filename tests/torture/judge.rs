@@ -218,6 +218,8 @@ impl Court<'_> {
     /// A run has come to its end.
     fn end(&mut self, at: usize, all: &[Value]) {
         let (run, shown) = (&self.ledger.runs[at], &all[0]);
+        let left_out = tasks(shown).filter(|row| row["status"] == "SKIPPED").count();
+        assert!(left_out as u32 <= run.wishes.skips.min(1), "{left_out} are left out: {shown:#}");
         if shown["status"] == "TERMINATED" {
             assert!(run.wishes.terminate.is_some(), "nobody has terminated it: {shown:#}");
             return;
@@ -237,12 +239,13 @@ impl Court<'_> {
     fn others(&mut self, at: usize, shown: &Value) {
         let run = &self.ledger.runs[at];
         let restarts = run.wishes.restart.as_ref().map_or(0, |asked| asked.what as usize);
+        let restarts = restarts + usize::from(run.wishes.rerun.is_some());
         let id = run.id.as_deref().expect("it is shown");
         let (name, correlation) = match run.kind {
             Kind::Failing => ("after", run.correlation.clone()),
             Kind::Starts => ("chain", format!("started-{id}")),
             Kind::Chain | Kind::Fork | Kind::DynamicFork | Kind::Loop | Kind::Sub | Kind::Switch => return,
-            Kind::Waits | Kind::Fragile | Kind::Revived | Kind::Ends => return,
+            Kind::Waits | Kind::Fragile | Kind::Revived | Kind::Ends | Kind::Calls => return,
         };
         let found = correlated(&mut self.client, name, &correlation);
         assert!((1..=1 + restarts).contains(&found.len()), "{}: {shown:#}: {found:#?}", named(run));
@@ -292,7 +295,9 @@ impl Run {
         let restarted = self.wishes.restart.as_ref().is_some_and(|asked| asked.done);
         let is_restarted = self.plan != Plan::Restart || self.kind == Kind::Failing || restarted;
         let is_revived = self.kind != Kind::Revived || shown["status"] != "FAILED";
-        has_ended && is_restarted && is_revived && self.plan != Plan::Remove
+        let rerun = self.wishes.rerun.as_ref().is_some_and(|asked| asked.done);
+        let is_rerun = self.plan != Plan::Rerun || self.kind == Kind::Failing || rerun;
+        has_ended && is_restarted && is_rerun && is_revived && self.plan != Plan::Remove
     }
 }
 
@@ -310,11 +315,11 @@ fn result(task: &Task, row: &Value) {
     let status = row["status"].as_str().expect("a task has a status");
     let context = || format!("{task:?}: {row:#}");
     // Where nothing is counted, what was handed out just before a crash may be handed out once more.
-    if task.queue == LIMITED && task.handed.len() > task.given_back as usize {
+    if task.queue == LIMITED && !task.rerun && task.handed.len() > task.given_back as usize {
         assert_ne!(status, "SCHEDULED", "a worker has it: {}", context());
     }
     let ends = || task.results.iter().filter(|sent| sent.status != "IN_PROGRESS");
-    if ends().any(|sent| sent.answered.is_some()) {
+    if !task.rerun && ends().any(|sent| sent.answered.is_some()) {
         assert!(!matches!(status, "SCHEDULED" | "IN_PROGRESS"), "its end was accepted: {}", context());
     }
     match status {
@@ -327,7 +332,7 @@ fn result(task: &Task, row: &Value) {
             let said = ends().any(|sent| sent.status == status && *mark == json!(sent.mark));
             assert!(said, "nobody has said so: {}", context());
         }
-        "TIMED_OUT" | "CANCELED" => {
+        "TIMED_OUT" | "CANCELED" if !task.rerun => {
             let end = row["endTime"].as_i64().expect("it has ended");
             let before = ends().any(|sent| sent.answered.is_some_and(|at| at < end));
             assert!(!before, "its end was accepted before: {}", context());

@@ -40,10 +40,12 @@ pub enum Kind {
     Starts,
     /// A run that ends before its last task.
     Ends,
+    /// The server itself asks another one.
+    Calls,
 }
 
 /// All of them.
-pub const KINDS: [Kind; 12] = [
+pub const KINDS: [Kind; 13] = [
     Kind::Chain,
     Kind::Fork,
     Kind::DynamicFork,
@@ -56,6 +58,7 @@ pub const KINDS: [Kind; 12] = [
     Kind::Revived,
     Kind::Starts,
     Kind::Ends,
+    Kind::Calls,
 ];
 
 /// What a run is given.
@@ -90,6 +93,7 @@ impl Kind {
             Kind::Revived => "revived",
             Kind::Starts => "starts",
             Kind::Ends => "ends",
+            Kind::Calls => "calls",
         }
     }
 
@@ -104,6 +108,7 @@ impl Kind {
                 let inputs = (0..given.times).map(|at| (name(at), json!({ "n": given.number })));
                 input["inputs"] = Value::Object(inputs.collect());
             }
+            Kind::Calls => input["at"] = json!(crate::target::address().to_string()),
             Kind::Switch => input["way"] = json!(["none", "short", "long", "other"][given.times as usize]),
             Kind::Chain
             | Kind::Fork
@@ -135,7 +140,7 @@ impl Kind {
             },
             Kind::Failing => json!(null),
             Kind::Waits => json!({ "twice": 2 * (n + 1), "n": n + 2 }),
-            Kind::Fragile | Kind::Revived => json!({ "n": n + 3 }),
+            Kind::Fragile | Kind::Revived | Kind::Calls => json!({ "n": n + 3 }),
             Kind::Starts => json!({ "n": n + 1 }),
             Kind::Ends => json!({ "n": n + 1 }),
         }
@@ -155,12 +160,38 @@ impl Kind {
             | Kind::Fragile
             | Kind::Revived
             | Kind::Starts
-            | Kind::Ends => "COMPLETED",
+            | Kind::Ends
+            | Kind::Calls => "COMPLETED",
+        }
+    }
+
+    /// The last task of its runs, if it is a worker's and nothing else may happen in its stead.
+    pub fn last(self) -> Option<&'static str> {
+        match self {
+            Kind::Fork
+            | Kind::DynamicFork
+            | Kind::Loop
+            | Kind::Sub
+            | Kind::Switch
+            | Kind::Waits
+            | Kind::Fragile
+            | Kind::Calls => Some("z"),
+            Kind::Chain | Kind::Failing | Kind::Revived | Kind::Starts | Kind::Ends => None,
         }
     }
 
     fn tasks(self) -> Value {
         match self {
+            Kind::Calls => json!([
+                first("a", 0),
+                {
+                    "name": "call", "taskReferenceName": "call", "type": "HTTP",
+                    "inputParameters": {"http_request": {
+                        "uri": "http://${workflow.input.at}/plus?n=${a.output.n}", "method": "GET",
+                    }},
+                },
+                simple("z", 2, "${call.output.response.body.n}", "${a.output.mark}"),
+            ]),
             Kind::Chain => json!([first("a", 0), after("b", 1, "a"), after("c", 2, "b"), after("d", 0, "c")]),
             Kind::Fork => json!([
                 first("a", 0),
@@ -268,7 +299,7 @@ impl Kind {
                 "twice": "${twice.output.result}", "n": "${z.output.n}",
                 "word": "${word.output.word}", "hand": "${hand.output.word}",
             }),
-            Kind::Loop | Kind::Sub | Kind::Fragile | Kind::Revived | Kind::Starts => {
+            Kind::Loop | Kind::Sub | Kind::Fragile | Kind::Revived | Kind::Starts | Kind::Calls => {
                 json!({ "n": "${z.output.n}" })
             }
             Kind::Failing => json!({}),

@@ -43,6 +43,10 @@ pub enum Plan {
     Terminate,
     Remove,
     Restart,
+    /// It goes on once more from the last task of a worker.
+    Rerun,
+    /// The last task is left out.
+    Skip,
 }
 
 /// What was wanted of a run so far, and answered.
@@ -56,6 +60,9 @@ pub struct Wishes {
     pub retry: Option<Asked<()>>,
     /// How often.
     pub restart: Option<Asked<u32>>,
+    pub rerun: Option<Asked<()>>,
+    /// The last task may be left out: so often it was wanted.
+    pub skips: u32,
     /// Values of the variable `told`; the last answered one and those after it may be the value.
     pub told: Vec<Asked<String>>,
     /// By reference: words that were said to tasks that wait.
@@ -98,6 +105,8 @@ pub struct Task {
     pub handed: Vec<Handed>,
     /// A worker has given it back to get it again.
     pub given_back: u32,
+    /// Its run was to go on from it once more: what was said of it before may be of the past.
+    pub rerun: bool,
     pub results: Vec<Sent>,
     /// Lines of its log.
     pub lines: Vec<Asked<String>>,
@@ -173,13 +182,14 @@ impl Ledger {
             queue: queue.to_owned(),
             handed: Vec::new(),
             given_back: 0,
+            rerun: false,
             results: Vec::new(),
             lines: Vec::new(),
         });
         let again = known.handed.last().is_some_and(|last| last.life == life || queue == LIMITED);
         let others = known.handed.iter().filter(|handed| handed.life == life || queue == LIMITED).count();
         assert!(
-            !again || others <= known.given_back as usize,
+            !again || known.rerun || others <= known.given_back as usize,
             "a worker has this task already, and it has come to another one: {task}: {known:?}"
         );
         known.handed.push(Handed { life, at });

@@ -7,6 +7,7 @@ mod clients;
 mod judge;
 mod kinds;
 mod ledger;
+mod target;
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};

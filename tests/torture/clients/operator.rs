@@ -1,5 +1,6 @@
 //! Wants something of runs: looks how one stands, and does what comes next in the plan for it.
 
+use std::io;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -33,6 +34,10 @@ enum Next {
     Terminate,
     Remove,
     Restart,
+    /// From this task.
+    Rerun(String),
+    /// This task is left out.
+    Skip(&'static str),
     Retry,
     Tell,
     /// This task waits for a word.
@@ -58,6 +63,8 @@ fn step(hand: &mut Hand<'_>, at: usize) -> Life {
         Next::Terminate => terminate(hand, at, &id),
         Next::Remove => remove(hand, at, &id),
         Next::Restart => restart(hand, at, &id),
+        Next::Rerun(task) => rerun(hand, at, &id, &task),
+        Next::Skip(reference) => skip(hand, at, &id, reference),
         Next::Retry => retry(hand, at, &id),
         Next::Tell => tell(hand, at, &id),
         Next::Say(reference) => say(hand, at, &id, reference),
@@ -93,10 +100,25 @@ fn next(run: &Run, shown: &Value, due: bool, finishes: bool) -> Next {
         {
             Next::Restart
         }
-        Plan::Nothing | Plan::PauseAndResume | Plan::Variables | Plan::Terminate | Plan::Restart => {
-            Next::Nothing
+        Plan::Rerun if status == "COMPLETED" && run.wishes.rerun.as_ref().is_none_or(|asked| !asked.done) => {
+            last_of_a_worker(shown).map_or(Next::Nothing, Next::Rerun)
         }
+        Plan::Skip if running && run.wishes.skips == 0 => run.kind.last().map_or(Next::Nothing, Next::Skip),
+        Plan::Nothing
+        | Plan::PauseAndResume
+        | Plan::Variables
+        | Plan::Terminate
+        | Plan::Restart
+        | Plan::Rerun
+        | Plan::Skip => Next::Nothing,
     }
+}
+
+/// The id of the last task that a worker has done.
+fn last_of_a_worker(shown: &Value) -> Option<String> {
+    let rows = shown["tasks"].as_array()?.iter().rev();
+    let mut done = rows.filter(|row| row["status"] == "COMPLETED" && row["taskType"] == row["taskDefName"]);
+    Some(done.next()?["taskId"].as_str()?.to_owned())
 }
 
 /// Writes something about a run down.
@@ -110,14 +132,29 @@ fn pause(hand: &mut Hand<'_>, at: usize, id: &str, wanted: bool) -> Life {
         run.wishes.resumed |= !wanted;
     });
     let path = if wanted { "pause" } else { "resume" };
-    let reply = hand.change("PUT", &format!("/api/workflow/{id}/{path}"), None)?;
-    match reply.status {
+    let status = operate(hand, "PUT", path, id)?;
+    match status {
         200 => note(hand, at, |run| run.wishes.pause = Some(Asked { what: wanted, done: true })),
         // It has come to its end in between.
         409 => note(hand, at, |run| run.wishes.pause = None),
-        _ => panic!("{path} {id}: {reply:?}"),
+        _ => panic!("{path} {id}: {status}"),
     }
     Ok(())
+}
+
+/// Wants something of one run by itself, or of it and of one that nobody knows; how that was answered.
+fn operate(hand: &mut Hand<'_>, method: &str, what: &str, id: &str) -> io::Result<u16> {
+    if hand.dice.once_in(2) {
+        let status = hand.change(method, &format!("/api/workflow/{id}/{what}"), None)?.status;
+        // Both mean that it is done.
+        return Ok(if status == 204 { 200 } else { status });
+    }
+    let many = json!([id, "00000000-0000-4000-8000-000000000000"]);
+    let reply = hand.must(method, &format!("/api/workflow/bulk/{what}"), Some(&many))?.json();
+    let done = reply["bulkSuccessfulResults"].as_array().unwrap_or_else(|| panic!("{reply}"));
+    let refused = reply["bulkErrorResults"].as_object().unwrap_or_else(|| panic!("{reply}"));
+    assert_eq!(done.len() + refused.len(), 2, "{what} {many}: {reply}");
+    Ok(if done.contains(&json!(id)) { 200 } else { 409 })
 }
 
 fn terminate(hand: &mut Hand<'_>, at: usize, id: &str) -> Life {
@@ -147,8 +184,36 @@ fn restart(hand: &mut Hand<'_>, at: usize, id: &str) -> Life {
         run.wishes.words.clear();
         run.wishes.told.clear();
     });
-    hand.must("POST", &format!("/api/workflow/{id}/restart"), None)?;
+    assert_eq!(operate(hand, "POST", "restart", id)?, 200, "restart {id}");
     note(hand, at, |run| run.wishes.restart = Some(Asked { what: times, done: true }));
+    Ok(())
+}
+
+/// Goes on once more from a task, which keeps its id.
+fn rerun(hand: &mut Hand<'_>, at: usize, id: &str, task: &str) -> Life {
+    note(hand, at, |run| {
+        run.wishes.rerun = Some(Asked::now(()));
+        run.seen = Default::default();
+    });
+    if let Some(task) = hand.shared.ledger().tasks.get_mut(task) {
+        task.rerun = true;
+    }
+    let from = json!({ "reRunFromTaskId": task });
+    hand.must("POST", &format!("/api/workflow/{id}/rerun"), Some(&from))?;
+    note(hand, at, |run| run.wishes.rerun = Some(Asked { what: (), done: true }));
+    Ok(())
+}
+
+/// Leaves a task out that would have yielded the same; it may be too late for that.
+fn skip(hand: &mut Hand<'_>, at: usize, id: &str, reference: &str) -> Life {
+    let mut output = json!({});
+    note(hand, at, |run| {
+        run.wishes.skips += 1;
+        output = json!({ "n": run.kind.output(&run.given)["n"] });
+    });
+    let path = format!("/api/workflow/{id}/skiptask/{reference}");
+    let reply = hand.change("PUT", &path, Some(&json!({ "taskInput": {}, "taskOutput": output })))?;
+    assert!(matches!(reply.status, 200 | 400 | 409), "skip {reference} of {id}: {reply:?}");
     Ok(())
 }
 
@@ -157,7 +222,7 @@ fn retry(hand: &mut Hand<'_>, at: usize, id: &str) -> Life {
         run.wishes.retry = Some(Asked::now(()));
         run.seen.ended = None;
     });
-    hand.must("POST", &format!("/api/workflow/{id}/retry"), None)?;
+    assert_eq!(operate(hand, "POST", "retry", id)?, 200, "retry {id}");
     note(hand, at, |run| run.wishes.retry = Some(Asked { what: (), done: true }));
     Ok(())
 }

@@ -41,7 +41,15 @@ fn again(hand: &mut Hand<'_>) -> Life {
 fn want(hand: &mut Hand<'_>) -> usize {
     let kind = KINDS[hand.dice.below(KINDS.len())];
     let given = Given::random(&mut hand.dice);
-    let plans = [Plan::PauseAndResume, Plan::Variables, Plan::Terminate, Plan::Remove, Plan::Restart];
+    let plans = [
+        Plan::PauseAndResume,
+        Plan::Variables,
+        Plan::Terminate,
+        Plan::Remove,
+        Plan::Restart,
+        Plan::Rerun,
+        Plan::Skip,
+    ];
     let plan = if hand.dice.once_in(2) { Plan::Nothing } else { plans[hand.dice.below(plans.len())] };
     let keyed = hand.dice.once_in(3);
     hand.shared.ledger().want(kind, given, plan, keyed)
