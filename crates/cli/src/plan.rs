@@ -281,7 +281,7 @@ impl Plan {
         let partition = &split.partition;
         let mut text = format!(
             "\non {} machines by {}, {} at once on each: {}, {} lost against one queue for all\n\
-             {} of {} dependencies cross, {} sent\n",
+             {} of {} dependencies cross, {} results are sent\n",
             partition.loads.len(),
             cut_name(split.cut),
             self.at_once,
@@ -289,10 +289,7 @@ impl Plan {
             time(split.lost),
             partition.crossing,
             shape.csr.edges(),
-            match partition.transfers {
-                1 => "1 result is".to_owned(),
-                many => format!("{many} results are"),
-            },
+            partition.transfers,
         );
         for (machine, load) in partition.loads.iter().enumerate() {
             text += &format!(

@@ -27,6 +27,9 @@ pub(crate) fn dispatch(
     let work = fill(template, &view, &mut env, round)?;
     let cache = if undo { None } else { cache_request(run, key, node, &work, &env, &view) };
     let declared = declared_claims(run, node, &view);
+    let mut reads: Vec<String> = node.reads.iter().map(|path| path.resolve_text(&view)).collect();
+    // What they say is as much a part of an execution as any file that it reads.
+    reads.extend_from_slice(env_files(&work));
     Ok(Dispatch {
         attempt,
         number,
@@ -37,12 +40,19 @@ pub(crate) fn dispatch(
         secrets: node.spec.secrets.clone(),
         env,
         cache,
-        reads: node.reads.iter().map(|path| path.resolve_text(&view)).collect(),
+        reads,
         writes: node.writes.iter().map(|path| path.resolve_text(&view)).collect(),
         heartbeat: if undo { None } else { lease(node) },
         heartbeat_by_child: node.spec.timeouts.heartbeat.is_some(),
         agent: node.agent.as_ref().map(|agent| agent.resolve_text(&view)),
     })
+}
+
+fn env_files(work: &Work) -> &[String] {
+    match work {
+        Work::Process(process) => &process.env_files,
+        Work::Http(_) | Work::Remote { .. } | Work::AwaitFile { .. } => &[],
+    }
 }
 
 fn template_of(node: &ProgramNode, undo: bool) -> Result<&WorkTemplate, TaskError> {
@@ -114,6 +124,7 @@ fn process(
     Ok(Process {
         argv,
         dir: command.dir.as_ref().map(|dir| dir.resolve_text(view)),
+        env_files: command.env_files.iter().map(|file| file.resolve_text(view)).collect(),
         stdin: command.stdin.as_ref().map(|stdin| stdin.resolve_text(view)),
         output: command.output,
         clean_env: command.clean_env,

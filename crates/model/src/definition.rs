@@ -404,6 +404,8 @@ pub struct Command {
     pub program: Program,
     /// Added to the environment of the document.
     pub env: Vec<(String, Template)>,
+    /// Files of `NAME=value` lines, read when an attempt starts; `env` and later files win.
+    pub env_files: Vec<Template>,
     /// Working directory, relative to the document's; the document's if `None`.
     pub dir: Option<Template>,
     /// Written to its standard input, which is empty otherwise.

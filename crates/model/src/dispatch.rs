@@ -72,6 +72,8 @@ pub struct Process {
     pub argv: Vec<String>,
     /// Relative to the run's directory; that itself if `None`.
     pub dir: Option<String>,
+    /// Files with more of the environment, relative to the run's directory; what is declared wins, and later files do.
+    pub env_files: Vec<String>,
     /// Written to standard input.
     pub stdin: Option<String>,
     /// Where its output is found.

@@ -15,6 +15,7 @@ mod await_file;
 mod cache;
 pub mod calls;
 mod capture;
+mod env_file;
 mod environment;
 mod executor;
 mod http;

@@ -19,6 +19,7 @@ use rustix::process::Signal;
 
 use crate::attempt::{Births, Desk};
 use crate::capture::{self, Capture, RESULT_BYTES_MAX};
+use crate::env_file;
 use crate::environment::{Environment, find_program};
 use crate::log::Stream;
 use crate::mask::Masker;
@@ -413,7 +414,7 @@ impl Start<'_> {
             Some(dir) => self.run.dir.join(dir),
             None => self.run.dir.clone(),
         };
-        let variables = self.variables(&dir);
+        let variables = self.variables(&dir)?;
         let borrowed: Vec<(&OsStr, &OsStr)> =
             variables.iter().map(|(name, value)| (OsStr::new(name), value.as_os_str())).collect();
         let environment = base.with(&borrowed)?;
@@ -445,14 +446,19 @@ impl Start<'_> {
         }
     }
 
-    /// What is set for this attempt: the declared environment, and over it what tells it who it is.
-    fn variables(&self, dir: &std::path::Path) -> Vec<(String, OsString)> {
+    /// What is set for this attempt: files with variables, over them the declared environment, and over that what tells it
+    /// who it is.
+    fn variables(&self, dir: &std::path::Path) -> Result<Vec<(String, OsString)>, TaskError> {
         let (dispatch, run) = (self.dispatch, self.run);
         let marker = Marker::of(dispatch.attempt, run.private.instance());
         let outer = run.environment.get(Marker::NAME).and_then(OsStr::to_str).unwrap_or_default();
         let mut variables: Vec<(String, OsString)> = Vec::with_capacity(dispatch.env.len() + 8);
         if self.work.dir.is_some() && !self.work.clean_env {
             variables.push(("PWD".into(), dir.into()));
+        }
+        for file in &self.work.env_files {
+            let read = env_file::read(&run.dir.join(file))?;
+            variables.extend(read.into_iter().map(|(name, value)| (name, value.into())));
         }
         variables.extend(dispatch.env.iter().map(|(name, value)| (name.clone(), value.into())));
         let files = self.secrets.variables.iter().zip(&self.secrets.files);
@@ -466,7 +472,7 @@ impl Start<'_> {
             ("PARTITUR_OUTPUT".into(), run.private.output(dispatch.attempt).into()),
             ("PARTITUR_PROGRESS".into(), run.private.progress(dispatch.attempt).into()),
         ]);
-        variables
+        Ok(variables)
     }
 
     fn argv(&self) -> Result<Vec<CString>, TaskError> {

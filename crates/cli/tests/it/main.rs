@@ -12,6 +12,5 @@ mod pty;
 mod revive;
 mod run;
 mod support;
-mod taskmaster;
 mod tell;
 mod terminals;

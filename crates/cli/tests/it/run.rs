@@ -279,3 +279,21 @@ fn a_clean_environment_has_what_commands_need_and_no_more() {
     assert_eq!(shown(&["run", "flow.yaml"]), "abc home\n");
     assert_eq!(shown(&["run", "flow.yaml", "--clean-env"]), "none home\n");
 }
+
+#[test]
+fn files_with_variables_give_way_to_what_is_declared() {
+    let place = Place::new(
+        "
+defaults: { env-file: common.env }
+tasks:
+  a: { run: 'echo $HOST $PORT $MODE >> log', env: { MODE: fast } }
+  b: { needs: [a], run: 'echo $HOST $PORT $MODE >> log', env-file: [common.env, own.env] }
+  c: { needs: [b], run: 'true', env-file: gone.env }
+",
+    );
+    place.write("common.env", "HOST=db\nPORT=1\nMODE=slow\n");
+    place.write("own.env", "PORT='2 $HOME'\n");
+    let gave = place.expect(1, &["run", "flow.yaml"]);
+    assert_eq!(place.read("log"), "db 1 fast\ndb 2 $HOME slow\n");
+    assert!(gave.err.contains("gone.env: No such file"), "{}", gave.err);
+}

@@ -277,6 +277,7 @@ impl Compiler {
         let run = place.member("run");
         let common = CommandTemplate {
             env: self.named(&command.env, &place.member("env")),
+            env_files: self.templates(&command.env_files, &place.member("env-file")),
             dir: command.dir.as_ref().and_then(|dir| self.template(dir, &place.member("dir"))),
             stdin: command.stdin.as_ref().and_then(|stdin| self.template(stdin, &place.member("stdin"))),
             output: command.output,

@@ -114,6 +114,7 @@ pub(crate) enum WorkTemplate {
 #[derive(Debug)]
 pub(crate) struct CommandTemplate {
     pub env: Vec<(String, Template)>,
+    pub env_files: Vec<Template>,
     pub dir: Option<Template>,
     pub stdin: Option<Template>,
     pub output: partitur_model::definition::OutputMode,

@@ -311,6 +311,7 @@ pub(crate) struct Defaults {
     pub(super) priority: Option<Priority>,
     pub(super) shell: Option<Arc<[String]>>,
     pub(super) dir: Option<Template>,
+    pub(super) env_files: Vec<Template>,
     pub(super) clean_env: bool,
     pub(super) output: Option<OutputMode>,
 }
@@ -359,6 +360,12 @@ static DEFAULTS_KEYS: &[Key<Defaults>] = &[
         about: "working directory of commands",
         shape: Shape::Template,
         read: |reader, it, at| it.dir = reader.template(at),
+    },
+    Key {
+        name: "env-file",
+        about: "files with more environment variables for commands, `NAME=value` in a line",
+        shape: shape::TEMPLATES,
+        read: |reader, it, at| it.env_files = reader.one_or_many(at, Reader::template),
     },
     Key {
         name: "clean-env",

@@ -36,6 +36,7 @@ impl TaskDraft {
     fn new(name: &str, place: Place, defaults: &policy::Defaults) -> TaskDraft {
         let command = Command {
             dir: defaults.dir.clone(),
+            env_files: defaults.env_files.clone(),
             clean_env: defaults.clean_env,
             output: defaults.output.unwrap_or_default(),
             ..Command::default()
@@ -114,6 +115,12 @@ pub(super) static TASK_KEYS: &[Key<TaskDraft>] = &[
         about: "environment variables, added to those of the document",
         shape: shape::ENV,
         read: |reader, draft, at| draft.command.env = action::read_env(reader, at),
+    },
+    Key {
+        name: "env-file",
+        about: "files with more environment variables, `NAME=value` in a line; `env` wins over them",
+        shape: shape::TEMPLATES,
+        read: |reader, draft, at| draft.command.env_files = reader.one_or_many(at, Reader::template),
     },
     Key {
         name: "clean-env",

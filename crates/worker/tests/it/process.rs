@@ -20,6 +20,7 @@ fn a_process_is_told_who_it_is_and_where() {
         dir: Some("sub".into()),
         stdin: Some("what it reads".into()),
         output: OutputMode::Lines,
+        env_files: Vec::new(),
         clean_env: false,
     });
     dispatch.env = vec![("A".into(), "1".into()), ("A".into(), "2".into())];
