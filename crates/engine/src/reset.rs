@@ -378,7 +378,8 @@ impl Run {
             let instance = self.instance(key);
             let may_begin = instance.missing == 0
                 || (instance.taken && self.node(key).spec.trigger == Trigger::Any)
-                || instance.failed_early;
+                || instance.failed_early
+                || self.may_open_join(key);
             if !begun && may_begin {
                 cx.agenda.push_back(Todo::Consider(self.id(), key));
             }

@@ -26,7 +26,7 @@ use crate::script::flow;
 const CASES: u64 = 3_000;
 
 /// Seeds that once found something.
-const KEPT: [u64; 4] = [9_674, 11_322, 36_723, 99_531];
+const KEPT: [u64; 5] = [9_674, 11_322, 36_723, 99_531, 308_912];
 
 /// The types of tasks for which workers come.
 const TYPES: [&str; 3] = ["red", "green", "blue"];
@@ -263,9 +263,12 @@ impl Case {
     }
 
     fn tell(&mut self, input: &str) {
+        if self.tells {
+            print!("{}s {input} => ", self.seconds);
+        }
         let told = self.lab.text_input(input);
         if self.tells {
-            println!("{}s {input} => {}", self.seconds, told.join(", "));
+            println!("{}", told.join(", "));
         }
     }
 
