@@ -45,7 +45,11 @@ fn handed_out(scene: &Scene<'_>, dispatch: &Dispatch) -> Result<(), String> {
     if is_recorded {
         return Ok(());
     }
-    let record = find(scene, dispatch.attempt).ok_or("a dispatch of a task that is unknown")?;
+    let Some(record) = find(scene, dispatch.attempt) else {
+        // It is told to stop as soon as its run's removal is durable.
+        let is_gone = scene.removals.contains(&run);
+        return if is_gone { Ok(()) } else { Err("a dispatch of a task that is unknown".to_owned()) };
+    };
     let Some(run) = scene.durable.run(run) else {
         return Err(format!("`{}` is handed out, and its run has no row", dispatch.path));
     };
