@@ -15,6 +15,7 @@ use crate::records::{self, Records};
 use crate::settings::{Global, open_reader};
 use crate::shape::{Expected, Shape};
 
+mod forks;
 mod overlay;
 mod sketch;
 
@@ -141,6 +142,7 @@ impl Graph {
         mark(&mut picture, &critical);
         picture.title = definition.name.clone();
         picture.subtitle = subtitle(&shape, &standing);
+        forks::group(&mut picture, &definition.root);
         render::fold_by_prefix(&mut picture);
         Ok(picture)
     }
