@@ -39,7 +39,7 @@ fn it_holds_over_a_real_database_too() {
 
 #[test]
 fn it_holds_for_runs_of_a_server() {
-    let summary = check(Kind::Memory, Runs::Served, seeds(700));
+    let summary = check(Kind::Memory, Runs::Served, seeds(3_000));
     assert!(summary.inputs_min >= 200 && summary.crashes_min >= 3, "{summary}");
     assert_eq!(
         summary.missing(Runs::Served),
@@ -50,7 +50,7 @@ fn it_holds_for_runs_of_a_server() {
 
 #[test]
 fn it_holds_for_runs_of_a_server_over_a_real_database_too() {
-    check(Kind::Sqlite, Runs::Served, seeds(80));
+    check(Kind::Sqlite, Runs::Served, seeds(200));
 }
 
 #[test]
