@@ -133,12 +133,13 @@ impl JsonReader<'_> {
     fn string(&mut self) -> Result<(), Unreadable> {
         let start = self.at;
         self.at += 1;
-        let mut escaped = false;
+        let mut escapes = Escapes::None;
         loop {
+            self.at += plain_length(&self.bytes[self.at.min(self.bytes.len())..]);
             match self.peek() {
                 Some(b'"') => break,
                 Some(b'\\') => {
-                    escaped = true;
+                    escapes = escapes.and(self.bytes.get(self.at + 1).copied());
                     self.at += 2;
                 }
                 Some(0..0x20) => return Err(self.expected("no control character within a string")),
@@ -151,12 +152,14 @@ impl JsonReader<'_> {
         }
         self.at += 1;
         let span = self.span_from(start);
-        let pushed = if escaped {
-            let text: String = serde_json::from_str(&self.text[start..self.at])
-                .map_err(|error| syntax(span, &format!("this is no JSON string: {error}")))?;
-            self.builder.scalar(Form::Quoted, span, &text)
-        } else {
-            self.builder.scalar_of_source(Form::Quoted, span)
+        let pushed = match escapes {
+            Escapes::None => self.builder.scalar_of_source(Form::Quoted, span),
+            Escapes::Short => self.builder.escaped_scalar(span),
+            Escapes::Any => {
+                let text: String = serde_json::from_str(&self.text[start..self.at])
+                    .map_err(|error| syntax(span, &format!("this is no JSON string: {error}")))?;
+                self.builder.scalar(Form::Quoted, span, &text)
+            }
         };
         self.within_budget(pushed, span).map(|_| ())
     }
@@ -196,6 +199,62 @@ fn syntax(span: Span, message: &str) -> Unreadable {
     Unreadable::new(codes::SYNTAX, span, message).label("here")
 }
 
+/// What a string holds besides letters that stand for themselves.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Escapes {
+    None,
+    /// Only those of two letters, which cannot be wrong: such a string is decoded when somebody asks for it.
+    Short,
+    /// Others, which may be wrong.
+    Any,
+}
+
+impl Escapes {
+    fn and(self, sign: Option<u8>) -> Escapes {
+        let short = matches!(sign, Some(b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't'));
+        if short && self != Escapes::Any { Escapes::Short } else { Escapes::Any }
+    }
+}
+
+/// How many bytes at the beginning are neither quote nor backslash nor control character; at least nearly so many. Eight
+/// at a time: prose is most of a large file.
+fn plain_length(bytes: &[u8]) -> usize {
+    const ONES: u64 = u64::MAX / 255;
+    const HIGHS: u64 = ONES << 7;
+    // The high bit of each byte that is zero, or that is behind one that is.
+    let zero = |word: u64| word.wrapping_sub(ONES) & !word & HIGHS;
+    let is = |word: u64, byte: u8| zero(word ^ (ONES * u64::from(byte)));
+    let (words, _) = bytes.as_chunks::<8>();
+    let special = |bytes: &[u8; 8]| {
+        let word = u64::from_le_bytes(*bytes);
+        let control = word.wrapping_sub(ONES * 0x20) & !word & HIGHS;
+        let found = is(word, b'"') | is(word, b'\\') | control;
+        (found != 0).then_some(found.trailing_zeros() as usize / 8)
+    };
+    let found = words.iter().enumerate().find_map(|(at, word)| Some(at * 8 + special(word)?));
+    found.unwrap_or(words.len() * 8)
+}
+
+/// The text of a string whose escapes are all short ones, without its quotes.
+pub(crate) fn unescaped(text: &str) -> Box<str> {
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        out.push(match rest.as_bytes()[at + 1] {
+            b'b' => '\u{8}',
+            b'f' => '\u{c}',
+            b'n' => '\n',
+            b'r' => '\r',
+            b't' => '\t',
+            itself => char::from(itself),
+        });
+        rest = &rest[at + 2..];
+    }
+    out.push_str(rest);
+    out.into()
+}
+
 /// Whether the text is a number as JSON writes it.
 pub(crate) fn is_number(text: &str) -> bool {
     let rest = text.strip_prefix('-').unwrap_or(text);
@@ -217,6 +276,56 @@ pub(crate) fn is_number(text: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_string_is_read_as_serde_reads_it_wherever_its_escapes_stand() {
+        let parts = [
+            "a",
+            "\\n",
+            "é",
+            "\\\"",
+            "\\\\",
+            "\\u00e9",
+            "\\ud83d\\ude00",
+            "/",
+            "\\/",
+            "\\b\\f\\r\\t",
+            " b: [] ",
+        ];
+        for first in parts {
+            for second in parts {
+                for length in 0..9 {
+                    let text = format!("[\"{}{first}{second}{first}\"]", "x".repeat(length));
+                    let tree =
+                        parse(text.as_str().into(), Budget::default()).map_err(|why| why.fault).unwrap();
+                    let item = tree.parts(tree.root().unwrap()).next().unwrap();
+                    let wanted: Vec<String> = serde_json::from_str(&text).unwrap();
+                    assert_eq!(tree.text(item), wanted[0], "{text}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_serde_refuses_in_a_string_is_refused() {
+        for inner in ["\\x", "\\", "\\u12", "\\ud800", "a\nb", "1234567\u{1}", "12345678\u{1f}", "\\n\\q"] {
+            let text = format!("[\"{inner}\"]");
+            assert!(serde_json::from_str::<Vec<String>>(&text).is_err(), "{text}");
+            assert!(parse(text.as_str().into(), Budget::default()).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_plain_beginning_of_a_string_ends_before_whatever_is_special() {
+        for length in 0..20 {
+            for special in ["\"", "\\", "\n", "\u{1f}", "\u{0}"] {
+                let text = format!("{}{special}{}", "é".repeat(length), "x".repeat(16));
+                let plain = plain_length(text.as_bytes());
+                assert!(plain <= 2 * length && plain + 8 > 2 * length, "{text:?}: {plain}");
+            }
+        }
+        assert_eq!(plain_length(b"0123456789\x7f ~abcdef"), 16);
+    }
 
     #[test]
     fn numbers_are_those_of_json() {

@@ -4,7 +4,7 @@
 //! in the source unchanged are not copied. Aliases point at what they repeat, so that a bomb of aliases stays small;
 //! [`Builder`] counts what it would be if it were written out.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// How much a document may be, so that a hostile one is refused before it hurts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,6 +85,8 @@ enum Text {
     InQuotes,
     /// One of [`Tree::texts`].
     Own,
+    /// The source at the span, without its first and last byte, its escapes resolved: one of [`Tree::escaped`].
+    Escaped,
     /// That of what it repeats.
     Alias,
 }
@@ -94,12 +96,14 @@ pub(crate) struct Tree {
     source: Arc<str>,
     entries: Vec<Entry>,
     texts: Vec<Box<str>>,
+    /// Texts that are decoded when somebody asks for them: of most prose, nobody does.
+    escaped: Vec<OnceLock<Box<str>>>,
 }
 
 impl Tree {
     /// A tree without any item, over a source that could not be read.
     pub(crate) fn empty(source: Arc<str>) -> Tree {
-        Tree { source, entries: Vec::new(), texts: Vec::new() }
+        Tree { source, entries: Vec::new(), texts: Vec::new(), escaped: Vec::new() }
     }
 
     pub(crate) fn source(&self) -> &Arc<str> {
@@ -128,6 +132,8 @@ impl Tree {
             Text::Bare => &self.source[start..end],
             Text::InQuotes => &self.source[start + 1..end - 1],
             Text::Own => &self.texts[link as usize],
+            Text::Escaped => self.escaped[link as usize]
+                .get_or_init(|| crate::json::unescaped(&self.source[start + 1..end - 1])),
         }
     }
 
@@ -137,7 +143,7 @@ impl Tree {
         match entry.text {
             Text::Bare => Some(entry.span.start),
             Text::InQuotes => Some(entry.span.start + 1),
-            Text::None | Text::Own | Text::Alias => None,
+            Text::None | Text::Own | Text::Escaped | Text::Alias => None,
         }
     }
 
@@ -206,7 +212,7 @@ impl Builder {
         // A short task has about a node for every seven bytes.
         let entries = Vec::with_capacity((source.len() / 7).min(1 << 22));
         Builder {
-            tree: Tree { source, entries, texts: Vec::new() },
+            tree: Tree { source, entries, texts: Vec::new(), escaped: Vec::new() },
             open: Vec::new(),
             budget,
             nodes: 0,
@@ -225,6 +231,14 @@ impl Builder {
         let text = if form == Form::Quoted { Text::InQuotes } else { Text::Bare };
         let bytes = u64::from(span.end - span.start);
         self.push(Entry { form, text, span, next: 0, link: 0 }, Size { nodes: 1, bytes, height: 0 })
+    }
+
+    /// A string of JSON at `span` whose escapes are all of two letters.
+    pub(crate) fn escaped_scalar(&mut self, span: Span) -> Result<Extent, OverBudget> {
+        let link = self.tree.escaped.len() as u32;
+        self.tree.escaped.push(OnceLock::new());
+        let size = Size { nodes: 1, bytes: u64::from(span.end - span.start), height: 0 };
+        self.push(Entry { form: Form::Quoted, text: Text::Escaped, span, next: 0, link }, size)
     }
 
     pub(crate) fn alias(&mut self, span: Span, of: Extent) -> Result<Extent, OverBudget> {

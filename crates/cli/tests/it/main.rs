@@ -12,5 +12,6 @@ mod pty;
 mod revive;
 mod run;
 mod support;
+mod taskmaster;
 mod tell;
 mod terminals;

@@ -90,8 +90,12 @@ impl<'t, 's> View<'t, 's> {
         })
     }
 
-    /// It knows only the exact words.
+    /// It knows only the exact words; any other is medium.
     fn priority(&self, task: u32) -> Priority {
-        self.tag.priority(task)
+        let own = self.tag.text_of(task, "priority");
+        let parent = || self.tag.tasks[task as usize].parent.and_then(|it| self.tag.text_of(it, "priority"));
+        let exact = [Priority::Low, Priority::High, Priority::Critical];
+        let word = own.filter(|word| !word.is_empty()).or_else(parent);
+        exact.into_iter().find(|known| Some(known.word()) == word).unwrap_or_default()
     }
 }

@@ -302,6 +302,9 @@ fn taskmasters_own_choice_is_reproduced() {
     let fewer_dependencies =
         r#"[{"id": 1, "status": "done"}, {"id": 2, "dependencies": [1]}, {"id": 10}, {"id": 4}]"#;
     assert_eq!(compat(fewer_dependencies).as_deref(), Some("4"));
+    let exact_words =
+        r#"[{"id": 1, "priority": "low"}, {"id": 2, "priority": "HIGH"}, {"id": 3, "priority": "high"}]"#;
+    assert_eq!(compat(exact_words).as_deref(), Some("3"));
     // What it does not look at: that everything waits for 3.
     let unblocks = r#"[{"id": 2}, {"id": 3}, {"id": 4, "dependencies": [3]}]"#;
     assert_eq!(compat(unblocks).as_deref(), Some("2"));

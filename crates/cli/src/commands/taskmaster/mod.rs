@@ -2,11 +2,13 @@
 
 mod check;
 mod file;
+mod graph;
 mod next;
 mod plan;
 mod run;
 mod save;
 mod shape;
+mod trust;
 mod weights;
 mod work;
 
@@ -39,6 +41,10 @@ enum Action {
     Next(next::Next),
     /// Say what can be done at the same time, and how long all of it takes
     Plan(plan::Plan),
+    /// Draw the tasks, what they depend on, and how far they are
+    Graph(graph::Graph),
+    /// Say whether the declared dependencies can be trusted
+    Trust(trust::TrustArgs),
     /// Run a command for each task, as many at once as the dependencies allow
     Run(run::Run),
     /// Work on one task: what `run` executes for each
@@ -52,6 +58,8 @@ impl Taskmaster {
             Action::Check(check) => check.run(global),
             Action::Next(next) => next.run(global),
             Action::Plan(plan) => plan.run(global),
+            Action::Graph(graph) => graph.run(global),
+            Action::Trust(trust) => trust.run(global),
             Action::Run(run) => run.run(global),
             Action::Work(work) => work.run(),
         }

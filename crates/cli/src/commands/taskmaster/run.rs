@@ -5,8 +5,9 @@ use std::path::PathBuf;
 use partitur::host::{Loaded, Session, environment};
 use partitur_api::Submit;
 use partitur_engine::compile;
-use partitur_formats::taskmaster::{Lowered, Lowering, Part, Role, Status, check, lower};
+use partitur_formats::taskmaster::{Backlog, Lowered, Lowering, Part, Role, Status, check, lower};
 use partitur_formats::{Faults, Places, definition_record, render};
+use partitur_graph::Resource;
 use partitur_model::{Fault, Severity};
 
 use super::file::{Opened, Selection};
@@ -79,7 +80,7 @@ impl Run {
         let opened = self.selection.file.open(global.color)?;
         let backlog = opened.source.backlog();
         let tag = self.selection.tag(&opened, &backlog)?;
-        self.refuse_errors(&opened, tag.name)?;
+        self.refuse_errors(&opened, &backlog, tag.name)?;
         let shape = Shape::of(tag, Weights::of(tag, &opened.root), self.selection.file.rule(), Part::Open);
         if self.dry_run {
             print!("{}", plan::text(&shape));
@@ -106,11 +107,11 @@ impl Run {
         }
     }
 
-    fn refuse_errors(&self, opened: &Opened, tag: &str) -> Result<(), Failure> {
+    fn refuse_errors(&self, opened: &Opened, backlog: &Backlog<'_>, tag: &str) -> Result<(), Failure> {
         if self.despite_errors {
             return Ok(());
         }
-        let findings = check(&opened.source, &opened.source.backlog(), self.selection.file.rule());
+        let findings = check(&opened.source, backlog, self.selection.file.rule());
         let errors =
             findings.iter().filter(|it| it.tag == tag && it.fault.severity == Severity::Error).count();
         match errors {
@@ -155,7 +156,7 @@ impl Run {
         };
         let locks = |task: u32| {
             let files = shape.tag.files(task).into_iter().filter(|file| file.write);
-            let mut locks: Vec<String> = files.map(|file| format!("file:{}", file.path)).collect();
+            let mut locks: Vec<String> = files.map(|file| Resource::path(file.path).lock()).collect();
             // A second run of the same file waits for this one's task, and then finds it done.
             locks.push(format!("taskmaster:{file}#{}/{}", shape.tag.name, shape.tag.name_of(task)));
             locks.sort_unstable();

@@ -8,9 +8,11 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
+use std::sync::Arc;
 
 use partitur_formats::taskmaster::{Rule, Source, Standing, Status, StatusError, Tag};
 use serde_json::{Value, json};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 
 use super::file::{parse, read};
 use super::run::status;
@@ -50,6 +52,7 @@ enum Part {
 
 impl Work {
     pub fn run(self) -> Result<Exit, Failure> {
+        outlive_the_command()?;
         match self.part {
             Part::Begin => self.begin().map(|_| Exit::Success),
             Part::End => self.write(Status::Done).map(|()| Exit::Success),
@@ -139,6 +142,15 @@ impl Work {
         std::thread::spawn(move || drop(stdin.write_all(text.as_bytes())));
         child.wait().map_err(failed)
     }
+}
+
+/// Who stops the attempt stops the command too: when that has ended, there is a status to write.
+fn outlive_the_command() -> Result<(), Failure> {
+    for signal in [SIGTERM, SIGINT, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::default())
+            .map_err(|error| Failure::Io { what: "cannot wait for signals".to_owned(), error })?;
+    }
+    Ok(())
 }
 
 /// As the shell has it.
