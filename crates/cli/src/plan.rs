@@ -333,23 +333,7 @@ impl Entry {
 
 /// A task, and of one that unfolds the tasks of its body.
 fn own_and_inner(node: &Node) -> impl Iterator<Item = &Node> {
-    let inner = match &node.kind {
-        Kind::Each(each) => each.body.nodes.as_slice(),
-        Kind::Loop(body) => body.body.nodes.as_slice(),
-        Kind::Command(_)
-        | Kind::Http(_)
-        | Kind::Remote(_)
-        | Kind::Wait(_)
-        | Kind::Evaluate(_)
-        | Kind::SubRun(_)
-        | Kind::Start(_)
-        | Kind::Expand(_)
-        | Kind::Switch(_)
-        | Kind::Join(_)
-        | Kind::Terminate(_)
-        | Kind::SetVariables(_)
-        | Kind::Noop => &[],
-    };
+    let inner = node.kind.body().map_or(&[][..], |body| &body.nodes);
     std::iter::once(node).chain(inner)
 }
 

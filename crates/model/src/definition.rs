@@ -397,6 +397,29 @@ pub enum Kind {
     Noop,
 }
 
+impl Kind {
+    /// The graph of a task that has parts, and is told by them.
+    pub fn body(&self) -> Option<&Scope> {
+        match self {
+            Kind::Each(each) => Some(&each.body),
+            Kind::Loop(repeat) => Some(&repeat.body),
+            Kind::Command(_)
+            | Kind::Http(_)
+            | Kind::Remote(_)
+            | Kind::Wait(_)
+            | Kind::Evaluate(_)
+            | Kind::SubRun(_)
+            | Kind::Start(_)
+            | Kind::Expand(_)
+            | Kind::Switch(_)
+            | Kind::Join(_)
+            | Kind::Terminate(_)
+            | Kind::SetVariables(_)
+            | Kind::Noop => None,
+        }
+    }
+}
+
 /// A process.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Command {

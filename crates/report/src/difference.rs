@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::time::Duration;
 
 use partitur_model::Payload;
-use partitur_model::definition::{Kind, Node, Scope};
+use partitur_model::definition::{Node, Scope};
 use serde_json::{Value, json};
 
 use crate::performance::Performance;
@@ -165,22 +165,8 @@ impl<'a> Declared<'a> {
         self.needs.extend(scope.edges.iter().map(|edge| (name(edge.from), name(edge.to))));
         for (node, at) in scope.nodes.iter().zip(0..) {
             self.nodes.insert(name(at), node);
-            match &node.kind {
-                Kind::Each(each) => self.add(&each.body, &format!("{}/", name(at))),
-                Kind::Loop(body) => self.add(&body.body, &format!("{}/", name(at))),
-                Kind::Command(_)
-                | Kind::Http(_)
-                | Kind::Remote(_)
-                | Kind::Wait(_)
-                | Kind::Evaluate(_)
-                | Kind::SubRun(_)
-                | Kind::Start(_)
-                | Kind::Expand(_)
-                | Kind::Switch(_)
-                | Kind::Join(_)
-                | Kind::Terminate(_)
-                | Kind::SetVariables(_)
-                | Kind::Noop => {}
+            if let Some(body) = node.kind.body() {
+                self.add(body, &format!("{}/", name(at)));
             }
         }
     }

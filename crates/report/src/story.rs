@@ -84,7 +84,7 @@ impl<'a> Cast<'a> {
             let graph = self.graphs.get(&task.scope.map(|scope| scope.container));
             let Some(node) = graph.and_then(|graph| graph.node(&task.node)) else { continue };
             self.nodes[at] = Some(node);
-            if let Some(body) = body(node) {
+            if let Some(body) = node.kind.body() {
                 self.graphs.insert(Some(task.seq), Graph::of(body));
             }
         }
@@ -147,7 +147,7 @@ impl<'a> Cast<'a> {
 
     /// Whether the task is told by its parts.
     pub fn unfolds(&self, at: usize) -> bool {
-        self.node(at).is_some_and(|node| body(node).is_some())
+        self.node(at).is_some_and(|node| node.kind.body().is_some())
     }
 
     /// Whether a container failed although no part of it did, as when its list is no list.
@@ -177,25 +177,4 @@ impl<'a> Cast<'a> {
 
 fn has_failed(task: &TaskRecord) -> bool {
     matches!(task.state, TaskState::Ended(TaskOutcome::Failed | TaskOutcome::TimedOut))
-}
-
-/// The graph of a task that has parts.
-fn body(node: &Node) -> Option<&Scope> {
-    match &node.kind {
-        Kind::Each(each) => Some(&each.body),
-        Kind::Loop(body) => Some(&body.body),
-        Kind::Command(_)
-        | Kind::Http(_)
-        | Kind::Remote(_)
-        | Kind::Wait(_)
-        | Kind::Evaluate(_)
-        | Kind::SubRun(_)
-        | Kind::Start(_)
-        | Kind::Expand(_)
-        | Kind::Switch(_)
-        | Kind::Join(_)
-        | Kind::Terminate(_)
-        | Kind::SetVariables(_)
-        | Kind::Noop => None,
-    }
 }

@@ -171,22 +171,8 @@ fn wants_machine(node: &Node) -> Option<Fault> {
 fn visit(scope: &Scope, see: &mut dyn FnMut(&Node)) {
     for node in &scope.nodes {
         see(node);
-        match &node.kind {
-            Kind::Each(each) => visit(&each.body, see),
-            Kind::Loop(repeat) => visit(&repeat.body, see),
-            Kind::Command(_)
-            | Kind::Http(_)
-            | Kind::Remote(_)
-            | Kind::Wait(_)
-            | Kind::Evaluate(_)
-            | Kind::SubRun(_)
-            | Kind::Start(_)
-            | Kind::Expand(_)
-            | Kind::Switch(_)
-            | Kind::Join(_)
-            | Kind::Terminate(_)
-            | Kind::SetVariables(_)
-            | Kind::Noop => {}
+        if let Some(body) = node.kind.body() {
+            visit(body, see);
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use partitur::host::{Session, Settings};
 use partitur_api::outcome_name;
-use partitur_model::definition::{Kind, Node, Scope};
+use partitur_model::definition::{Node, Scope};
 use partitur_model::record::{RunRecord, TaskOutcome, TaskRecord, TaskState, UndoState};
 use partitur_model::unit::format_timestamp;
 use partitur_model::{TaskSeq, Timestamp};
@@ -158,7 +158,7 @@ fn scope_lines(
         }
         let Some(task) = task else { continue };
         lines.extend(error_line(task, &indent));
-        if let Some(body) = body(node) {
+        if let Some(body) = node.kind.body() {
             scope_lines(records, tasks, Some(task.seq), body, depth + 1, lines);
         }
         let child = task.child.and_then(|id| records.children.iter().find(|child| child.run.id == id));
@@ -180,26 +180,6 @@ fn flow_name(run: &RunRecord) -> &str {
 /// `invoices` of `invoices[de]`: a part that is all there is to its list.
 fn container_name(path: &str) -> &str {
     path.rsplit('/').next().and_then(|last| last.split_once('[')).map_or("", |(name, _)| name)
-}
-
-fn body(node: &Node) -> Option<&Scope> {
-    match &node.kind {
-        Kind::Each(each) => Some(&each.body),
-        Kind::Loop(body) => Some(&body.body),
-        Kind::Command(_)
-        | Kind::Http(_)
-        | Kind::Remote(_)
-        | Kind::Wait(_)
-        | Kind::Evaluate(_)
-        | Kind::SubRun(_)
-        | Kind::Start(_)
-        | Kind::Expand(_)
-        | Kind::Switch(_)
-        | Kind::Join(_)
-        | Kind::Terminate(_)
-        | Kind::SetVariables(_)
-        | Kind::Noop => None,
-    }
 }
 
 /// Why it did not succeed; of a skipped task, why it was skipped.

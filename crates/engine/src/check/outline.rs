@@ -2,7 +2,7 @@
 //! with its body between them.
 
 use hashbrown::HashMap;
-use partitur_model::definition::{Definition, Edge, Kind, Node, Scope};
+use partitur_model::definition::{Definition, Edge, Node, Scope};
 
 /// All tasks of a file.
 pub(super) struct Outline<'d> {
@@ -65,7 +65,7 @@ impl<'d> Outline<'d> {
         let mut names = HashMap::with_capacity(scope.nodes.len());
         for (node, task) in scope.nodes.iter().zip(first..) {
             names.entry(node.name.as_str()).or_insert(task);
-            let body = body_of(node).map(|inner| {
+            let body = node.kind.body().map(|inner| {
                 open.push((inner, Some(task)));
                 open.len() as u32 - 1
             });
@@ -157,26 +157,5 @@ impl<'d> Outline<'d> {
             edges.extend(is_last[at].then_some((self.task(first + at as u32).end, end)));
         }
         edges.push((container, end));
-    }
-}
-
-/// The scope inside a task.
-pub(super) fn body_of(node: &Node) -> Option<&Scope> {
-    match &node.kind {
-        Kind::Each(each) => Some(&each.body),
-        Kind::Loop(repeat) => Some(&repeat.body),
-        Kind::Command(_)
-        | Kind::Http(_)
-        | Kind::Remote(_)
-        | Kind::Wait(_)
-        | Kind::Evaluate(_)
-        | Kind::SubRun(_)
-        | Kind::Start(_)
-        | Kind::Expand(_)
-        | Kind::Switch(_)
-        | Kind::Join(_)
-        | Kind::Terminate(_)
-        | Kind::SetVariables(_)
-        | Kind::Noop => None,
     }
 }

@@ -313,7 +313,7 @@ fn sub_flows(root: &partitur_model::definition::Scope) -> Vec<&str> {
             if let Kind::SubRun(sub) = &node.kind {
                 names.extend(sub.flow.frozen());
             }
-            open.extend(super::outline::body_of(node));
+            open.extend(node.kind.body());
         }
     }
     names

@@ -168,23 +168,5 @@ fn kind_words(kind: &Kind) -> Vec<String> {
 /// The node of this name, wherever it stands.
 pub fn find<'a>(scope: &'a Scope, name: &str) -> Option<&'a Node> {
     let here = scope.nodes.iter().find(|node| node.name == *name);
-    here.or_else(|| {
-        scope.nodes.iter().find_map(|node| match &node.kind {
-            Kind::Each(each) => find(&each.body, name),
-            Kind::Loop(body) => find(&body.body, name),
-            Kind::Command(_)
-            | Kind::Http(_)
-            | Kind::Remote(_)
-            | Kind::Wait(_)
-            | Kind::Evaluate(_)
-            | Kind::SubRun(_)
-            | Kind::Start(_)
-            | Kind::Expand(_)
-            | Kind::Switch(_)
-            | Kind::Join(_)
-            | Kind::Terminate(_)
-            | Kind::SetVariables(_)
-            | Kind::Noop => None,
-        })
-    })
+    here.or_else(|| scope.nodes.iter().find_map(|node| find(node.kind.body()?, name)))
 }
