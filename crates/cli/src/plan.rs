@@ -189,11 +189,11 @@ impl Plan {
     }
 
     fn text(&self) -> String {
-        let waves = self.waves.len();
+        let (tasks, waves) = (self.tasks(), self.waves.len());
         let mut text = format!(
-            "{}: {} tasks in {waves} {}, {} at once\n",
+            "{}: {tasks} {} in {waves} {}, {} at once\n",
             self.name,
-            self.tasks(),
+            if tasks == 1 { "task" } else { "tasks" },
             if waves == 1 { "wave" } else { "waves" },
             self.at_once
         );
