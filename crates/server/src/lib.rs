@@ -8,6 +8,7 @@
 //! Begin with `server.rs`; `node.rs` is the loop, `http/routes.rs` the table of everything that can be asked.
 
 pub mod app;
+pub mod auth;
 pub mod catalogue;
 mod commands;
 mod conductor_api;

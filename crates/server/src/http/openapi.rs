@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 
 use super::answer::{Answer, html, raw};
 use super::routes::{Route, table};
+use crate::auth::Right;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| as_openapi(&table()).to_string());
 static PAGE: LazyLock<String> = LazyLock::new(|| as_page(&table()));
@@ -31,7 +32,11 @@ fn as_openapi(routes: &[Route]) -> Value {
             "operationId": operation_id(route),
             "parameters": parameters(route),
             "responses": {"200": {"description": "done"}, "default": {"description": "an error, with its message"}},
+            "x-right": route.right.name(),
         });
+        if route.right == Right::Open {
+            operation["security"] = json!([]);
+        }
         if let Some(body) = route.body {
             operation["requestBody"] = request_body(&body(&mut generator));
         }
@@ -41,7 +46,18 @@ fn as_openapi(routes: &[Route]) -> Value {
         "openapi": "3.1.0",
         "info": {"title": "Partitur", "version": env!("CARGO_PKG_VERSION")},
         "paths": paths,
-        "components": {"schemas": generator.take_definitions(true)},
+        "security": [{"token": []}, {"key": []}, {"bearer": []}, {}],
+        "components": {"schemas": generator.take_definitions(true), "securitySchemes": security_schemes()},
+    })
+}
+
+/// How clients say who they are; an open server asks nobody.
+fn security_schemes() -> Value {
+    let header = |name: &str, about: &str| json!({"type": "apiKey", "in": "header", "name": name, "description": about});
+    json!({
+        "token": header("X-Authorization", "a token from POST /api/token"),
+        "key": header("X-API-Key", "an API key"),
+        "bearer": {"type": "http", "scheme": "bearer", "description": "an API key"},
     })
 }
 
@@ -112,9 +128,10 @@ fn as_page(routes: &[Route]) -> String {
         let query = Some(route.query).filter(|query| !query.is_empty()).map(|query| format!("? {query}"));
         let below: Vec<String> = query.into_iter().chain(body).collect();
         out.push_str(&format!(
-            "<tr><td><code>{}</code><td><code>{}</code><td>{}<br><small>{}</small>",
+            "<tr><td><code>{}</code><td><code>{}</code><td><small>{}</small><td>{}<br><small>{}</small>",
             route.method,
             route.path,
+            route.right.name(),
             route.summary,
             below.join("<br>")
         ));

@@ -17,6 +17,7 @@ use super::answer::Error;
 use super::input::{Many, OptionalObject};
 use super::openapi;
 use crate::app::App;
+use crate::auth::Right;
 use crate::conductor_api::{
     bulk, event, execute, metadata, ops, queue, schema, search, tags, tasks, testing, workflow,
 };
@@ -33,15 +34,17 @@ pub(crate) struct Route {
     pub query: &'static str,
     /// What is sent with it, if anything is.
     pub body: Option<Body>,
+    /// What whoever asks must be allowed.
+    pub right: Right,
     handler: MethodRouter<Arc<App>>,
 }
 
 /// The schema of a body.
 pub(crate) type Body = fn(&mut SchemaGenerator) -> Schema;
 
-/// Rows of the table: method, path, what it does, parameters, body, handler.
+/// Rows of the table: who may (a row without does not compile), method, path, what it does, parameters, body, handler.
 macro_rules! routes {
-    ($group:literal: $($verb:ident $path:literal $summary:literal [$query:literal] $(takes $body:ty)? => $handler:expr;)*) => {
+    ($group:literal: $($right:ident: $verb:ident $path:literal $summary:literal [$query:literal] $(takes $body:ty)? => $handler:expr;)*) => {
         vec![$(Route {
             method: method(stringify!($verb)),
             path: $path,
@@ -49,6 +52,7 @@ macro_rules! routes {
             summary: $summary,
             query: $query,
             body: routes!(@body $($body)?),
+            right: Right::$right,
             handler: $verb($handler),
         }),*]
     };
@@ -84,181 +88,181 @@ pub(crate) fn table() -> Vec<Route> {
 
 fn tasks_routes() -> Vec<Route> {
     routes! { "Tasks":
-        get "/api/tasks/poll/{tasktype}" "Take a task; 204 if there is none" ["workerid, domain"] => tasks::poll;
-        get "/api/tasks/poll/batch/{tasktype}" "Take tasks; waits for the first" ["workerid, domain, count=1, timeout=100 (ms, at most 5000)"] => tasks::poll_batch;
-        post "/api/tasks" "Say how a task stands" [""] takes TaskResult => tasks::update;
-        post "/api/tasks/update-v2" "Say how a task stands, and take the next one of its queue" [""] takes TaskResult => tasks::update_v2;
-        get "/api/tasks/{taskId}" "Show a task" [""] => tasks::get;
-        post "/api/tasks/{taskId}/log" "Add a line to the log of a task" [""] takes String => tasks::log;
-        get "/api/tasks/{taskId}/log" "Show the log of a task; 204 if it is empty" [""] => tasks::logs;
-        post "/api/tasks/{workflowId}/{taskRefName}/{status}" "Say how the open task of this name stands" ["workerid"] takes OptionalObject => tasks::update_by_reference;
-        post "/api/tasks/{workflowId}/{taskRefName}/{status}/sync" "The same; answers with the run" ["workerid"] takes OptionalObject => tasks::update_by_reference_sync;
-        post "/api/tasks/{workflowId}/{status}/signal" "End the first task of a run that waits" [""] takes OptionalObject => execute::signal;
-        post "/api/tasks/{workflowId}/{status}/signal/sync" "The same; waits for the run" ["returnStrategy, timeoutMillis=5000"] takes OptionalObject => execute::signal_sync;
+        Work: get "/api/tasks/poll/{tasktype}" "Take a task; 204 if there is none" ["workerid, domain"] => tasks::poll;
+        Work: get "/api/tasks/poll/batch/{tasktype}" "Take tasks; waits for the first" ["workerid, domain, count=1, timeout=100 (ms, at most 5000)"] => tasks::poll_batch;
+        Work: post "/api/tasks" "Say how a task stands" [""] takes TaskResult => tasks::update;
+        Work: post "/api/tasks/update-v2" "Say how a task stands, and take the next one of its queue" [""] takes TaskResult => tasks::update_v2;
+        Read: get "/api/tasks/{taskId}" "Show a task" [""] => tasks::get;
+        Work: post "/api/tasks/{taskId}/log" "Add a line to the log of a task" [""] takes String => tasks::log;
+        Read: get "/api/tasks/{taskId}/log" "Show the log of a task; 204 if it is empty" [""] => tasks::logs;
+        Work: post "/api/tasks/{workflowId}/{taskRefName}/{status}" "Say how the open task of this name stands" ["workerid"] takes OptionalObject => tasks::update_by_reference;
+        Work: post "/api/tasks/{workflowId}/{taskRefName}/{status}/sync" "The same; answers with the run" ["workerid"] takes OptionalObject => tasks::update_by_reference_sync;
+        Operate: post "/api/tasks/{workflowId}/{status}/signal" "End the first task of a run that waits" [""] takes OptionalObject => execute::signal;
+        Operate: post "/api/tasks/{workflowId}/{status}/signal/sync" "The same; waits for the run" ["returnStrategy, timeoutMillis=5000"] takes OptionalObject => execute::signal_sync;
     }
 }
 
 fn workflow_routes() -> Vec<Route> {
     routes! { "Workflows":
-        post "/api/workflow" "Start a run; its id as text" [""] takes StartWorkflowRequest => workflow::start_run;
-        post "/api/workflow/{name}" "Start a run of this name with the body as its input" ["version, correlationId, priority=0"] takes OptionalObject => workflow::start_named;
-        post "/api/workflow/start/{name}/{version}" "Start a run of this version" ["correlationId, priority=0"] takes OptionalObject => workflow::start_version;
-        post "/api/workflow/execute/{name}/{version}" "Start a run and wait for it" ["requestId, waitUntilTaskRef, waitForSeconds=10, returnStrategy"] takes StartWorkflowRequest => execute::execute;
-        post "/api/workflow/{workflowId}/state" "Change variables and a task of a run, and wait for it" ["waitUntilTaskRef, waitForSeconds=10"] takes workflow::StateUpdate => workflow::set_state;
-        get "/api/workflow/{workflowId}" "Show a run" ["includeTasks=true"] => workflow::get;
-        delete "/api/workflow/{workflowId}" "Terminate a run" ["reason"] => workflow::terminate;
-        get "/api/workflow/{workflowId}/tasks" "Show the tasks of a run, by pages" ["start=0, count=15, status"] => workflow::tasks;
-        get "/api/workflow/{workflowId}/status" "Show how a run stands" ["includeOutput, includeVariables"] => workflow::status;
-        get "/api/workflow/{name}/correlated/{correlationId}" "The runs that their submitters call so" ["includeClosed, includeTasks"] => workflow::correlated;
-        post "/api/workflow/{name}/correlated" "The same for many" ["includeClosed, includeTasks"] takes Vec<String> => workflow::correlated_many;
-        post "/api/workflow/correlated/batch" "The same for many names" ["includeClosed, includeTasks"] takes workflow::CorrelatedRequest => workflow::correlated_batch;
-        get "/api/workflow/search" "Find runs" ["start=0, size=100, sort, freeText, query"] => search::runs;
-        get "/api/workflow/search-by-tasks" "Find runs with a task that fits" ["start=0, size=100, sort, freeText, query"] => search::by_tasks;
-        get "/api/workflow/search-by-tasks-v2" "Find runs with a task that fits; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::by_tasks_v2;
-        get "/api/workflow/search-v2" "Find runs; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::runs_v2;
-        post "/api/workflow/test" "A run without workers, whose tasks end as the request says" [""] takes WorkflowTestRequest => testing::test;
-        get "/api/workflow/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
-        get "/api/workflow/external-storage-location" "501: there is no external storage" ["path"] => workflow::no_external_storage;
-        get "/api/workflow/running/{name}" "The runs of this name that have not ended" ["version=1, startTime, endTime"] => workflow::running;
-        delete "/api/workflow/{workflowId}/remove" "Forget a run" ["archiveWorkflow"] => workflow::remove;
-        delete "/api/workflow/{workflowId}/terminate-remove" "Terminate a run and forget it" ["reason"] => workflow::terminate_and_remove;
-        put "/api/workflow/decide/{workflowId}" "Nothing to do: runs are decided as they go" [""] => workflow::decide;
-        put "/api/workflow/{workflowId}/pause" "Start nothing new in a run" [""] => workflow::pause;
-        put "/api/workflow/{workflowId}/resume" "Let a paused run go on" [""] => workflow::resume;
-        post "/api/workflow/{workflowId}/retry" "Go on with an ended run from its failures" ["resumeSubworkflowTasks=false"] => workflow::retry;
-        post "/api/workflow/{workflowId}/restart" "Start an ended run from the beginning" ["useLatestDefinitions=false"] => workflow::restart;
-        post "/api/workflow/{workflowId}/rerun" "Go on with an ended run from one of its tasks" [""] takes RerunWorkflowRequest => workflow::rerun;
-        put "/api/workflow/{workflowId}/skiptask/{taskReferenceName}" "Leave a task out that has not begun" ["skipTaskRequest"] takes Option<SkipTaskRequest> => workflow::skip;
-        post "/api/workflow/{workflowId}/resetcallbacks" "Let tasks that are held back be had at once" [""] => workflow::reset_callbacks;
-        post "/api/workflow/{workflowId}/variables" "Set variables of a run" [""] takes Object => workflow::set_variables;
+        Start: post "/api/workflow" "Start a run; its id as text" [""] takes StartWorkflowRequest => workflow::start_run;
+        Start: post "/api/workflow/{name}" "Start a run of this name with the body as its input" ["version, correlationId, priority=0"] takes OptionalObject => workflow::start_named;
+        Start: post "/api/workflow/start/{name}/{version}" "Start a run of this version" ["correlationId, priority=0"] takes OptionalObject => workflow::start_version;
+        Start: post "/api/workflow/execute/{name}/{version}" "Start a run and wait for it" ["requestId, waitUntilTaskRef, waitForSeconds=10, returnStrategy"] takes StartWorkflowRequest => execute::execute;
+        Operate: post "/api/workflow/{workflowId}/state" "Change variables and a task of a run, and wait for it" ["waitUntilTaskRef, waitForSeconds=10"] takes workflow::StateUpdate => workflow::set_state;
+        Read: get "/api/workflow/{workflowId}" "Show a run" ["includeTasks=true"] => workflow::get;
+        Operate: delete "/api/workflow/{workflowId}" "Terminate a run" ["reason"] => workflow::terminate;
+        Read: get "/api/workflow/{workflowId}/tasks" "Show the tasks of a run, by pages" ["start=0, count=15, status"] => workflow::tasks;
+        Read: get "/api/workflow/{workflowId}/status" "Show how a run stands" ["includeOutput, includeVariables"] => workflow::status;
+        Read: get "/api/workflow/{name}/correlated/{correlationId}" "The runs that their submitters call so" ["includeClosed, includeTasks"] => workflow::correlated;
+        Read: post "/api/workflow/{name}/correlated" "The same for many" ["includeClosed, includeTasks"] takes Vec<String> => workflow::correlated_many;
+        Read: post "/api/workflow/correlated/batch" "The same for many names" ["includeClosed, includeTasks"] takes workflow::CorrelatedRequest => workflow::correlated_batch;
+        Read: get "/api/workflow/search" "Find runs" ["start=0, size=100, sort, freeText, query"] => search::runs;
+        Read: get "/api/workflow/search-by-tasks" "Find runs with a task that fits" ["start=0, size=100, sort, freeText, query"] => search::by_tasks;
+        Read: get "/api/workflow/search-by-tasks-v2" "Find runs with a task that fits; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::by_tasks_v2;
+        Read: get "/api/workflow/search-v2" "Find runs; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::runs_v2;
+        Define: post "/api/workflow/test" "A run without workers, whose tasks end as the request says" [""] takes WorkflowTestRequest => testing::test;
+        Read: get "/api/workflow/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
+        Read: get "/api/workflow/external-storage-location" "501: there is no external storage" ["path"] => workflow::no_external_storage;
+        Read: get "/api/workflow/running/{name}" "The runs of this name that have not ended" ["version=1, startTime, endTime"] => workflow::running;
+        Operate: delete "/api/workflow/{workflowId}/remove" "Forget a run" ["archiveWorkflow"] => workflow::remove;
+        Operate: delete "/api/workflow/{workflowId}/terminate-remove" "Terminate a run and forget it" ["reason"] => workflow::terminate_and_remove;
+        Operate: put "/api/workflow/decide/{workflowId}" "Nothing to do: runs are decided as they go" [""] => workflow::decide;
+        Operate: put "/api/workflow/{workflowId}/pause" "Start nothing new in a run" [""] => workflow::pause;
+        Operate: put "/api/workflow/{workflowId}/resume" "Let a paused run go on" [""] => workflow::resume;
+        Operate: post "/api/workflow/{workflowId}/retry" "Go on with an ended run from its failures" ["resumeSubworkflowTasks=false"] => workflow::retry;
+        Operate: post "/api/workflow/{workflowId}/restart" "Start an ended run from the beginning" ["useLatestDefinitions=false"] => workflow::restart;
+        Operate: post "/api/workflow/{workflowId}/rerun" "Go on with an ended run from one of its tasks" [""] takes RerunWorkflowRequest => workflow::rerun;
+        Operate: put "/api/workflow/{workflowId}/skiptask/{taskReferenceName}" "Leave a task out that has not begun" ["skipTaskRequest"] takes Option<SkipTaskRequest> => workflow::skip;
+        Operate: post "/api/workflow/{workflowId}/resetcallbacks" "Let tasks that are held back be had at once" [""] => workflow::reset_callbacks;
+        Operate: post "/api/workflow/{workflowId}/variables" "Set variables of a run" [""] takes Object => workflow::set_variables;
     }
 }
 
 fn queue_routes() -> Vec<Route> {
     routes! { "Queues":
-        get "/api/tasks/queue/sizes" "How many tasks wait in these queues" ["taskType"] => queue::of_types;
-        get "/api/tasks/queue/size" "How many tasks wait in a queue" ["taskType, domain"] => queue::of_type;
-        get "/api/tasks/queue/all" "How many tasks wait in each queue" [""] => queue::all;
-        get "/api/tasks/queue/all/verbose" "How many tasks wait in each queue" [""] => queue::all_verbose;
-        get "/api/tasks/queue/polldata" "Who asked for tasks of a type" ["taskType"] => queue::polls;
-        get "/api/tasks/queue/polldata/all" "Who asked for tasks" [""] => queue::all_polls;
-        post "/api/queue/update/{workflowId}/{taskRefName}/{status}" "End a task that waits, by its name" [""] takes OptionalObject => tasks::update_by_reference;
-        post "/api/queue/update/{workflowId}/task/{taskId}/{status}" "End a task that waits, by its id" [""] takes OptionalObject => tasks::update_by_id;
-        get "/api/queue/size" "Nothing: there are no queues for events" [""] => ops::empty_map;
-        get "/api/queue/" "Nothing: there are no queues for events" [""] => ops::empty_map;
-        post "/api/tasks/queue/requeue/{taskType}" "Nothing to do: no task gets lost" [""] => queue::requeue;
-        get "/api/tasks/search" "Find tasks" ["start=0, size=100, sort, freeText, query"] => search::tasks;
-        get "/api/tasks/search-v2" "Find tasks; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::tasks_v2;
-        get "/api/tasks/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
-        get "/api/tasks/external-storage-location" "501: there is no external storage" ["path"] => workflow::no_external_storage;
+        Read: get "/api/tasks/queue/sizes" "How many tasks wait in these queues" ["taskType"] => queue::of_types;
+        Read: get "/api/tasks/queue/size" "How many tasks wait in a queue" ["taskType, domain"] => queue::of_type;
+        Read: get "/api/tasks/queue/all" "How many tasks wait in each queue" [""] => queue::all;
+        Read: get "/api/tasks/queue/all/verbose" "How many tasks wait in each queue" [""] => queue::all_verbose;
+        Read: get "/api/tasks/queue/polldata" "Who asked for tasks of a type" ["taskType"] => queue::polls;
+        Read: get "/api/tasks/queue/polldata/all" "Who asked for tasks" [""] => queue::all_polls;
+        Work: post "/api/queue/update/{workflowId}/{taskRefName}/{status}" "End a task that waits, by its name" [""] takes OptionalObject => tasks::update_by_reference;
+        Work: post "/api/queue/update/{workflowId}/task/{taskId}/{status}" "End a task that waits, by its id" [""] takes OptionalObject => tasks::update_by_id;
+        Read: get "/api/queue/size" "Nothing: there are no queues for events" [""] => ops::empty_map;
+        Read: get "/api/queue/" "Nothing: there are no queues for events" [""] => ops::empty_map;
+        Operate: post "/api/tasks/queue/requeue/{taskType}" "Nothing to do: no task gets lost" [""] => queue::requeue;
+        Read: get "/api/tasks/search" "Find tasks" ["start=0, size=100, sort, freeText, query"] => search::tasks;
+        Read: get "/api/tasks/search-v2" "Find tasks; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::tasks_v2;
+        Read: get "/api/tasks/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
+        Read: get "/api/tasks/external-storage-location" "501: there is no external storage" ["path"] => workflow::no_external_storage;
     }
 }
 
 fn bulk_routes() -> Vec<Route> {
     routes! { "Many workflows":
-        put "/api/workflow/bulk/pause" "Pause many runs" [""] takes Vec<String> => bulk::pause;
-        put "/api/workflow/bulk/resume" "Resume many runs" [""] takes Vec<String> => bulk::resume;
-        post "/api/workflow/bulk/restart" "Restart many runs" ["useLatestDefinitions=false"] takes Vec<String> => bulk::restart;
-        post "/api/workflow/bulk/retry" "Retry many runs" [""] takes Vec<String> => bulk::retry;
-        post "/api/workflow/bulk/terminate" "Terminate many runs" ["reason"] takes Vec<String> => bulk::terminate;
-        delete "/api/workflow/bulk/remove" "Forget many runs" [""] takes Vec<String> => bulk::remove;
-        post "/api/workflow/bulk/delete" "Forget many runs" [""] takes Vec<String> => bulk::remove;
-        delete "/api/workflow/bulk/terminate-remove" "Terminate and forget many runs" ["reason"] takes Vec<String> => bulk::terminate_and_remove;
-        post "/api/workflow/bulk/search" "Show many runs" ["includeTasks=true"] takes Vec<String> => bulk::search;
+        Operate: put "/api/workflow/bulk/pause" "Pause many runs" [""] takes Vec<String> => bulk::pause;
+        Operate: put "/api/workflow/bulk/resume" "Resume many runs" [""] takes Vec<String> => bulk::resume;
+        Operate: post "/api/workflow/bulk/restart" "Restart many runs" ["useLatestDefinitions=false"] takes Vec<String> => bulk::restart;
+        Operate: post "/api/workflow/bulk/retry" "Retry many runs" [""] takes Vec<String> => bulk::retry;
+        Operate: post "/api/workflow/bulk/terminate" "Terminate many runs" ["reason"] takes Vec<String> => bulk::terminate;
+        Operate: delete "/api/workflow/bulk/remove" "Forget many runs" [""] takes Vec<String> => bulk::remove;
+        Operate: post "/api/workflow/bulk/delete" "Forget many runs" [""] takes Vec<String> => bulk::remove;
+        Operate: delete "/api/workflow/bulk/terminate-remove" "Terminate and forget many runs" ["reason"] takes Vec<String> => bulk::terminate_and_remove;
+        Read: post "/api/workflow/bulk/search" "Show many runs" ["includeTasks=true"] takes Vec<String> => bulk::search;
     }
 }
 
 fn schema_routes() -> Vec<Route> {
     routes! { "Schemas":
-        post "/api/schema" "Register or replace schemas; without a version, as the first" ["newVersion=false"] takes Many<SchemaDef> => schema::register;
-        get "/api/schema" "All schemas" ["short=false"] => schema::all;
-        get "/api/schema/{name}" "A schema in its latest version" [""] => schema::latest;
-        get "/api/schema/{name}/{version}" "A schema" [""] => schema::get;
-        delete "/api/schema/{name}" "Forget all versions of a schema" [""] => schema::forget_all;
-        delete "/api/schema/{name}/{version}" "Forget a schema" [""] => schema::forget;
+        Define: post "/api/schema" "Register or replace schemas; without a version, as the first" ["newVersion=false"] takes Many<SchemaDef> => schema::register;
+        Read: get "/api/schema" "All schemas" ["short=false"] => schema::all;
+        Read: get "/api/schema/{name}" "A schema in its latest version" [""] => schema::latest;
+        Read: get "/api/schema/{name}/{version}" "A schema" [""] => schema::get;
+        Define: delete "/api/schema/{name}" "Forget all versions of a schema" [""] => schema::forget_all;
+        Define: delete "/api/schema/{name}/{version}" "Forget a schema" [""] => schema::forget;
     }
 }
 
 fn tag_routes() -> Vec<Route> {
     routes! { "Tags":
-        get "/api/metadata/tags" "All tags" [""] => tags::all;
-        get "/api/metadata/workflow/{name}/tags" "The tags of a workflow definition" [""] => tags::of_workflow;
-        post "/api/metadata/workflow/{name}/tags" "Add tags to a workflow definition" [""] takes Many<Tag> => tags::add_to_workflow;
-        put "/api/metadata/workflow/{name}/tags" "Replace the tags of a workflow definition" [""] takes Many<Tag> => tags::set_of_workflow;
-        delete "/api/metadata/workflow/{name}/tags" "Remove tags of a workflow definition" [""] takes Many<Tag> => tags::drop_from_workflow;
-        get "/api/metadata/task/{taskName}/tags" "The tags of a task definition" [""] => tags::of_task;
-        post "/api/metadata/task/{taskName}/tags" "Add tags to a task definition" [""] takes Many<Tag> => tags::add_to_task;
-        put "/api/metadata/task/{taskName}/tags" "Replace the tags of a task definition" [""] takes Many<Tag> => tags::set_of_task;
-        delete "/api/metadata/task/{taskName}/tags" "Remove tags of a task definition" [""] takes Many<Tag> => tags::drop_from_task;
+        Read: get "/api/metadata/tags" "All tags" [""] => tags::all;
+        Read: get "/api/metadata/workflow/{name}/tags" "The tags of a workflow definition" [""] => tags::of_workflow;
+        Define: post "/api/metadata/workflow/{name}/tags" "Add tags to a workflow definition" [""] takes Many<Tag> => tags::add_to_workflow;
+        Define: put "/api/metadata/workflow/{name}/tags" "Replace the tags of a workflow definition" [""] takes Many<Tag> => tags::set_of_workflow;
+        Define: delete "/api/metadata/workflow/{name}/tags" "Remove tags of a workflow definition" [""] takes Many<Tag> => tags::drop_from_workflow;
+        Read: get "/api/metadata/task/{taskName}/tags" "The tags of a task definition" [""] => tags::of_task;
+        Define: post "/api/metadata/task/{taskName}/tags" "Add tags to a task definition" [""] takes Many<Tag> => tags::add_to_task;
+        Define: put "/api/metadata/task/{taskName}/tags" "Replace the tags of a task definition" [""] takes Many<Tag> => tags::set_of_task;
+        Define: delete "/api/metadata/task/{taskName}/tags" "Remove tags of a task definition" [""] takes Many<Tag> => tags::drop_from_task;
     }
 }
 
 fn event_routes() -> Vec<Route> {
     routes! { "Event handlers":
-        post "/api/event" "Register event handlers" [""] takes Many<EventHandler> => event::register;
-        put "/api/event" "Replace an event handler" [""] takes EventHandler => event::update;
-        get "/api/event" "All event handlers" [""] => event::all;
-        get "/api/event/{event}" "The event handlers of an event" ["activeOnly=true"] => event::of_event;
-        delete "/api/event/{event}" "Forget the event handler of this name" [""] => event::forget;
+        Define: post "/api/event" "Register event handlers" [""] takes Many<EventHandler> => event::register;
+        Define: put "/api/event" "Replace an event handler" [""] takes EventHandler => event::update;
+        Read: get "/api/event" "All event handlers" [""] => event::all;
+        Read: get "/api/event/{event}" "The event handlers of an event" ["activeOnly=true"] => event::of_event;
+        Define: delete "/api/event/{event}" "Forget the event handler of this name" [""] => event::forget;
     }
 }
 
 fn metadata_routes() -> Vec<Route> {
     routes! { "Metadata":
-        post "/api/metadata/workflow" "Register a workflow definition" ["overwrite=false, newVersion=false"] takes WorkflowDef => metadata::register;
-        put "/api/metadata/workflow" "Register or replace many, each for itself" ["newVersion=false"] takes Vec<WorkflowDef> => metadata::update;
-        get "/api/metadata/workflow" "All workflow definitions" ["name"] => metadata::all;
-        post "/api/metadata/workflow/validate" "Say what is wrong with a workflow definition" [""] takes WorkflowDef => metadata::validate;
-        get "/api/metadata/workflow/names-and-versions" "The versions of each workflow definition" [""] => metadata::names_and_versions;
-        get "/api/metadata/workflow/names" "The names of all workflow definitions" [""] => metadata::names;
-        get "/api/metadata/workflow/latest-versions" "The latest version of each workflow definition" [""] => metadata::latest;
-        get "/api/metadata/workflow/{name}" "A workflow definition" ["version"] => metadata::get;
-        get "/api/metadata/workflow/{name}/versions" "The versions of a workflow definition" [""] => metadata::versions;
-        delete "/api/metadata/workflow/{name}/{version}" "Forget a workflow definition" [""] => metadata::forget;
-        post "/api/metadata/taskdefs" "Register or replace task definitions" [""] takes Vec<TaskDef> => metadata::register_tasks;
-        put "/api/metadata/taskdefs" "Replace a task definition; 404 if there is none" [""] takes TaskDef => metadata::update_task;
-        get "/api/metadata/taskdefs" "All task definitions" [""] => metadata::all_tasks;
-        get "/api/metadata/taskdefs/{tasktype}" "A task definition" [""] => metadata::get_task;
-        delete "/api/metadata/taskdefs/{tasktype}" "Forget a task definition" [""] => metadata::forget_task;
+        Define: post "/api/metadata/workflow" "Register a workflow definition" ["overwrite=false, newVersion=false"] takes WorkflowDef => metadata::register;
+        Define: put "/api/metadata/workflow" "Register or replace many, each for itself" ["newVersion=false"] takes Vec<WorkflowDef> => metadata::update;
+        Read: get "/api/metadata/workflow" "All workflow definitions" ["name"] => metadata::all;
+        Read: post "/api/metadata/workflow/validate" "Say what is wrong with a workflow definition" [""] takes WorkflowDef => metadata::validate;
+        Read: get "/api/metadata/workflow/names-and-versions" "The versions of each workflow definition" [""] => metadata::names_and_versions;
+        Read: get "/api/metadata/workflow/names" "The names of all workflow definitions" [""] => metadata::names;
+        Read: get "/api/metadata/workflow/latest-versions" "The latest version of each workflow definition" [""] => metadata::latest;
+        Read: get "/api/metadata/workflow/{name}" "A workflow definition" ["version"] => metadata::get;
+        Read: get "/api/metadata/workflow/{name}/versions" "The versions of a workflow definition" [""] => metadata::versions;
+        Define: delete "/api/metadata/workflow/{name}/{version}" "Forget a workflow definition" [""] => metadata::forget;
+        Define: post "/api/metadata/taskdefs" "Register or replace task definitions" [""] takes Vec<TaskDef> => metadata::register_tasks;
+        Define: put "/api/metadata/taskdefs" "Replace a task definition; 404 if there is none" [""] takes TaskDef => metadata::update_task;
+        Read: get "/api/metadata/taskdefs" "All task definitions" [""] => metadata::all_tasks;
+        Read: get "/api/metadata/taskdefs/{tasktype}" "A task definition" [""] => metadata::get_task;
+        Define: delete "/api/metadata/taskdefs/{tasktype}" "Forget a task definition" [""] => metadata::forget_task;
     }
 }
 
 fn native_routes() -> Vec<Route> {
     routes! { "Native":
-        post "/v1/runs" "Start many runs: {runs: [{name, input, …}]}" [""] takes runs::Starts => runs::start_many;
-        get "/v1/runs" "The newest runs, in short" ["name, limit=20 (at most 1000)"] => runs::list;
-        post "/v1/runs/document" "Run a native document: {document, file, input}" [""] takes documents::Document => documents::run;
-        post "/v1/runs/{run}/cancel" "End a run, with a reason" ["reason"] => runs::cancel;
-        post "/v1/runs/{run}/pause" "Nothing new of a run begins" [""] => runs::pause;
-        post "/v1/runs/{run}/resume" "A paused run goes on" [""] => runs::resume;
-        post "/v1/runs/{run}/retry" "Go on from the failures of a run" [""] => runs::retry;
-        post "/v1/runs/{run}/signal/{task}" "End the wait of a task of a native document; its output is the body" [""] takes OptionalObject => runs::signal;
-        get "/v1/flows" "The names of the native documents that are kept" [""] => documents::all;
-        put "/v1/flows/{name}" "Keep a native document, or replace it" ["file"] takes String => documents::register;
-        get "/v1/flows/{name}" "The text of a native document" [""] => documents::get;
-        delete "/v1/flows/{name}" "Forget a native document" [""] => documents::forget;
-        post "/v1/flows/{name}/runs" "Run a native document with the body as its inputs" [""] takes OptionalObject => documents::start;
-        get "/v1/runs/{run}" "Show a run, in short" [""] => runs::get;
-        get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
-        post "/v1/exchange" "Bring many results and take many tasks: {worker, done: [{run, task, status, output}], type, take, wait}" [""] takes exchange::Exchange => exchange::exchange;
+        Start: post "/v1/runs" "Start many runs: {runs: [{name, input, …}]}" [""] takes runs::Starts => runs::start_many;
+        Read: get "/v1/runs" "The newest runs, in short" ["name, limit=20 (at most 1000)"] => runs::list;
+        Define: post "/v1/runs/document" "Run a native document: {document, file, input}" [""] takes documents::Document => documents::run;
+        Operate: post "/v1/runs/{run}/cancel" "End a run, with a reason" ["reason"] => runs::cancel;
+        Operate: post "/v1/runs/{run}/pause" "Nothing new of a run begins" [""] => runs::pause;
+        Operate: post "/v1/runs/{run}/resume" "A paused run goes on" [""] => runs::resume;
+        Operate: post "/v1/runs/{run}/retry" "Go on from the failures of a run" [""] => runs::retry;
+        Operate: post "/v1/runs/{run}/signal/{task}" "End the wait of a task of a native document; its output is the body" [""] takes OptionalObject => runs::signal;
+        Read: get "/v1/flows" "The names of the native documents that are kept" [""] => documents::all;
+        Define: put "/v1/flows/{name}" "Keep a native document, or replace it" ["file"] takes String => documents::register;
+        Read: get "/v1/flows/{name}" "The text of a native document" [""] => documents::get;
+        Define: delete "/v1/flows/{name}" "Forget a native document" [""] => documents::forget;
+        Start: post "/v1/flows/{name}/runs" "Run a native document with the body as its inputs" [""] takes OptionalObject => documents::start;
+        Read: get "/v1/runs/{run}" "Show a run, in short" [""] => runs::get;
+        Read: get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
+        Work: post "/v1/exchange" "Bring many results and take many tasks: {worker, done: [{run, task, status, output}], type, take, wait}" [""] takes exchange::Exchange => exchange::exchange;
     }
 }
 
 fn ops_routes() -> Vec<Route> {
     routes! { "Operations":
-        get "/health" "How the server is" [""] => ops::health;
-        get "/api/health" "How the server is" [""] => ops::health;
-        get "/readiness" "Whether requests are welcome" [""] => ops::readiness;
-        get "/liveness" "Whether the process should be left alone" [""] => ops::liveness;
-        get "/api/version" "The version of the server" [""] => ops::version;
-        get "/api/admin/config" "The settings" [""] => ops::config;
-        post "/api/token" "404: this server is open" [""] => ops::no_token;
-        get "/api/environment/{key}" "404: the environment is not shown" [""] => ops::no_variable;
-        post "/api/admin/sweep/requeue/{workflowId}" "Nothing to do: no run is left behind" [""] => ops::swept;
-        post "/api/admin/consistency/verifyAndRepair/{workflowId}" "Nothing to do: rows are never apart" [""] => ops::in_order;
-        get "/api/environment" "Nothing: the environment is not shown" [""] => ops::empty_list;
-        get "/api-docs" "This, as an OpenAPI document" [""] => openapi::document;
-        get "/docs" "This, as a page" [""] => openapi::page;
+        Open: get "/health" "How the server is" [""] => ops::health;
+        Open: get "/api/health" "How the server is" [""] => ops::health;
+        Open: get "/readiness" "Whether requests are welcome" [""] => ops::readiness;
+        Open: get "/liveness" "Whether the process should be left alone" [""] => ops::liveness;
+        Open: get "/api/version" "The version of the server" [""] => ops::version;
+        Administer: get "/api/admin/config" "The settings" [""] => ops::config;
+        Open: post "/api/token" "404: this server is open" [""] => ops::no_token;
+        Read: get "/api/environment/{key}" "404: the environment is not shown" [""] => ops::no_variable;
+        Operate: post "/api/admin/sweep/requeue/{workflowId}" "Nothing to do: no run is left behind" [""] => ops::swept;
+        Operate: post "/api/admin/consistency/verifyAndRepair/{workflowId}" "Nothing to do: rows are never apart" [""] => ops::in_order;
+        Read: get "/api/environment" "Nothing: the environment is not shown" [""] => ops::empty_list;
+        Open: get "/api-docs" "This, as an OpenAPI document" [""] => openapi::document;
+        Open: get "/docs" "This, as a page" [""] => openapi::page;
     }
 }
 
