@@ -1,8 +1,9 @@
 //! Definitions as runs execute them: frozen, compiled, and kept as long as somebody may need them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::{BTreeSet, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
+use hashlink::LruCache;
 use partitur_conductor::render::Renderer;
 use partitur_conductor::wire::{SchemaDef, TaskDef, ValidationError, WorkflowDef, WorkflowTask};
 use partitur_conductor::{
@@ -17,9 +18,9 @@ use crate::catalogue::{Catalogue, Changed, Documents};
 use crate::flows::{self, Allowed};
 
 /// Compiled definitions beyond so many, or of so many bytes of source, are forgotten when no run and no name needs them:
-/// compiled they are some fifty times as large.
+/// compiled they are some fifty times as large. Names need those whose runs started last, up to as many bytes.
 const KEPT_MAX: usize = 256;
-const KEPT_BYTES: usize = 2 << 20;
+const KEPT_BYTES: usize = 1 << 20;
 
 /// A definition as runs of it execute it.
 pub struct Known {
@@ -54,7 +55,15 @@ pub struct Programs {
     catalogue: Arc<Catalogue>,
     allowed: Allowed,
     by_id: RwLock<HashMap<DefinitionId, Arc<Known>>>,
-    current: RwLock<BTreeMap<(Arc<str>, u32), Current>>,
+    current: Mutex<Latest>,
+}
+
+/// What runs that start now execute, by name and version: those that started last, so that a server of many definitions
+/// does not hold all of them compiled.
+struct Latest {
+    by_name: LruCache<(Arc<str>, u32), Current>,
+    /// The bytes of their sources.
+    bytes: usize,
 }
 
 /// What runs that start now execute.
@@ -83,7 +92,7 @@ pub enum NoProgram {
 impl Programs {
     /// Of this catalogue, and of native documents as far as they are allowed.
     pub(crate) fn new(catalogue: Arc<Catalogue>, allowed: Allowed) -> Programs {
-        Programs { catalogue, allowed, by_id: RwLock::default(), current: RwLock::default() }
+        Programs { catalogue, allowed, by_id: RwLock::default(), current: Mutex::default() }
     }
 
     /// What a run of a registered definition executes.
@@ -97,14 +106,18 @@ impl Programs {
             .ok_or_else(|| NoProgram::Unknown { name: name.to_owned(), version })?
             .clone();
         let key = (Arc::<str>::from(name), def.version);
-        if let Some(current) = read(&self.current).get(&key) {
+        if let Some(current) = self.latest().by_name.get(&key) {
             return Ok(current.known.clone());
         }
         let noting = Noting { documents: &documents, looked_up: Mutex::default() };
         let known = self.learn(with_schemas(freeze(&def, &noting))?)?;
         let rests_on = noting.looked_up.into_inner().unwrap_or_else(PoisonError::into_inner);
-        write(&self.current).insert(key, Current { known: known.clone(), rests_on });
+        self.latest().remember(key, Current { known: known.clone(), rests_on });
         Ok(known)
+    }
+
+    fn latest(&self) -> MutexGuard<'_, Latest> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// What a run of a definition that came with its request executes.
@@ -187,17 +200,42 @@ impl Programs {
 
     /// Forgets what rests on a definition that has changed.
     pub fn forget(&self, changed: &[Changed]) {
-        let mut current = write(&self.current);
+        let mut latest = self.latest();
         for change in changed {
             match change {
                 Changed::Workflow(name) => {
-                    current.retain(|(known, _), rest| known != name && !rest.rests_on.contains(&**name));
+                    latest.retain(|known, rest| *known != **name && !rest.rests_on.contains(&**name));
                 }
                 Changed::Task(name) | Changed::Schema(name) => {
-                    current.retain(|_, rest| !rest.rests_on.contains(&**name));
+                    latest.retain(|_, rest| !rest.rests_on.contains(&**name));
                 }
             }
         }
+    }
+}
+
+impl Default for Latest {
+    fn default() -> Latest {
+        Latest { by_name: LruCache::new_unbounded(), bytes: 0 }
+    }
+}
+
+impl Latest {
+    /// The last one stays however large it is.
+    fn remember(&mut self, key: (Arc<str>, u32), current: Current) {
+        self.bytes += current.known.size;
+        if let Some(before) = self.by_name.insert(key, current) {
+            self.bytes -= before.known.size;
+        }
+        while self.bytes > KEPT_BYTES && self.by_name.len() > 1 {
+            let (_, oldest) = self.by_name.remove_lru().expect("there are several");
+            self.bytes -= oldest.known.size;
+        }
+    }
+
+    fn retain(&mut self, mut keep: impl FnMut(&str, &Current) -> bool) {
+        self.by_name.retain(|(name, _), current| keep(name, current));
+        self.bytes = self.by_name.iter().map(|(_, current)| current.known.size).sum();
     }
 }
 
@@ -265,4 +303,60 @@ fn read<T>(lock: &RwLock<T>) -> std::sync::RwLockReadGuard<'_, T> {
 
 fn write<T>(lock: &RwLock<T>) -> std::sync::RwLockWriteGuard<'_, T> {
     lock.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use partitur_model::RawJson;
+    use partitur_model::Timestamp;
+    use partitur_model::catalogue::{Entry, EntryKind};
+
+    use super::*;
+
+    const OF_SEVERAL: usize = 1_000;
+
+    fn entry(number: usize) -> Entry {
+        let tasks = (0..5).map(|task| format!(r#"{{"name":"t{task}","taskReferenceName":"t{task}"}}"#));
+        let tasks = tasks.collect::<Vec<_>>().join(",");
+        let body = format!(r#"{{"name":"flow{number}","version":1,"schemaVersion":2,"tasks":[{tasks}]}}"#);
+        Entry {
+            kind: EntryKind::Workflow,
+            name: format!("flow{number}").into(),
+            version: 1,
+            body: Some(RawJson::parse(&body).unwrap()),
+            created: Timestamp::ZERO,
+            updated: Timestamp::ZERO,
+        }
+    }
+
+    fn programs() -> Programs {
+        let catalogue = Arc::new(Catalogue::default());
+        catalogue.apply(&(0..OF_SEVERAL).map(entry).collect::<Vec<_>>());
+        Programs::new(catalogue, Allowed { commands: None })
+    }
+
+    #[test]
+    fn of_many_definitions_those_stay_compiled_whose_runs_started_last() {
+        let programs = programs();
+        for number in 0..OF_SEVERAL {
+            programs.named("flow0", None).unwrap();
+            programs.named(&format!("flow{number}"), None).unwrap();
+        }
+        let latest = programs.latest();
+        let kept = |number: usize| latest.by_name.peek(&(format!("flow{number}").into(), 1)).is_some();
+        assert!(kept(0) && kept(OF_SEVERAL - 1) && !kept(1));
+        assert!(latest.bytes <= KEPT_BYTES, "{} bytes", latest.bytes);
+        assert!(read(&programs.by_id).len() < OF_SEVERAL, "others are not held by anybody");
+    }
+
+    #[test]
+    fn what_rests_on_a_changed_definition_is_compiled_anew() {
+        let programs = programs();
+        let before = programs.named("flow1", None).unwrap();
+        programs.named("flow2", None).unwrap();
+        programs.forget(&[Changed::Workflow("flow1".into())]);
+        let latest = programs.latest();
+        assert_eq!(latest.by_name.len(), 1);
+        assert_eq!(latest.bytes, before.size);
+    }
 }

@@ -17,6 +17,10 @@ use crate::tables::RunKey;
 /// writer 9 us a step, apart 15.
 const INLINE_MAX: usize = 1024;
 
+/// Of longer texts it is worth asking whether they are there before they are compressed: a row that changes again and
+/// again, as that of a loop over a long list, names the same one each time.
+const ASKED_FROM: usize = 16 << 10;
+
 /// No payload unpacks to more: a damaged length must not eat the memory.
 const UNPACKED_MAX: i64 = 1 << 30;
 
@@ -24,6 +28,7 @@ const UNPACKED_MAX: i64 = 1 << 30;
 type PayloadId = [u8; 16];
 
 const INSERT: &str = "INSERT OR IGNORE INTO payloads (run, id, unpacked, body) VALUES (?1, ?2, ?3, ?4)";
+const THERE: &str = "SELECT 1 FROM payloads WHERE run = ?1 AND id = ?2";
 const SELECT: &str = "SELECT unpacked, body FROM payloads WHERE run = ?1 AND id = ?2";
 
 /// A text as it stands in a row.
@@ -75,13 +80,15 @@ impl Packer {
 pub(super) struct PayloadWriter<'c> {
     pub(super) packer: &'c mut Packer,
     insert: CachedStatement<'c>,
+    there: CachedStatement<'c>,
     /// Rows written, by run: how much a sweep may find.
     pub(super) written: HashMap<RunKey, u32>,
 }
 
 impl<'c> PayloadWriter<'c> {
     pub(super) fn new(conn: &'c Connection, packer: &'c mut Packer) -> rusqlite::Result<PayloadWriter<'c>> {
-        Ok(PayloadWriter { packer, insert: conn.prepare_cached(INSERT)?, written: HashMap::new() })
+        let (insert, there) = (conn.prepare_cached(INSERT)?, conn.prepare_cached(THERE)?);
+        Ok(PayloadWriter { packer, insert, there, written: HashMap::new() })
     }
 
     /// See [`Packer::pack`].
@@ -117,6 +124,9 @@ impl<'c> PayloadWriter<'c> {
             return Ok(Cell::Inline(text));
         }
         let id = payload_id(text.as_bytes());
+        if text.len() >= ASKED_FROM && self.there.exists(params![run.0, id])? {
+            return Ok(Cell::Apart(id));
+        }
         let (unpacked, body) = self.packer.pack(&text);
         if self.insert.execute(params![run.0, id, unpacked, body])? > 0 {
             *self.written.entry(run).or_default() += 1;
