@@ -90,6 +90,11 @@ pub enum Input {
         /// Who waits for the answer.
         reply: Option<ReplyTo>,
     },
+    /// Results of earlier tasks and runs serve nobody any more.
+    ClearResults {
+        /// Who waits for the answer.
+        reply: Option<ReplyTo>,
+    },
     /// Somebody closes a breaker by hand.
     ResetBreaker {
         /// Its name.

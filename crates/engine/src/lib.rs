@@ -57,4 +57,5 @@ pub use input::{
 pub use program::{Program, compile};
 pub use recovery::BadRows;
 pub use reset::state_name;
+pub use results::ResultsView;
 pub use submission::{complete_inputs, target_faults};

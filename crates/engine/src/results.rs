@@ -43,6 +43,21 @@ pub(crate) struct Results {
     /// By when they cease to serve.
     ends: BTreeSet<(Timestamp, ResultKey)>,
     bytes: usize,
+    hits: u64,
+    misses: u64,
+}
+
+/// How the results stand that are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ResultsView {
+    /// So many are kept.
+    pub kept: usize,
+    /// So many bytes.
+    pub bytes: usize,
+    /// So often one served.
+    pub hits: u64,
+    /// So often none was there.
+    pub misses: u64,
 }
 
 #[derive(Debug)]
@@ -58,7 +73,22 @@ impl Results {
         while let Some((_, over)) = self.ends.first().filter(|(until, _)| *until <= now).cloned() {
             self.forget(&over);
         }
-        self.kept.get(key).map(|kept| kept.output.clone())
+        let found = self.kept.get(key).map(|kept| kept.output.clone());
+        *(if found.is_some() { &mut self.hits } else { &mut self.misses }) += 1;
+        found
+    }
+
+    /// How they stand.
+    pub(crate) fn view(&self) -> ResultsView {
+        let Results { kept, bytes, hits, misses, .. } = self;
+        ResultsView { kept: kept.len(), bytes: *bytes, hits: *hits, misses: *misses }
+    }
+
+    /// Forgets all of them.
+    pub(crate) fn clear(&mut self) {
+        self.kept.clear();
+        self.ends.clear();
+        self.bytes = 0;
     }
 
     fn keep(&mut self, now: Timestamp, ttl: Duration, key: ResultKey, output: Payload) {

@@ -1,6 +1,7 @@
 //! What all requests share.
 
 use std::collections::HashMap;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
@@ -13,6 +14,7 @@ use partitur_script::Evaluator;
 use crate::catalogue::Catalogue;
 use crate::flows::Allowed;
 use crate::handle::Handle;
+use crate::metrics::Metrics;
 use crate::programs::Programs;
 use crate::reads::Reads;
 use crate::settings::Settings;
@@ -61,6 +63,10 @@ pub struct App {
     pub clock: Clock,
     /// Since when.
     pub started: Instant,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// The file of the rows.
+    pub database: PathBuf,
 }
 
 impl App {

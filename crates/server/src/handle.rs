@@ -17,6 +17,7 @@ use partitur_model::{AttemptId, RunId, TaskSeq};
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::health::Health;
+use crate::metrics::scrape::Standing;
 
 /// What reaches the node thread.
 pub(crate) enum Message {
@@ -30,6 +31,8 @@ pub(crate) enum Message {
     Watch(RunId, Watcher),
     /// Somebody asks how many tasks wait in each queue.
     Queues(oneshot::Sender<Vec<(String, u64)>>),
+    /// Somebody asks how everything stands.
+    Standing(oneshot::Sender<Standing>),
     /// The store has completed something.
     Woken,
     /// Open polls are answered with what there is.
@@ -284,6 +287,16 @@ impl Handle {
     pub async fn queues(&self) -> Result<Vec<(String, u64)>, NodeError> {
         let (sender, receiver) = oneshot::channel();
         self.send(Message::Queues(sender))?;
+        receiver.await.map_err(|_| NodeError::Stopping)
+    }
+
+    /// How everything stands at this moment.
+    ///
+    /// # Errors
+    /// The node has ended.
+    pub async fn standing(&self) -> Result<Standing, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Message::Standing(sender))?;
         receiver.await.map_err(|_| NodeError::Stopping)
     }
 

@@ -17,6 +17,7 @@ mod flows;
 pub mod handle;
 pub mod health;
 mod http;
+pub mod metrics;
 mod native_api;
 mod nesting;
 mod node;

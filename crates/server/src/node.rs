@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use partitur_engine::{Answer, Effect, Input, Purpose, ReplyTo};
 use partitur_model::change::BatchNo;
@@ -23,6 +23,9 @@ use crate::app::Library;
 use crate::commands::{Commands, Workplace};
 use crate::handle::{HandedOut, Handle, Message, NodeError, Request, Waiter, Watcher};
 use crate::health::Health;
+use crate::metrics::Metrics;
+use crate::metrics::scrape::Standing;
+use crate::metrics::store::Measured;
 use crate::nesting::{Above, Nesting};
 use crate::reads::Reads;
 use crate::resolve::Question;
@@ -82,6 +85,7 @@ pub(crate) fn start(
     workplace: Option<Workplace>,
     read_threads: usize,
     health: Arc<Health>,
+    metrics: Arc<Metrics>,
 ) -> Result<Running, OpenError> {
     let (messages, inbox) = channel();
     let handle = Handle::new(messages.clone(), health.clone());
@@ -95,6 +99,7 @@ pub(crate) fn start(
         // Without a node nobody needs waking.
         let _ = waker.send(Message::Woken);
     })?;
+    let store = Measured::new(store, metrics.clone());
     let reads = Reads::open(&state.database(), read_threads)?;
     let commands = match workplace {
         Some(workplace) => Some(open_commands(state, workplace, messages.clone())?),
@@ -115,9 +120,12 @@ pub(crate) fn start(
     })?;
     let mut opened = opened;
     opened.quarantined.extend(catalogue.quarantined);
+    metrics.set_aside((opened.quarantined.len() + opened.bad.len()) as u64);
+    metrics.found(shard.engine(), &opened.runs);
     let (report, ended) = oneshot::channel();
     let node = Node {
         shard,
+        metrics,
         clock,
         inbox,
         messages,
@@ -159,7 +167,8 @@ fn open_commands(
 }
 
 struct Node {
-    shard: Shard<SqliteStore>,
+    shard: Shard<Measured<SqliteStore>>,
+    metrics: Arc<Metrics>,
     clock: Clock,
     inbox: Receiver<Message>,
     /// Into the inbox, for what others do in the node's name.
@@ -269,6 +278,7 @@ impl Node {
             }
             Message::Watch(run, watcher) => self.watchers.entry(run).or_default().push(watcher),
             Message::Queues(sender) => drop(sender.send(self.queues())),
+            Message::Standing(sender) => drop(sender.send(self.standing())),
             Message::Woken => {}
             Message::EndPolls => {
                 let polls =
@@ -294,7 +304,9 @@ impl Node {
         if let Input::Evaluated { run, .. } = &input {
             self.settling.push_back((self.shard.open_batch(), *run));
         }
+        let begun = Instant::now();
         self.shard.step(self.clock.now(), input);
+        self.metrics.stepped(begun.elapsed());
     }
 
     fn turn(&mut self) -> Result<(), ShardError> {
@@ -499,6 +511,7 @@ impl Node {
     }
 
     fn event(&mut self, event: Event) {
+        self.metrics.saw(self.shard.engine(), &event);
         let run = event.run;
         let ended = matches!(event.what, EventKind::Run { state } if state.is_ended());
         self.tell(event);
@@ -542,16 +555,20 @@ impl Node {
     }
 
     fn queues(&self) -> Vec<(String, u64)> {
-        let mut queues: BTreeMap<String, u64> = BTreeMap::new();
+        let queues = self.shard.engine().census().queues.into_iter();
+        queues.map(|waiting| (waiting.queue, waiting.tasks)).collect::<BTreeMap<_, _>>().into_iter().collect()
+    }
+
+    fn standing(&self) -> Standing {
         let engine = self.shard.engine();
-        for wait in engine.waits() {
-            if let partitur_engine::admission::Blocker::Resource(resource) = wait.blocked_on
-                && let Some(queue) = engine.resource_name(resource).strip_prefix("workers/")
-            {
-                *queues.entry(queue.to_owned()).or_default() += 1;
-            }
+        Standing {
+            now: self.clock.now(),
+            census: engine.census(),
+            breakers: engine.breakers(),
+            results: engine.results(),
+            resident: engine.residents(),
+            quarantined: engine.quarantined().count(),
         }
-        queues.into_iter().collect()
     }
 
     /// Runs to which nothing has happened for a while leave memory, if they may.

@@ -15,7 +15,9 @@ use tokio::sync::{oneshot, watch};
 use crate::app::{App, HandedQueues, Library};
 use crate::commands::Workplace;
 use crate::health::Health;
+use crate::http::connections::Limits;
 use crate::http::{connections, routes};
+use crate::metrics::Metrics;
 use crate::node::{self, OpenError, Running};
 use crate::settings::Settings;
 use crate::workers::Workers;
@@ -47,6 +49,8 @@ pub enum ServerError {
 pub struct Server {
     app: Arc<App>,
     listener: TcpListener,
+    /// For Prometheus alone.
+    for_metrics: Option<TcpListener>,
     ended: oneshot::Receiver<ShardError>,
     // Released last: nobody else may work in the directory while anything of this lives.
     _lock: HostLock,
@@ -65,6 +69,7 @@ impl Server {
         let listen = |error| ServerError::Listen(address, error);
         let listener = TcpListener::bind(address).map_err(listen)?;
         listener.set_nonblocking(true).map_err(listen)?;
+        let for_metrics = settings.metrics_listen().and_then(listen_for_metrics);
         crate::descriptors::take_all();
         // A file that may not grow is an error of writing, like a full disk, and nothing to die of.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
@@ -72,9 +77,17 @@ impl Server {
         let (library, health) =
             (Arc::new(Library::new(evaluator.clone(), settings.allowed())), Arc::<Health>::default());
         let calls = Calls::new(settings.egress(), evaluator);
+        let metrics = Arc::new(Metrics::new(routes::outline()));
         let workplace = settings.commands_dir().map(|dir| Workplace { dir, logs: state.runs() });
-        let Running { handle, reads, opened, ended } =
-            node::start(&state, library.clone(), calls, workplace, settings.read_threads(), health)?;
+        let Running { handle, reads, opened, ended } = node::start(
+            &state,
+            library.clone(),
+            calls,
+            workplace,
+            settings.read_threads(),
+            health,
+            metrics.clone(),
+        )?;
         for damaged in &opened.quarantined {
             eprintln!("set aside: {}", damaged.reason);
         }
@@ -88,8 +101,10 @@ impl Server {
             teaching: tokio::sync::Mutex::default(),
             clock: Clock::new(),
             started: Instant::now(),
+            metrics,
+            database: state.database(),
         };
-        Ok(Server { app: Arc::new(app), listener, ended, _lock: lock })
+        Ok(Server { app: Arc::new(app), listener, for_metrics, ended, _lock: lock })
     }
 
     /// Where it listens.
@@ -98,6 +113,11 @@ impl Server {
     /// The system's.
     pub fn address(&self) -> io::Result<SocketAddr> {
         self.listener.local_addr()
+    }
+
+    /// Where Prometheus may ask, if that is apart from everything else.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.for_metrics.as_ref()?.local_addr().ok()
     }
 
     /// What requests share.
@@ -150,8 +170,13 @@ impl Server {
         let _ = self.app.handle.barrier().await;
         ready(self.address()?);
         let router = routes::router(self.app.clone());
-        let serving =
-            tokio::spawn(connections::serve(self.listener, router, self.app.settings.limits(), stopped));
+        let (limits, metrics) = (self.app.settings.limits(), self.app.metrics.clone());
+        if let Some(listener) = self.for_metrics {
+            let router = routes::for_metrics(self.app.clone());
+            let limits = Limits { connections: METRICS_CONNECTIONS_MAX, ..limits };
+            tokio::spawn(connections::serve(listener, router, limits, metrics.clone(), stopped.clone()));
+        }
+        let serving = tokio::spawn(connections::serve(self.listener, router, limits, metrics, stopped));
         tokio::select! {
             ended = end => ended?,
             error = self.ended => return Err(error.map_or(ServerError::Io(io::Error::other("the node has ended")), ServerError::Shard)),
@@ -163,4 +188,19 @@ impl Server {
         self.app.handle.stop().await;
         Ok(())
     }
+}
+
+/// Whoever asks for metrics needs few connections.
+const METRICS_CONNECTIONS_MAX: usize = 16;
+
+/// A port that somebody else has is no reason not to serve: the metrics are at the server's own as well.
+fn listen_for_metrics(address: SocketAddr) -> Option<TcpListener> {
+    let bound = TcpListener::bind(address).and_then(|listener| {
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    });
+    let warn = |error: &io::Error| {
+        eprintln!("warning: no metrics at {address} ({error}); they are at /metrics of the server");
+    };
+    bound.inspect_err(warn).ok()
 }

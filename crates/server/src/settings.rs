@@ -101,7 +101,7 @@ pub enum SettingsError {
 }
 
 /// All settings.
-pub const KNOWN: [Known; 13] = [
+pub const KNOWN: [Known; 14] = [
     Known { name: "data", default: "./partitur-data", about: "the directory of the state", check: any },
     Known { name: "listen", default: "127.0.0.1:8080", about: "address and port", check: address },
     Known {
@@ -109,6 +109,12 @@ pub const KNOWN: [Known; 13] = [
         default: "false",
         about: "listen beyond this machine although there are no keys",
         check: truth,
+    },
+    Known {
+        name: "metrics_listen",
+        default: "127.0.0.1:9090",
+        about: "where Prometheus may ask without a key; `off` leaves /metrics of the server",
+        check: address_or_off,
     },
     Known {
         name: "http_threads",
@@ -272,6 +278,13 @@ impl Settings {
         self.parsed("listen")
     }
 
+    /// Where metrics are served apart from everything else.
+    pub fn metrics_listen(&self) -> Option<SocketAddr> {
+        Some(self.value("metrics_listen"))
+            .filter(|value| *value != "off")
+            .and_then(|value| value.parse().ok())
+    }
+
     /// Threads for HTTP.
     pub fn http_threads(&self) -> usize {
         self.parsed("http_threads")
@@ -331,6 +344,10 @@ fn any(_: &str) -> Result<(), String> {
 
 fn address(text: &str) -> Result<(), String> {
     text.parse::<SocketAddr>().map(drop).map_err(|_| "an address and a port, as 127.0.0.1:8080".to_owned())
+}
+
+fn address_or_off(text: &str) -> Result<(), String> {
+    if text == "off" { Ok(()) } else { address(text).map_err(|reason| format!("`off`, or {reason}")) }
 }
 
 fn truth(text: &str) -> Result<(), String> {

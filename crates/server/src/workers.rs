@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use partitur_conductor::wire::PollData;
 use partitur_engine::QueueName;
@@ -14,7 +15,15 @@ const QUEUES_MAX: usize = 10_000;
 #[derive(Default)]
 pub struct Workers {
     polls: Mutex<HashMap<QueueName, LastPoll>>,
+    /// When each of them last asked; those without a name are one.
+    seen: Mutex<HashMap<Arc<str>, Timestamp>>,
 }
+
+/// A worker counts as active for so long after it has asked.
+const ACTIVE: Duration = Duration::from_secs(10);
+
+/// Workers that are told apart; when there are more, those are forgotten that are not active.
+const WORKERS_MAX: usize = 10_000;
 
 struct LastPoll {
     worker: Arc<str>,
@@ -24,6 +33,7 @@ struct LastPoll {
 impl Workers {
     /// A worker asks.
     pub fn note(&self, queue: &QueueName, worker: &Arc<str>, now: Timestamp) {
+        self.see(worker, now);
         let mut polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(last) = polls.get_mut(queue) {
             last.at = now;
@@ -38,6 +48,26 @@ impl Workers {
             polls.retain(|_, last| last.at > middle);
         }
         polls.insert(queue.clone(), LastPoll { worker: worker.clone(), at: now });
+    }
+
+    fn see(&self, worker: &Arc<str>, now: Timestamp) {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(last) = seen.get_mut(worker) {
+            *last = now;
+            return;
+        }
+        if seen.len() >= WORKERS_MAX {
+            seen.retain(|_, last| *last + ACTIVE > now);
+        }
+        if seen.len() < WORKERS_MAX {
+            seen.insert(worker.clone(), now);
+        }
+    }
+
+    /// How many workers have asked lately.
+    pub fn active(&self, now: Timestamp) -> usize {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.values().filter(|last| **last + ACTIVE > now).count()
     }
 
     /// The last polls, of one type of tasks or of all.

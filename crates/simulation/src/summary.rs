@@ -287,5 +287,6 @@ pub fn input_name(input: &Input) -> &'static str {
         Input::Evict(_) => "evict",
         Input::Concurrency(_) => "concurrency",
         Input::ResetBreaker { .. } => "reset breaker",
+        Input::ClearResults { .. } => "clear results",
     }
 }

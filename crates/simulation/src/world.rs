@@ -702,6 +702,7 @@ fn concerned(input: &Input) -> Option<RunId> {
         | Input::PollOver(_)
         | Input::GiveBack(_)
         | Input::Keep { .. }
-        | Input::ResetBreaker { .. } => None,
+        | Input::ResetBreaker { .. }
+        | Input::ClearResults { .. } => None,
     }
 }

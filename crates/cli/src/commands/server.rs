@@ -66,8 +66,10 @@ impl Server {
             return Ok(Exit::Success);
         }
         let server = Serving::open(settings).map_err(failure)?;
+        let metrics = server.metrics_address().map(|address| format!(", metrics: {address}"));
         let ready = |address| {
-            eprintln!("partitur {} listens on http://{address} (routes: /docs)", env!("CARGO_PKG_VERSION"));
+            let (version, metrics) = (env!("CARGO_PKG_VERSION"), metrics.unwrap_or_default());
+            eprintln!("partitur {version} listens on http://{address} (routes: /docs{metrics})");
         };
         server.run(ready).map_err(failure)?;
         Ok(Exit::Success)

@@ -17,6 +17,7 @@
 
 mod breaker;
 mod cell;
+mod census;
 mod check;
 mod decide;
 mod hash;
@@ -37,6 +38,7 @@ use partitur_model::definition::{BreakerSpec, ClaimMode, Priority, RemoteLimits}
 use partitur_model::record::{BreakerRecord, BreakerState};
 use partitur_model::{RunId, TaskSeq, Timestamp};
 
+pub use census::{Census, Taken, Waiting};
 pub use order::{Aging, CriticalPath, Fifo, LongestFirst, Order, ShortestFirst};
 pub use resource::ResourceId;
 pub use view::{Blocker, HoldView, WaitView};

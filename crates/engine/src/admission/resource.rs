@@ -96,6 +96,13 @@ impl Resources {
         cell
     }
 
+    /// Each cell that has a name, once.
+    pub(super) fn labelled(&self) -> impl Iterator<Item = (ResourceId, &Cell)> {
+        let labels =
+            self.named.iter().zip(0..).filter_map(|(named, id)| Some((ResourceId(id), named.as_ref()?.cell)));
+        labels.map(|(id, cell)| (id, self.cell(cell))).filter(|(id, cell)| cell.label == *id)
+    }
+
     pub(super) fn name(&self, id: ResourceId) -> &str {
         self.named[id.0 as usize].as_ref().map_or("", |named| &named.name)
     }

@@ -210,6 +210,7 @@ impl Engine {
             | Input::Durable(_)
             | Input::Concurrency(_)
             | Input::ResetBreaker { .. }
+            | Input::ClearResults { .. }
             | Input::Loaded(_)
             | Input::NotFound(_)
             | Input::Evict(_)
@@ -242,6 +243,10 @@ impl Engine {
             }
             Input::Concurrency(count) => self.admission.set_capacity(SLOTS, count),
             Input::ResetBreaker { name, reply } => self.reset_breaker(&name, reply, batch),
+            Input::ClearResults { reply } => {
+                self.results.clear();
+                answer_to(reply, Answer::Done, batch);
+            }
             Input::Loaded(stored) => self.loaded(*stored, batch, agenda),
             Input::NotFound(run) => self.not_found(run, batch, agenda),
             Input::Evict(run) => self.evict(run, batch),
@@ -312,7 +317,8 @@ impl Engine {
             | Input::PollOver(_)
             | Input::GiveBack(_)
             | Input::Keep { .. }
-            | Input::ResetBreaker { .. } => {}
+            | Input::ResetBreaker { .. }
+            | Input::ClearResults { .. } => {}
         }
     }
 
@@ -622,7 +628,8 @@ fn subject(input: &Input) -> Option<RunId> {
         | Input::PollOver(_)
         | Input::GiveBack(_)
         | Input::Keep { .. }
-        | Input::ResetBreaker { .. } => None,
+        | Input::ResetBreaker { .. }
+        | Input::ClearResults { .. } => None,
     }
 }
 

@@ -190,6 +190,7 @@ fn who_waits(input: &Input) -> Option<ReplyTo> {
         | Input::GiveBack(_)
         | Input::Resolved { .. }
         | Input::Keep { .. }
-        | Input::ResetBreaker { .. } => None,
+        | Input::ResetBreaker { .. }
+        | Input::ClearResults { .. } => None,
     }
 }

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use partitur_model::definition::Kind;
 use partitur_model::record::{BreakerRecord, RunRecord, TaskRecord};
 use partitur_model::{DefinitionId, RunId, TaskSeq, Timestamp};
 
 use super::Engine;
-use crate::admission::{HoldView, ResourceId, WaitView};
+use crate::admission::{Census, HoldView, ResourceId, WaitView};
 use crate::program::Program;
+use crate::results::ResultsView;
 use crate::run::Run;
 
 impl Engine {
@@ -25,6 +27,23 @@ impl Engine {
     /// Who holds what.
     pub fn holders(&self) -> Vec<HoldView> {
         self.admission.holders()
+    }
+
+    /// How much waits and is held.
+    pub fn census(&self) -> Census {
+        self.admission.census()
+    }
+
+    /// How the results stand that are kept.
+    pub fn results(&self) -> ResultsView {
+        self.results.view()
+    }
+
+    /// A task of a run in memory, and what it is.
+    pub fn task(&self, run: RunId, task: TaskSeq) -> Option<(&TaskRecord, &Kind)> {
+        let run = self.runs.get(&run)?;
+        let key = run.key_of(task)?;
+        Some((run.task(key)?, &run.node(key).spec.kind))
     }
 
     /// How every breaker stands.
@@ -49,6 +68,11 @@ impl Engine {
     /// The rows of a run that is in memory, by number.
     pub fn tasks(&self, id: RunId) -> impl Iterator<Item = &TaskRecord> + '_ {
         self.runs.get(&id).into_iter().flat_map(|run| run.tasks())
+    }
+
+    /// How many runs are in memory.
+    pub fn residents(&self) -> usize {
+        self.runs.len()
     }
 
     /// The runs in memory.

@@ -45,7 +45,8 @@ impl Met {
             | Input::Log { .. }
             | Input::Update(_)
             | Input::Resolved { .. }
-            | Input::ResetBreaker { .. } => {}
+            | Input::ResetBreaker { .. }
+            | Input::ClearResults { .. } => {}
         }
     }
 

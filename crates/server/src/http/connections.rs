@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::TcpListener as StdListener;
+use std::net::{IpAddr, TcpListener as StdListener};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -21,6 +21,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::answer::Error;
 use super::arrival::{FirstWord, Timely};
+use crate::metrics::Metrics;
 
 /// Limits of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,6 +36,10 @@ pub struct Limits {
     pub drain: Duration,
 }
 
+/// Who is at the other end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Peer(pub IpAddr);
+
 /// The head of a request.
 const HEADERS_MAX: usize = 32 << 10;
 
@@ -46,6 +51,7 @@ pub(crate) async fn serve(
     listener: StdListener,
     router: Router,
     limits: Limits,
+    metrics: Arc<Metrics>,
     mut stop: watch::Receiver<bool>,
 ) -> io::Result<()> {
     let listener = TcpListener::from_std(listener)?;
@@ -53,9 +59,9 @@ pub(crate) async fn serve(
     let builder = builder(limits);
     loop {
         let place = places.clone().acquire_owned().await.expect("nobody closes the places");
-        let stream = tokio::select! {
+        let (stream, peer) = tokio::select! {
             accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
+                Ok(accepted) => accepted,
                 // Out of descriptors, most likely: others have to end first.
                 Err(_) => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -64,8 +70,10 @@ pub(crate) async fn serve(
             },
             _ = stop.changed() => break,
         };
-        let connection = connection(&builder, &graceful, stream, router.clone(), limits);
+        let connection = connection(&builder, &graceful, stream, Peer(peer.ip()), router.clone(), limits);
+        let metrics = metrics.clone();
         tokio::spawn(async move {
+            let _one = metrics.connections.enter();
             // Whoever breaks a connection hears nothing more about it.
             let _ = connection.await;
             drop(place);
@@ -100,6 +108,7 @@ fn connection(
     builder: &Builder<TokioExecutor>,
     graceful: &GracefulShutdown,
     stream: TcpStream,
+    peer: Peer,
     router: Router,
     limits: Limits,
 ) -> impl Future<Output = Result<(), Box<dyn std::error::Error + Send + Sync>>> + use<> {
@@ -108,7 +117,7 @@ fn connection(
     let (stream, asked) = FirstWord::new(stream, limits.header_timeout);
     let service = service_fn(move |request: Request<Incoming>| {
         asked.store(true, Ordering::Relaxed);
-        answer(router.clone(), request, limits.body_timeout)
+        answer(router.clone(), request, peer, limits.body_timeout)
     });
     let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
     graceful.watch(connection)
@@ -116,7 +125,8 @@ fn connection(
 
 async fn answer(
     mut router: Router,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
+    peer: Peer,
     patience: Duration,
 ) -> Result<Response<Body>, Infallible> {
     use tower_service::Service as _;
@@ -124,5 +134,6 @@ async fn answer(
     if length > URL_MAX {
         return Ok(Error::new(StatusCode::URI_TOO_LONG, "a URL has at most 8 kB").into_response());
     }
+    request.extensions_mut().insert(peer);
     router.call(request.map(|body| Body::new(Timely::new(body, patience)))).await
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{Method, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use partitur_conductor::wire::{
@@ -14,6 +15,7 @@ use partitur_conductor::wire::{
 use schemars::{Schema, SchemaGenerator};
 
 use super::answer::Error;
+use super::gate::{self, Gate};
 use super::input::{Many, OptionalObject};
 use super::openapi;
 use crate::app::App;
@@ -21,6 +23,7 @@ use crate::auth::Right;
 use crate::conductor_api::{
     bulk, event, execute, metadata, ops, queue, schema, search, tags, tasks, testing, workflow,
 };
+use crate::metrics::scrape;
 use crate::native_api::{documents, exchange, follow, runs};
 
 /// One route.
@@ -254,6 +257,7 @@ fn ops_routes() -> Vec<Route> {
         Open: get "/api/health" "How the server is" [""] => ops::health;
         Open: get "/readiness" "Whether requests are welcome" [""] => ops::readiness;
         Open: get "/liveness" "Whether the process should be left alone" [""] => ops::liveness;
+        Read: get "/metrics" "What the server counts, for Prometheus" [""] => scrape::metrics;
         Open: get "/api/version" "The version of the server" [""] => ops::version;
         Administer: get "/api/admin/config" "The settings" [""] => ops::config;
         Open: post "/api/token" "404: this server is open" [""] => ops::no_token;
@@ -274,19 +278,35 @@ fn shape(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// Methods and paths in the order of the table; behind them, what leads nowhere.
+pub(crate) fn outline() -> Vec<(Method, &'static str)> {
+    let routes = table().into_iter().map(|route| (route.method, route.path));
+    routes.chain([(Method::GET, "_nowhere")]).collect()
+}
+
 /// The router of all routes.
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut shapes: BTreeMap<String, MethodRouter<Arc<App>>> = BTreeMap::new();
-    for route in table() {
+    let routes = table();
+    let nowhere = Gate { app: app.clone(), route: routes.len() };
+    for (at, route) in routes.into_iter().enumerate() {
         let known = shapes.remove(&shape(route.path)).unwrap_or_default();
-        shapes.insert(shape(route.path), known.merge(route.handler));
+        let gate = from_fn_with_state(Gate { app: app.clone(), route: at }, gate::pass);
+        shapes.insert(shape(route.path), known.merge(route.handler.route_layer(gate)));
     }
     let router =
         shapes.into_iter().fold(Router::new(), |router, (path, handler)| router.route(&path, handler));
+    let wrong_method = nowhere.clone();
     router
-        .fallback(async || Error::not_found("there is no such route"))
-        .method_not_allowed_fallback(async || {
-            Error::new(StatusCode::METHOD_NOT_ALLOWED, "this route does not take this method")
+        .fallback(move || gate::nowhere(nowhere, Error::not_found("there is no such route")))
+        .method_not_allowed_fallback(move || {
+            let message = "this route does not take this method";
+            gate::nowhere(wrong_method, Error::new(StatusCode::METHOD_NOT_ALLOWED, message))
         })
         .with_state(app)
+}
+
+/// What Prometheus finds at a port of its own.
+pub(crate) fn for_metrics(app: Arc<App>) -> Router {
+    Router::new().route("/metrics", get(scrape::metrics)).with_state(app)
 }

@@ -4,6 +4,7 @@ mod broken;
 mod cache;
 mod documents;
 mod metadata;
+mod metrics;
 mod native;
 mod polling;
 mod registry;

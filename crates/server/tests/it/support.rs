@@ -35,7 +35,7 @@ impl Site {
     /// With the state of this directory, and these settings.
     pub fn with(dir: &std::path::Path, settings: &[(&str, &str)]) -> Site {
         let (data, listen) = (dir.display().to_string(), "127.0.0.1:0");
-        let own = [("data", data.as_str()), ("listen", listen)];
+        let own = [("data", data.as_str()), ("listen", listen), ("metrics_listen", "off")];
         let flags = own.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let server = Server::open(Settings::read(None, [], flags).unwrap()).unwrap();
         let address = server.address().unwrap();

@@ -1,0 +1,228 @@
+//! What the server counts, for Prometheus: under `/metrics`, and on a port of its own.
+//!
+//! Counting costs a few atomic additions, or one look into a table under a lock that only one thread takes in normal
+//! work; what can be read off at any time (queues, locks, breakers, the process) is read when somebody asks. No label
+//! holds the id of a run, a task or a person, and of values that users choose only so many are told apart.
+//!
+//! `instrument.rs` is what counts, `watch.rs` counts what the node tells, `scrape.rs` writes everything down.
+
+pub mod instrument;
+mod process;
+pub(crate) mod scrape;
+pub(crate) mod store;
+mod text;
+pub(crate) mod watch;
+
+use std::sync::OnceLock;
+use std::sync::atomic::AtomicI64;
+
+use axum::http::{Method, StatusCode};
+
+use instrument::{Counter, Family, Grid, Histogram};
+pub use process::resident_bytes;
+pub use text::CONTENT_TYPE;
+
+/// Times of tasks and runs, in seconds. Five is a bound because "slow" means that.
+const DURATIONS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3600.0];
+
+/// Waiting for a worker.
+const WAITS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+
+/// Answers to requests.
+const ANSWERS: &[f64] = &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Commits.
+const COMMITS: &[f64] =
+    &[0.000_05, 0.0001, 0.000_25, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1.0];
+
+/// Steps of the engine.
+const STEPS: &[f64] = &[0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.0001, 0.000_25, 0.0005, 0.001, 0.01, 0.1];
+
+/// Changes in a commit.
+const CHANGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
+
+/// How runs start.
+const TRIGGERS: &[&str] = &["api", "subworkflow"];
+
+/// How runs end.
+const RUN_OUTCOMES: &[&str] = &["completed", "failed", "timed_out", "terminated"];
+
+/// How attempts end.
+const TASK_OUTCOMES: &[&str] = &["completed", "failed", "timed_out", "canceled", "skipped"];
+
+/// Why a credential is none.
+pub(crate) const AUTH_FAILURES: &[&str] = &["missing", "malformed", "unknown", "expired", "revoked"];
+
+/// Whom a limit is for.
+pub(crate) const THROTTLE_SCOPES: &[&str] = &["global", "ip", "user"];
+
+/// Classes of requests.
+pub(crate) const CLASSES: &[&str] = &["anonymous", "person", "machine", "worker", "stream"];
+
+/// Everything that is counted.
+#[derive(Debug)]
+pub struct Metrics {
+    starts: Family<Counter>,
+    runs: Family<Counter>,
+    run_duration: Family<Histogram>,
+    attempts: Family<Counter>,
+    execution: Family<Histogram>,
+    queue_wait: Family<Histogram>,
+    retries: Family<Counter>,
+    commit: Histogram,
+    commit_changes: Histogram,
+    step: Histogram,
+    requests: Requests,
+    pub(crate) throttled: Grid<Counter>,
+    pub(crate) auth_failures: Grid<Counter>,
+    pub(crate) denied: Counter,
+    pub(crate) connections: Level,
+    pub(crate) streams: Level,
+    quarantined: Counter,
+}
+
+/// So many of something that comes and goes.
+#[derive(Debug, Default)]
+pub(crate) struct Level(AtomicI64);
+
+/// One of them, until it is dropped.
+pub(crate) struct OneOf<'a>(&'a Level);
+
+impl Level {
+    pub fn enter(&self) -> OneOf<'_> {
+        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        OneOf(self)
+    }
+
+    pub fn get(&self) -> i64 {
+        self.0.load(std::sync::atomic::Ordering::Relaxed)
+    }
+}
+
+impl Drop for OneOf<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+impl Metrics {
+    /// With these routes, in their order.
+    pub(crate) fn new(routes: Vec<(Method, &'static str)>) -> Metrics {
+        let durations = || Histogram::new(DURATIONS);
+        Metrics {
+            starts: Family::counters(
+                "partitur_workflow_starts_total",
+                "Runs that have begun.",
+                "workflow",
+                ("trigger", TRIGGERS),
+            ),
+            runs: Family::counters(
+                "partitur_workflow_runs_total",
+                "Runs that have ended.",
+                "workflow",
+                ("outcome", RUN_OUTCOMES),
+            ),
+            run_duration: Family::histograms(
+                "partitur_workflow_duration_seconds",
+                "From the acceptance of a run to its end.",
+                "workflow",
+                ("outcome", RUN_OUTCOMES),
+                durations,
+            ),
+            attempts: Family::counters(
+                "partitur_task_attempts_total",
+                "Attempts that have ended.",
+                "task_type",
+                ("outcome", TASK_OUTCOMES),
+            ),
+            execution: Family::histograms(
+                "partitur_task_execution_seconds",
+                "From the start of an attempt to its end.",
+                "task_type",
+                ("outcome", TASK_OUTCOMES),
+                durations,
+            ),
+            queue_wait: Family::histograms(
+                "partitur_task_queue_wait_seconds",
+                "From being ready to being handed out.",
+                "task_type",
+                ("", &[""]),
+                || Histogram::new(WAITS),
+            ),
+            retries: Family::counters(
+                "partitur_task_retries_total",
+                "Attempts that are followed by another.",
+                "task_type",
+                ("", &[""]),
+            ),
+            commit: Histogram::new(COMMITS),
+            commit_changes: Histogram::new(CHANGES),
+            step: Histogram::new(STEPS),
+            requests: Requests::new(routes),
+            throttled: Grid::new(
+                "partitur_requests_throttled_total",
+                "Requests that came too fast.",
+                ("scope", THROTTLE_SCOPES),
+                ("class", CLASSES),
+                Counter::default,
+            ),
+            auth_failures: Grid::new(
+                "partitur_auth_failures_total",
+                "Requests without a credential that holds.",
+                ("reason", AUTH_FAILURES),
+                ("method", &["key", "token"]),
+                Counter::default,
+            ),
+            denied: Counter::default(),
+            connections: Level::default(),
+            streams: Level::default(),
+            quarantined: Counter::default(),
+        }
+    }
+
+    /// A request to a route was answered.
+    pub(crate) fn answered(&self, route: usize, status: StatusCode, took: std::time::Duration) {
+        self.requests.answered(route, status, took);
+    }
+
+    /// So many rows were set aside at the start.
+    pub(crate) fn set_aside(&self, rows: u64) {
+        self.quarantined.add(rows);
+    }
+}
+
+/// Answers by route and status.
+#[derive(Debug)]
+struct Requests {
+    routes: Vec<Answers>,
+}
+
+#[derive(Debug)]
+struct Answers {
+    method: Method,
+    path: &'static str,
+    by_status: [OnceLock<Box<Histogram>>; STATUSES.len()],
+}
+
+/// Statuses that are told apart; all others are the last.
+const STATUSES: [u16; 18] =
+    [200, 204, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 429, 500, 501, 503, 507, 0];
+
+impl Requests {
+    fn new(routes: Vec<(Method, &'static str)>) -> Requests {
+        let answers = routes.into_iter().map(|(method, path)| {
+            let by_status = [const { OnceLock::new() }; STATUSES.len()];
+            Answers { method, path, by_status }
+        });
+        Requests { routes: answers.collect() }
+    }
+
+    fn answered(&self, route: usize, status: StatusCode, took: std::time::Duration) {
+        let status = status.as_u16();
+        let at = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
+        let answers = &self.routes[route].by_status[at];
+        answers.get_or_init(|| Box::new(Histogram::new(ANSWERS))).time(took);
+    }
+}
