@@ -114,6 +114,22 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<Failure>,
     },
+    /// A service is up: those that need it may begin.
+    TaskServes {
+        /// Which.
+        task: Arc<str>,
+    },
+    /// So many attempts of the run may live at once from now on: the machine bears more or less.
+    Limit {
+        /// How many.
+        limit: u32,
+        /// Never fewer.
+        min: u32,
+        /// Never more.
+        max: u32,
+        /// Why, for people.
+        reason: String,
+    },
     /// A condition asks that people be told.
     Notice {
         /// About which task.
@@ -190,6 +206,10 @@ fn kind(what: &ModelKind) -> EventKind {
         },
         ModelKind::UndoEnded { path, error, .. } => {
             EventKind::UndoEnded { task: path.clone(), error: error.as_ref().map(Failure::from) }
+        }
+        ModelKind::TaskServes { path, .. } => EventKind::TaskServes { task: path.clone() },
+        ModelKind::Limit { limit, min, max, reason } => {
+            EventKind::Limit { limit: *limit, min: *min, max: *max, reason: reason.clone() }
         }
         ModelKind::Notice { path, message } => {
             EventKind::Notice { task: path.clone(), message: message.clone() }

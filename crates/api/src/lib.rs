@@ -10,4 +10,4 @@ mod status;
 
 pub use event::{Event, EventKind, Failure, Stream, outcome_name, run_state_name};
 pub use message::{Command, Definition, OnFailure, Request, Response, SourceFile, Submit};
-pub use status::{Breaker, Cache, Holder, Status, Waiter};
+pub use status::{Breaker, Cache, Holder, Limit, Status, Waiter};

@@ -23,6 +23,9 @@ pub struct Status {
     pub tasks_per_second: f64,
     /// Resident memory of the host, in bytes.
     pub memory_bytes: u64,
+    /// How many attempts of a run may live at once, where that follows the load.
+    #[serde(default)]
+    pub limits: Vec<Limit>,
     /// The result cache.
     pub cache: Cache,
     /// Breakers that are not closed.
@@ -44,6 +47,25 @@ pub struct Cache {
     pub entries: u64,
     /// Their size on the disk.
     pub bytes: u64,
+}
+
+/// How many attempts of a run may live at once, where that follows the load.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Limit {
+    /// The number of the run.
+    pub run: u64,
+    /// So many at present.
+    pub limit: u32,
+    /// Never fewer.
+    pub min: u32,
+    /// Never more.
+    pub max: u32,
+    /// So many live.
+    pub live: u32,
+    /// Why it moved last.
+    pub reason: String,
+    /// When it moved last, in milliseconds since the Unix epoch.
+    pub since: u64,
 }
 
 /// A breaker that is not closed.

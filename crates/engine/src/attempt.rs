@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use partitur_model::definition::OnTimeout;
+use partitur_model::definition::{Concurrency, OnTimeout};
 use partitur_model::dispatch::{Ending, Report, ReportKind};
 use partitur_model::event::EventKind;
 use partitur_model::record::{RunState, StopCause, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState};
@@ -155,9 +155,10 @@ impl Run {
         }
     }
 
-    /// How many of the run's attempts may live at once, if it says so.
-    pub(crate) fn concurrency(&self) -> Option<u32> {
-        self.rec.options.concurrency.or(self.program.definition.concurrency.map(|range| range.max))
+    /// How many of the run's attempts may live at once, if it says so: the submitter's word, else the document's.
+    pub(crate) fn concurrency(&self) -> Option<Concurrency> {
+        let asked = self.rec.options.concurrency.map(|limit| Concurrency { min: limit, max: limit });
+        asked.or(self.program.definition.concurrency)
     }
 
     /// The directory of the run, for resources that are paths.
@@ -325,6 +326,7 @@ impl Run {
         }
         match report.what {
             ReportKind::Alive => self.extend_lease(cx, key),
+            ReportKind::Serves => {}
             ReportKind::Progress { fraction, message } => {
                 let (task, path) = (task.seq, task.path.clone());
                 cx.event(self.id(), EventKind::TaskProgress { task, path, fraction, message });
@@ -380,6 +382,9 @@ impl Run {
         record.output = ending.shown;
         if let TaskState::Stopping { cause, .. } = record.state {
             return self.stopped_with(cx, key, record, cause, ending.result);
+        }
+        if let (Ok(_), false, Some((began, ended))) = (&ending.result, ending.cached, ending.span) {
+            cx.governors.took(self.id(), &record.node, ended.since(began));
         }
         let result = ending.result.and_then(|output| self.check_until(key, &record, output));
         self.tell_breaker(cx, key, result.is_ok());

@@ -11,6 +11,7 @@ use crate::admission::{Admission, TaskKey};
 use crate::batch::Batch;
 use crate::effect::Effect;
 use crate::input::Update;
+use crate::load::Governors;
 use crate::polls::Polls;
 use crate::program::Program;
 use crate::results::Results;
@@ -23,6 +24,7 @@ pub(crate) struct Cx<'a> {
     pub now: Timestamp,
     pub batch: &'a mut Batch,
     pub admission: &'a mut Admission,
+    pub governors: &'a mut Governors,
     pub timers: &'a mut Timers,
     pub turns: &'a mut Turns,
     pub node: &'a mut NodeRecord,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use partitur_model::catalogue::{Entry, LogLine};
 use partitur_model::dispatch::Report;
 use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, ServerOptions, TaskError, TaskRecord};
-use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq};
+use partitur_model::{AttemptId, DefinitionId, Payload, Pressure, RunId, TaskSeq};
 
 use crate::batch::BatchNo;
 use crate::program::Program;
@@ -52,6 +52,8 @@ pub enum Input {
     Evict(RunId),
     /// So many attempts at once on this node.
     Concurrency(u32),
+    /// The machine was found so: runs whose limit follows the load may have more or fewer attempts.
+    Pressure(Pressure),
     /// A worker wants tasks.
     Poll(Poll),
     /// A poll is over: its time is up, or nobody waits for its answer any more. If it is still open it is answered with

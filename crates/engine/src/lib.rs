@@ -24,6 +24,7 @@ mod expand;
 mod family;
 mod input;
 mod join;
+mod load;
 mod operate;
 #[cfg(test)]
 mod planted;
@@ -49,11 +50,12 @@ mod work;
 pub use batch::{Batch, BatchNo};
 pub use check::check;
 pub use effect::{Answer, Effect, Handed, Purpose, Refusal};
-pub use engine::{Boot, Engine, Options, Reason};
+pub use engine::{Boot, Engine, Options, Reason, Urgency};
 pub use input::{
     Command, Input, Poll, QueueName, ReplyTo, Resolved, Restart, StoredRun, Submission, TaskName, Update,
     UpdateStatus,
 };
+pub use load::{Cause as LimitCause, Governor, LimitView, Sight};
 pub use program::{Program, compile};
 pub use recovery::BadRows;
 pub use reset::state_name;

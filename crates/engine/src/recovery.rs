@@ -217,7 +217,8 @@ impl Run {
 
     /// Tells admission how many attempts the run and its containers let live at once.
     pub(crate) fn limit_slots(&self, cx: &mut Cx<'_>) {
-        if let Some(limit) = self.concurrency() {
+        if let Some(bounds) = self.concurrency() {
+            let limit = cx.governors.limit(cx.now, self.id(), bounds);
             cx.admission.set_capacity(&crate::work::run_slots(self.id()), limit.max(1));
         }
         for resource in &self.program.definition.resources {
@@ -236,6 +237,7 @@ impl Run {
     /// What bounded the run alone bounds nothing any more; if it goes on, it is bounded again.
     pub(crate) fn give_up_slots(&self, cx: &mut Cx<'_>) {
         cx.admission.undeclare(&crate::work::run_slots(self.id()));
+        cx.governors.forget(self.id());
         for task in
             self.keys().filter(|&key| self.max_parallel(key).is_some()).filter_map(|key| self.task(key))
         {

@@ -136,6 +136,8 @@ pub enum ReportKind {
         /// For people.
         message: String,
     },
+    /// It is a service, and it is up.
+    Serves,
     /// It is over: nothing of it lives any more.
     Ended(Box<Ending>),
     /// Nothing of it lives any more, and the task is not done: it has another round after a pause. No try is used up.

@@ -96,6 +96,24 @@ pub enum EventKind {
         /// Why, if it failed.
         error: Option<TaskError>,
     },
+    /// A service is up: those that need it may begin.
+    TaskServes {
+        /// Which.
+        task: TaskSeq,
+        /// Its path.
+        path: Arc<str>,
+    },
+    /// So many attempts of the run may live at once from now on: its bounds stay, the machine bears more or less.
+    Limit {
+        /// How many.
+        limit: u32,
+        /// Never fewer.
+        min: u32,
+        /// Never more.
+        max: u32,
+        /// Why, for people.
+        reason: String,
+    },
     /// A condition asks that people be told.
     Notice {
         /// About which task.

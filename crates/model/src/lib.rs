@@ -13,11 +13,13 @@ pub mod fault;
 pub mod id;
 #[cfg(feature = "planted-faults")]
 pub mod planted;
+pub mod pressure;
 pub mod record;
 pub mod unit;
 pub mod value;
 
 pub use fault::{Fault, Place, Severity};
 pub use id::{AttemptId, DefinitionId, FencingToken, RunId, TaskId, TaskSeq};
+pub use pressure::Pressure;
 pub use unit::Timestamp;
 pub use value::{Payload, RawJson};

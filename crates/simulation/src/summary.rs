@@ -248,6 +248,7 @@ pub fn input_name(input: &Input) -> &'static str {
         Input::Submit(_) => "submit",
         Input::Report(report) => match &report.what {
             ReportKind::Alive => "alive",
+            ReportKind::Serves => "serves",
             ReportKind::Progress { .. } => "progress",
             ReportKind::Ended(ending) if ending.result.is_ok() => "success",
             ReportKind::Ended(_) => "failure",
@@ -286,6 +287,7 @@ pub fn input_name(input: &Input) -> &'static str {
         Input::NotFound(_) => "not found",
         Input::Evict(_) => "evict",
         Input::Concurrency(_) => "concurrency",
+        Input::Pressure(_) => "pressure",
         Input::ResetBreaker { .. } => "reset breaker",
         Input::ClearResults { .. } => "clear results",
     }

@@ -698,6 +698,7 @@ fn concerned(input: &Input) -> Option<RunId> {
         | Input::Durable(_)
         | Input::AttemptsLost
         | Input::Concurrency(_)
+        | Input::Pressure(_)
         | Input::Poll(_)
         | Input::PollOver(_)
         | Input::GiveBack(_)

@@ -548,7 +548,7 @@ impl LocalExecutor {
                 self.report(attempt.id, what);
                 self.leave(attempt.id.run);
             }
-            ReportKind::Alive | ReportKind::Progress { .. } => {}
+            ReportKind::Alive | ReportKind::Progress { .. } | ReportKind::Serves => {}
         }
     }
 

@@ -39,7 +39,7 @@ use partitur_model::RunId;
 pub use cache::{CacheOptions, CacheStats, Eviction, Used};
 pub use executor::{LocalExecutor, Options, WorkerEvent};
 pub use jobserver::Jobserver;
-pub use platform::Waker;
+pub use platform::{PressureGauge, Waker};
 pub use run::RunContext;
 pub use secret::{DirSecrets, EnvSecrets, Secrets, variable_name};
 

@@ -87,6 +87,7 @@ fn page(status: &api::Status, now: u64) -> Vec<Line> {
             &format!("{} results, {}, {rate:.0} % of {looked_up} served", cache.entries, bytes(cache.bytes)),
         ),
     ];
+    section(&mut lines, "limits that follow the load", status.limits.iter().map(|l| limit(l, now)).collect());
     let open: Vec<Line> =
         status.breakers.iter().map(|b| Line::new().text("  ").text(breakers::line(b))).collect();
     section(&mut lines, "breakers that are not closed", open);
@@ -110,6 +111,12 @@ fn section(lines: &mut Vec<Line>, title: &str, rows: Vec<Line>) {
     if more > 0 {
         lines.push(Line::new().add(Paint::Dim, format!("  … and {more} more")));
     }
+}
+
+fn limit(limit: &api::Limit, now: u64) -> Line {
+    Line::new()
+        .text(format!("  run {}  {} of {}..{} at once", limit.run, limit.limit, limit.min, limit.max))
+        .add(Paint::Dim, format!("  {}, {} ago", limit.reason, since(limit.since, now)))
 }
 
 fn holder(held: &api::Holder, now: u64) -> Line {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use partitur_report::{clock, short};
 
-use super::board::{Board, Retry, Running};
+use super::board::{Board, Limit, Retry, Running};
 use crate::ink::{Line, Paint};
 
 /// No block is higher, however large the terminal.
@@ -121,7 +121,8 @@ fn details(board: &Board, now: u64, columns: usize) -> Vec<Line> {
         let words = if reason.starts_with("wait") { reason.clone() } else { format!("waits for {reason}") };
         waiting_line(task, &words, "", width)
     });
-    running.chain(retries).chain(locks).chain(waits).collect()
+    let limit = board.limit.iter().map(|limit| limit_line(limit, now));
+    limit.chain(running).chain(retries).chain(locks).chain(waits).collect()
 }
 
 /// `lock file:/home/me/flow/a.db` is `lock file:a.db` to those who look at `/home/me/flow`.
@@ -140,8 +141,13 @@ fn held_by(holders: &[String], run: u64) -> String {
 
 fn running_line(task: &Running, now: u64, width: usize) -> Line {
     let elapsed = since(task.since, now);
+    let sign = match (task.undo, task.serves) {
+        (true, _) => " ↶ ",
+        (false, true) => " ● ",
+        (false, false) => " ▸ ",
+    };
     let mut line = Line::new()
-        .add(Paint::Active, if task.undo { " ↶ " } else { " ▸ " })
+        .add(Paint::Active, sign)
         .text(fit(&task.task, width))
         .text(format!(" {:>6}", clock(elapsed)));
     let expected = task.expected_ms.filter(|&expected| expected >= 1_000);
@@ -166,6 +172,14 @@ fn running_line(task: &Running, now: u64, width: usize) -> Line {
         line = line.add(Paint::Warn, format!("  attempt {}", task.attempt));
     }
     if task.message.is_empty() { line } else { line.add(Paint::Dim, format!("  {}", task.message)) }
+}
+
+fn limit_line(limit: &Limit, now: u64) -> Line {
+    let bounds = format!("{}..{}", limit.min, limit.max);
+    Line::new()
+        .add(Paint::Dim, " ⇅ ")
+        .text(format!("{} of {bounds} at once", limit.limit))
+        .add(Paint::Dim, format!("  {}, {} ago", limit.reason, short(since(limit.since, now))))
 }
 
 fn retry_line(retry: &Retry, now: u64, width: usize) -> Line {

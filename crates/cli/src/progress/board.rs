@@ -32,6 +32,8 @@ pub struct Board {
     pub waiters: Vec<Waiter>,
     /// Who waits for something else: a signal, a point in time.
     pub waits: Vec<(Arc<str>, String)>,
+    /// How many attempts may live at once, if that follows the load.
+    pub limit: Option<Limit>,
     /// The directory of the document: names of locks are shown relative to it.
     pub dir: String,
     /// When the run is expected to end, in milliseconds since the Unix epoch.
@@ -69,6 +71,19 @@ pub struct Running {
     pub expected_ms: Option<u64>,
     pub fraction: Option<f32>,
     pub message: String,
+    /// It is a service, and it is up.
+    pub serves: bool,
+}
+
+/// How many attempts may live at once, where that follows the load.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Limit {
+    pub limit: u32,
+    pub min: u32,
+    pub max: u32,
+    pub reason: String,
+    /// In milliseconds since the Unix epoch.
+    pub since: u64,
 }
 
 /// A task that will be tried again.
@@ -142,6 +157,7 @@ impl Board {
                     expected_ms: expected_ms.or_else(|| self.history.get(&**task).copied()),
                     fraction: None,
                     message: String::new(),
+                    serves: false,
                 });
             }
             EventKind::TaskProgress { task, fraction, message } => {
@@ -149,6 +165,20 @@ impl Board {
                     running.fraction = Some(*fraction);
                     running.message.clone_from(message);
                 }
+            }
+            EventKind::TaskServes { task } => {
+                if let Some(running) = self.running.iter_mut().find(|running| running.task == *task) {
+                    running.serves = true;
+                }
+            }
+            EventKind::Limit { limit, min, max, reason } => {
+                self.limit = Some(Limit {
+                    limit: *limit,
+                    min: *min,
+                    max: *max,
+                    reason: reason.clone(),
+                    since: event.at,
+                });
             }
             EventKind::Output { .. } | EventKind::Notice { .. } => {}
             EventKind::TaskRetries { task, next, error } => {
@@ -236,6 +266,10 @@ impl Board {
     pub fn stand(&mut self, status: &Status) {
         self.waiters.clear();
         self.waiters.extend(status.waiters.iter().filter(|waiter| waiter.run == self.run).cloned());
+        if let Some(told) = status.limits.iter().find(|limit| limit.run == self.run) {
+            let (limit, min, max, since) = (told.limit, told.min, told.max, told.since);
+            self.limit = Some(Limit { limit, min, max, reason: told.reason.clone(), since });
+        }
     }
 
     /// Whether it tells no more than what its parts have told.
@@ -252,6 +286,8 @@ impl Board {
             | EventKind::Output { .. }
             | EventKind::TaskRetries { .. }
             | EventKind::UndoEnded { .. }
+            | EventKind::TaskServes { .. }
+            | EventKind::Limit { .. }
             | EventKind::Notice { .. } => false,
         }
     }

@@ -206,6 +206,8 @@ impl Progress {
             | EventKind::Output { .. }
             | EventKind::TaskRetries { .. }
             | EventKind::UndoEnded { .. }
+            | EventKind::TaskServes { .. }
+            | EventKind::Limit { .. }
             | EventKind::Notice { .. } => None,
         }
     }
@@ -223,6 +225,8 @@ impl Progress {
             | EventKind::TaskProgress { .. }
             | EventKind::Output { .. }
             | EventKind::UndoEnded { .. }
+            | EventKind::TaskServes { .. }
+            | EventKind::Limit { .. }
             | EventKind::Notice { .. } => {}
         }
     }
@@ -249,6 +253,8 @@ impl Progress {
             | EventKind::TaskWaits { .. }
             | EventKind::TaskStarted { .. }
             | EventKind::TaskProgress { .. }
+            | EventKind::TaskServes { .. }
+            | EventKind::Limit { .. }
             | EventKind::Notice { .. } => String::new(),
         }
     }

@@ -60,12 +60,21 @@ pub fn talk(event: &Event, took: Option<Duration>, output: &str, how: Verbosity)
         EventKind::Notice { task, message } => {
             vec![Line::new().add(Paint::Warn, "! ").text(task).text("  ").text(message)]
         }
+        EventKind::Limit { limit, max, reason, .. } if !how.block => {
+            let words = format!("{limit} of {max} at once: {reason}");
+            vec![Line::new().add(Paint::Dim, "⇅ ").add(Paint::Dim, words)]
+        }
+        EventKind::TaskServes { task } if !how.block => {
+            vec![Line::new().add(Paint::Good, "● ").text(task).add(Paint::Dim, "  is up")]
+        }
         EventKind::TaskWaits { task, reason } if !how.block => {
             let words =
                 if reason.starts_with("wait") { reason.clone() } else { format!("waits for {reason}") };
             vec![Line::new().add(Paint::Dim, "◦ ").text(task).text("  ").add(Paint::Dim, words)]
         }
         EventKind::TaskWaits { .. }
+        | EventKind::Limit { .. }
+        | EventKind::TaskServes { .. }
         | EventKind::TaskReady { .. }
         | EventKind::TaskStarted { .. }
         | EventKind::TaskProgress { .. }

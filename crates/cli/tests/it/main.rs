@@ -1,5 +1,6 @@
 //! The binary on real runs.
 
+mod adaptive;
 mod check;
 mod conductor;
 mod crash;

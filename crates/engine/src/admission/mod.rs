@@ -176,6 +176,11 @@ impl Admission {
         self.resources.intern(name)
     }
 
+    /// The id of a name that is known already.
+    pub fn known(&self, name: &str) -> Option<ResourceId> {
+        self.resources.find(name)
+    }
+
     /// The name of an id.
     pub fn name(&self, id: ResourceId) -> &str {
         self.resources.name(id)
@@ -218,6 +223,16 @@ impl Admission {
     /// How many units there are.
     pub fn capacity(&mut self, id: ResourceId) -> u32 {
         self.resources.capacity(id)
+    }
+
+    /// How many units are held, and whether anybody waits for more.
+    pub fn demand(&self, id: ResourceId) -> (u32, bool) {
+        let cell = self.resources.cell(self.resources.cell_of(id));
+        let held = match &cell.stock {
+            Stock::Units { used, .. } => u32::try_from(*used).unwrap_or(u32::MAX),
+            Stock::Path(_) | Stock::Rate(_) | Stock::Breaker(_) | Stock::Offers(_) => 0,
+        };
+        (held, cell.is_wanted())
     }
 
     /// Why the requests can never be met, if so.

@@ -112,6 +112,11 @@ impl Resources {
         self.named.len() - self.free_names.len()
     }
 
+    /// The id of a name that is known already.
+    pub(super) fn find(&self, name: &str) -> Option<ResourceId> {
+        self.ids.get(name).copied()
+    }
+
     /// Takes back the declaration of a name: from now on there is as much as of any.
     pub(super) fn undeclare(&mut self, name: &str) {
         self.declared.remove(name);

@@ -168,7 +168,7 @@ impl Engine {
     pub(super) fn heard_of(&mut self, report: &Report) {
         match report.what {
             ReportKind::Ended(_) | ReportKind::Again { .. } => self.is_dead(report.attempt),
-            ReportKind::Alive | ReportKind::Progress { .. } => {}
+            ReportKind::Alive | ReportKind::Progress { .. } | ReportKind::Serves => {}
         }
     }
 

@@ -4,6 +4,7 @@
 //! when the engine itself is at fault, `view.rs` what others may look at.
 
 mod incident;
+mod pressure;
 mod residency;
 mod submission;
 mod view;
@@ -23,6 +24,7 @@ use crate::batch::{Batch, BatchNo};
 use crate::cx::{Agenda, Cx, Todo};
 use crate::effect::{Answer, Effect, Refusal};
 use crate::input::{Command, Input, Poll, ReplyTo, StoredRun, Update};
+use crate::load::Governors;
 use crate::polls::{Polls, offers};
 use crate::program::Program;
 use crate::recovery::BadRows;
@@ -35,6 +37,7 @@ use crate::update::Updated;
 use incident::{SetAside, Unit};
 use residency::Waiting;
 
+pub use pressure::Urgency;
 pub use wake::Reason;
 
 /// How an engine is set up.
@@ -46,12 +49,15 @@ pub struct Options {
     pub admission: admission::Options,
     /// So many things follow in a step before loops that wait for nobody wait for their next turn.
     pub stretch: u32,
+    /// Somebody looks at the machine and says how it is: limits with bounds follow the load. Otherwise the upper bound
+    /// holds.
+    pub adapts: bool,
 }
 
 impl Default for Options {
     /// Ten at once, critical path first.
     fn default() -> Options {
-        Options { concurrency: 10, admission: admission::Options::default(), stretch: STRETCH }
+        Options { concurrency: 10, admission: admission::Options::default(), stretch: STRETCH, adapts: false }
     }
 }
 
@@ -94,6 +100,7 @@ pub struct Engine {
     /// The newest run in memory by name and key, of which there may be one.
     keyed: BTreeMap<(String, String), RunId>,
     admission: Admission,
+    governors: Governors,
     polls: Polls,
     results: Results,
     /// So many names of resources there were when the unused were last forgotten, and so many queues.
@@ -149,6 +156,7 @@ impl Engine {
             recent: boot.submitted.into_iter().map(recent).collect(),
             recents: 0,
             admission: Admission::new(options.admission),
+            governors: Governors::new(options.adapts),
             keyed: BTreeMap::new(),
             polls: Polls::default(),
             results: Results::default(),
@@ -209,6 +217,7 @@ impl Engine {
             Input::Submit(_)
             | Input::Durable(_)
             | Input::Concurrency(_)
+            | Input::Pressure(_)
             | Input::ResetBreaker { .. }
             | Input::ClearResults { .. }
             | Input::Loaded(_)
@@ -242,6 +251,7 @@ impl Engine {
                 self.let_go();
             }
             Input::Concurrency(count) => self.admission.set_capacity(SLOTS, count),
+            Input::Pressure(pressure) => self.press(pressure, batch, agenda),
             Input::ResetBreaker { name, reply } => self.reset_breaker(&name, reply, batch),
             Input::ClearResults { reply } => {
                 self.results.clear();
@@ -313,6 +323,7 @@ impl Engine {
             | Input::NotFound(_)
             | Input::Evict(_)
             | Input::Concurrency(_)
+            | Input::Pressure(_)
             | Input::Poll(_)
             | Input::PollOver(_)
             | Input::GiveBack(_)
@@ -382,6 +393,7 @@ impl Engine {
             now: self.now,
             batch,
             admission: &mut self.admission,
+            governors: &mut self.governors,
             timers: &mut self.timers,
             turns: &mut self.turns,
             node: &mut self.node,
@@ -624,6 +636,7 @@ fn subject(input: &Input) -> Option<RunId> {
         | Input::Durable(_)
         | Input::AttemptsLost
         | Input::Concurrency(_)
+        | Input::Pressure(_)
         | Input::Poll(_)
         | Input::PollOver(_)
         | Input::GiveBack(_)

@@ -185,6 +185,7 @@ fn who_waits(input: &Input) -> Option<ReplyTo> {
         | Input::NotFound(_)
         | Input::Evict(_)
         | Input::Concurrency(_)
+        | Input::Pressure(_)
         | Input::Poll(_)
         | Input::PollOver(_)
         | Input::GiveBack(_)

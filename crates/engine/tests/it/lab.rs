@@ -341,6 +341,8 @@ impl Lab {
                     | EventKind::TaskStarted { .. }
                     | EventKind::TaskProgress { .. }
                     | EventKind::TaskRetries { .. }
+                    | EventKind::TaskServes { .. }
+                    | EventKind::Limit { .. }
                     | EventKind::UndoEnded { .. } => None,
                 }
             }

@@ -38,6 +38,7 @@ impl Met {
             | Input::Durable(_)
             | Input::NotFound(_)
             | Input::Concurrency(_)
+            | Input::Pressure(_)
             | Input::Poll(_)
             | Input::PollOver(_)
             | Input::GiveBack(_)
@@ -58,6 +59,7 @@ impl Met {
         let name = match &report.what {
             _ if !is_current => "late report",
             ReportKind::Alive | ReportKind::Progress { .. } => "alive",
+            ReportKind::Serves => "serves",
             ReportKind::Ended(ending) if ending.result.is_ok() => "success",
             ReportKind::Ended(_) => "failure",
             ReportKind::Again { .. } => "again",

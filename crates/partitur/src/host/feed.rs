@@ -80,9 +80,10 @@ impl Feed {
 fn under(mut event: Event, parent: RunId, waiting: &str) -> Option<Event> {
     event.run = parent.number();
     let task = match &mut event.kind {
-        EventKind::Run { .. } => return None,
+        EventKind::Run { .. } | EventKind::Limit { .. } => return None,
         EventKind::TaskReady { task }
         | EventKind::TaskWaits { task, .. }
+        | EventKind::TaskServes { task }
         | EventKind::TaskStarted { task, .. }
         | EventKind::TaskProgress { task, .. }
         | EventKind::Output { task, .. }

@@ -10,6 +10,7 @@ mod context;
 mod document;
 mod feed;
 mod guest;
+mod pressure;
 mod server;
 mod session;
 mod status;

@@ -26,6 +26,7 @@ use super::conductor::Question;
 use super::context::{Context, Given, env_from_wire};
 use super::document::compile_record;
 use super::feed::{Feed, Follower};
+use super::pressure::Looks;
 use super::session::{HostError, Settings};
 use super::status;
 use super::terminals::{LISTENER, Terminals};
@@ -64,6 +65,7 @@ pub(crate) struct Host {
     evaluator: Evaluator,
     /// Runs that are wanted and were not looked up yet, and what must be durable before.
     unsettled: Vec<(BatchNo, Asked)>,
+    looks: Looks,
     later: Later,
     said_later: Receiver<Input>,
     events: Vec<WorkerEvent>,
@@ -178,6 +180,7 @@ impl Host {
             engine: partitur_engine::Options {
                 concurrency: settings.concurrency,
                 admission: settings.order.admission(),
+                adapts: true,
                 ..Default::default()
             },
             adopt: Adopt::Only(adopt.to_vec()),
@@ -209,6 +212,7 @@ impl Host {
             paths: BTreeMap::new(),
             evaluator,
             unsettled: Vec::new(),
+            looks: Looks::default(),
             later,
             said_later,
             events: Vec::new(),
@@ -221,8 +225,12 @@ impl Host {
     /// One round: waits at most so long for something to happen, and does what follows.
     pub(crate) fn turn(&mut self, timeout: Duration) -> Result<(), HostError> {
         let now = self.clock.now();
+        if let Some(found) = self.looks.look(self.shard.engine()) {
+            self.shard.step(now, found);
+        }
         self.shard.turn(now).map_err(HostError::Shard)?;
         self.carry_out()?;
+        let timeout = self.looks.due(self.shard.engine()).map_or(timeout, |due| due.min(timeout));
         let due = self.shard.wake().map_or(timeout, |at| at.since(self.clock.now()).min(timeout));
         let due = if self.own.is_empty() { due } else { Duration::ZERO };
         let mut events = std::mem::take(&mut self.events);
@@ -427,6 +435,8 @@ impl Host {
             | ModelKind::TaskProgress { .. }
             | ModelKind::TaskRetries { .. }
             | ModelKind::UndoEnded { .. }
+            | ModelKind::TaskServes { .. }
+            | ModelKind::Limit { .. }
             | ModelKind::Notice { .. } => {}
         }
         while self.ends.front().is_some_and(|&at| at + THROUGHPUT_WINDOW < event.at) {

@@ -1,8 +1,8 @@
 //! How things stand, for people and scripts.
 
-use partitur_api::{Breaker, Cache, Holder, Status, Waiter};
-use partitur_engine::Engine;
+use partitur_api::{Breaker, Cache, Holder, Limit, Status, Waiter};
 use partitur_engine::admission::{Blocker, WaitView};
+use partitur_engine::{Engine, LimitView};
 use partitur_model::definition::ClaimMode;
 use partitur_worker::CacheStats;
 
@@ -20,7 +20,20 @@ pub(crate) fn of_engine(engine: &Engine) -> Status {
         holders: held.into_iter().filter(|holder| is_for_people(&holder.resource)).collect(),
         waiters: waits.iter().filter_map(|wait| waiter(engine, wait)).collect(),
         breakers: engine.breakers().iter().filter_map(breaker).collect(),
+        limits: engine.limits().into_iter().map(limit).collect(),
         ..Status::default()
+    }
+}
+
+fn limit(view: LimitView) -> Limit {
+    Limit {
+        run: view.run.number(),
+        limit: view.limit,
+        min: view.bounds.min,
+        max: view.bounds.max,
+        live: view.live,
+        reason: view.reason,
+        since: view.since.millis(),
     }
 }
 

@@ -31,6 +31,8 @@ impl Metrics {
             | EventKind::TaskWaits { .. }
             | EventKind::TaskProgress { .. }
             | EventKind::UndoEnded { .. }
+            | EventKind::TaskServes { .. }
+            | EventKind::Limit { .. }
             | EventKind::Notice { .. } => {}
         }
     }

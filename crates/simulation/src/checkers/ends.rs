@@ -37,6 +37,8 @@ impl Checker for Ends {
                 | EventKind::TaskRetries { .. }
                 | EventKind::TaskEnded { .. }
                 | EventKind::UndoEnded { .. }
+                | EventKind::TaskServes { .. }
+                | EventKind::Limit { .. }
                 | EventKind::Notice { .. } => Ok(()),
             },
             Seen::Rest => match scene.engine.quarantined().next() {

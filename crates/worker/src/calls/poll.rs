@@ -182,7 +182,7 @@ mod tests {
         match rhythm.judge(round, Ok(Payload::parse(text).unwrap()), Payload::Null) {
             ReportKind::Again { .. } => "again".to_owned(),
             ReportKind::Ended(ending) => ending.result.map_or_else(|error| error.code, |_| "done".to_owned()),
-            ReportKind::Alive | ReportKind::Progress { .. } => "alive".to_owned(),
+            ReportKind::Alive | ReportKind::Progress { .. } | ReportKind::Serves => "alive".to_owned(),
         }
     }
 

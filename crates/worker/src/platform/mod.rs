@@ -3,5 +3,5 @@
 
 mod linux;
 
-pub use linux::Waker;
 pub(crate) use linux::*;
+pub use linux::{PressureGauge, Waker};

@@ -160,6 +160,7 @@ impl Harness {
         let word = |event: &WorkerEvent| match event {
             WorkerEvent::Report(report) => match &report.what {
                 ReportKind::Alive => Some("alive".to_owned()),
+                ReportKind::Serves => Some("serves".to_owned()),
                 ReportKind::Progress { fraction, message } => Some(format!("{fraction} {message}")),
                 ReportKind::Ended(_) | ReportKind::Again { .. } => None,
             },

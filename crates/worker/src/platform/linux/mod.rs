@@ -2,6 +2,7 @@
 
 mod guard;
 mod poll;
+mod pressure;
 mod proc;
 mod spawn;
 mod tree;
@@ -10,6 +11,7 @@ mod watch;
 pub(crate) use guard::Guard;
 pub use poll::Waker;
 pub(crate) use poll::{Poller, Ready};
+pub use pressure::PressureGauge;
 pub(crate) use spawn::{
     Child, Exit, Spawn, SpawnError, Spawner, Stage, Status, kill_group, reap, reap_now, spare,
 };
