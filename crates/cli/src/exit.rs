@@ -22,13 +22,15 @@ pub enum Exit {
     Refused = 6,
     /// The state directory or the disk cannot be used.
     State = 7,
+    /// A server cannot be reached, or does not answer as it should.
+    Unreachable = 8,
     /// A fault of Partitur itself.
     Internal = 70,
 }
 
 impl Exit {
     /// All of them.
-    pub const ALL: [Exit; 9] = [
+    pub const ALL: [Exit; 10] = [
         Exit::Success,
         Exit::Failed,
         Exit::Usage,
@@ -37,6 +39,7 @@ impl Exit {
         Exit::RollbackFailed,
         Exit::Refused,
         Exit::State,
+        Exit::Unreachable,
         Exit::Internal,
     ];
 
@@ -56,6 +59,7 @@ impl Exit {
             Exit::RollbackFailed => "the rollback failed; `partitur rollback` tries again",
             Exit::Refused => "refused: no such run or task, or it is not in this state",
             Exit::State => "the state directory or the disk cannot be used",
+            Exit::Unreachable => "the server cannot be reached, or does not answer as it should",
             Exit::Internal => "a fault of Partitur itself",
         }
     }

@@ -8,6 +8,7 @@ use partitur_store::StoreError;
 
 use crate::exit::Exit;
 use crate::ink::{Line, Paint};
+use crate::remote::Problem;
 
 /// Why a command could not do it.
 #[derive(Debug, thiserror::Error)]
@@ -75,6 +76,9 @@ pub enum Failure {
     /// The host.
     #[error(transparent)]
     Host(#[from] HostError),
+    /// A server.
+    #[error(transparent)]
+    Server(#[from] Problem),
     /// The machine.
     #[error("{what}: {error}")]
     Io {
@@ -106,6 +110,7 @@ impl Failure {
             | Failure::Refused { .. }
             | Failure::NoState => Exit::Refused,
             Failure::Store(_) | Failure::Io { .. } => Exit::State,
+            Failure::Server(problem) => problem.exit(),
             Failure::Host(error) => match error {
                 HostError::Refused(refused) if !refused.faults.is_empty() => Exit::Faulty,
                 HostError::Refused(_) => Exit::Refused,
@@ -153,6 +158,7 @@ impl Failure {
             | Failure::Ambiguous { .. }
             | Failure::Refused { .. }
             | Failure::NoState
+            | Failure::Server(_)
             | Failure::Host(_)
             | Failure::Io { .. } => one(None, &self.to_string(), self.hint().as_deref()),
         }
@@ -165,6 +171,7 @@ impl Failure {
             Failure::UnknownRun { .. } => Some("`partitur runs` lists them".to_owned()),
             Failure::Ambiguous { .. } => Some("give the number, or more of the id".to_owned()),
             Failure::Refused { hint, .. } => hint.clone(),
+            Failure::Server(problem) => problem.hint(),
             Failure::NoState => {
                 Some("start one with `partitur run FILE`, or name the directory with --state-dir".to_owned())
             }

@@ -16,6 +16,7 @@ mod output;
 mod plan;
 mod progress;
 mod records;
+mod remote;
 mod settings;
 mod shape;
 mod summary;

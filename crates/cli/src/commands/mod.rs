@@ -12,6 +12,7 @@ mod graph;
 mod logs;
 mod pause;
 mod plan;
+mod remote;
 mod report;
 mod rerun;
 mod resume;
@@ -110,6 +111,16 @@ pub enum Command {
     Rollback(rollback::Rollback),
     /// Serve workers and programs over HTTP
     Server(server::Server),
+    /// Definitions and runs on a server that speaks Conductor's protocol
+    Workflow(remote::workflow::Workflow),
+    /// Tasks on such a server
+    Task(remote::task::Task),
+    /// What waits for workers there, and which workers come
+    Queue(remote::queue::Queue),
+    /// Runs that such a server starts by the clock
+    Schedule(remote::schedule::Schedule),
+    /// What follows from events there, and events themselves
+    Event(remote::event::Event),
     /// Measure a server
     Bench(bench::Bench),
     /// Check, plan and run the tasks of a Taskmaster file
@@ -155,6 +166,11 @@ impl Command {
             Command::Restart(restart) => restart.run(global),
             Command::Rollback(rollback) => rollback.run(global),
             Command::Server(server) => server.run(),
+            Command::Workflow(workflow) => workflow.run(global),
+            Command::Task(task) => task.run(global),
+            Command::Queue(queue) => queue.run(global),
+            Command::Schedule(schedule) => schedule.run(global),
+            Command::Event(event) => event.run(global),
             Command::Bench(bench) => bench.run(),
             Command::Taskmaster(taskmaster) => taskmaster.run(global),
             Command::Breakers(breakers) => breakers.run(global),

@@ -22,11 +22,10 @@ use partitur_report::{Cause, Watch};
 
 pub use board::Board;
 pub use captured::Output;
-pub use screen::terminal_size;
+pub use screen::{Screen, terminal_size};
 
 use crate::ink::{Colour, Line, Paint};
 use captured::Captured;
-use screen::Screen;
 use talk::Verbosity;
 
 /// A task that runs for so long without a block to show it is mentioned.

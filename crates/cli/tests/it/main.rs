@@ -10,6 +10,7 @@ mod nested;
 mod page;
 mod plan;
 mod pty;
+mod remote;
 mod revive;
 mod run;
 mod support;

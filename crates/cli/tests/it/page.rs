@@ -21,7 +21,12 @@ fn the_page_of_the_command_line_is_up_to_date() {
     let top = help(&["--help"]);
     let mut page = format!("{INTRODUCTION}\n```text\n{top}\n```\n");
     for command in commands(&top) {
-        page += &format!("\n## partitur {command}\n\n```text\n{}\n```\n", help(&[command, "--help"]));
+        let told = help(&[command, "--help"]);
+        page += &format!("\n## partitur {command}\n\n```text\n{told}\n```\n");
+        for action in actions(&told) {
+            let told = help(&[command, action, "--help"]);
+            page += &format!("\n### partitur {command} {action}\n\n```text\n{told}\n```\n");
+        }
     }
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/cli.md");
     if std::env::var_os("PARTITUR_UPDATE_DOCS").is_some() {
@@ -38,10 +43,24 @@ fn every_command_has_an_example() {
     for command in commands(&top).into_iter().filter(|command| *command != "version") {
         let help = place.expect(0, &[command, "--help"]).out;
         assert!(help.contains("Examples:\n  "), "{command} has none");
+        for action in actions(&help) {
+            let own = place.expect(0, &[command, action, "--help"]).out;
+            let has = own.contains("Examples:\n  ") || help.contains(&format!("partitur {command} {action}"));
+            assert!(has, "{command} {action} has none");
+        }
     }
 }
 
 fn commands(help: &str) -> Vec<&str> {
-    let list = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
-    list.lines().filter_map(|line| line.split_whitespace().next()).collect()
+    let commands = actions(help);
+    assert!(!commands.is_empty(), "there are commands");
+    commands
+}
+
+/// What can be done with a command. A description that is broken goes on in the next line, far to the right.
+fn actions(help: &str) -> Vec<&str> {
+    let Some(list) = help.split("Commands:\n").nth(1) else { return Vec::new() };
+    let list = list.split("\n\n").next().unwrap_or_default();
+    let names = list.lines().filter_map(|line| line.strip_prefix("  ").filter(|line| !line.starts_with(' ')));
+    names.filter_map(|line| line.split_whitespace().next()).filter(|name| *name != "help").collect()
 }
