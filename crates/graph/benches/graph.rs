@@ -7,7 +7,8 @@ use std::hint::black_box;
 use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use partitur_graph::families::{Dice, Family, layered};
+use partitur_graph::dice::Dice;
+use partitur_graph::families::{Family, layered};
 use partitur_graph::{
     Access, Claim, Csr, Interner, Order, Resource, Touches, Waves, bottom_levels, critical_path, cycles,
     makespan_bound, paths_overlap, races, simulate, simulate_by,

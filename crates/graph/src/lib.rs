@@ -13,6 +13,7 @@ mod closure;
 mod critical;
 mod csr;
 mod cycles;
+pub mod dice;
 pub mod families;
 mod gains;
 mod interner;

@@ -1,10 +1,12 @@
 //! In which order the vertices of each rank stand, so that few edges cross: sweeps that put each vertex at the median
-//! of its neighbours, then neighbours that change places wherever that helps. The best order found stands.
+//! of its neighbours, neighbours that change places wherever that helps, vertices that go where they cross least; then
+//! the best order found is disturbed here and there, and mended again, as long as the work allows.
 
 use super::crossings::{Counter, between};
 use super::layers::Layers;
 use crate::Csr;
 use crate::csr::running_sums;
+use crate::dice::Dice;
 
 /// More sweeps than this have never found anything in the graphs measured.
 const SWEEPS_MAX: u32 = 24;
@@ -12,27 +14,38 @@ const SWEEPS_MAX: u32 = 24;
 const PATIENCE: u32 = 6;
 /// In one sweep a rank is gone over so often for neighbours that should change places.
 const EXCHANGES_MAX: u32 = 4;
+/// So often the best order is disturbed; later trials find little.
+const TRIALS_MAX: u32 = 100;
+/// One in so many trials begins with any order at all.
+const AFRESH: u32 = 2;
+/// Their share of the work: a graph that is drawn while somebody types has no time for more.
+const TRIALS_SHARE: u64 = 8;
 
 /// Puts the ranks in order; looks at a vertex or an edge about `work` times at most.
 pub fn order(layers: &mut Layers, work: u64) {
     let mut sweeper = Sweeper::new(layers);
-    let mut best = (sweeper.crossings(), sweeper.layers.rows.clone());
-    let mut in_vain = 0;
-    for sweep in 0..SWEEPS_MAX {
-        if best.0 == 0 || in_vain == PATIENCE || sweeper.spent > work {
-            break;
-        }
-        sweeper.sweep(sweep);
-        sweeper.exchange();
-        let crossings = sweeper.crossings();
-        in_vain += 1;
-        if crossings < best.0 {
-            best = (crossings, sweeper.layers.rows.clone());
-            in_vain = 0;
-        }
-    }
-    layers.rows = best.1;
+    let mut best = Best { crossings: sweeper.crossings(), rows: sweeper.layers.rows.clone() };
+    sweeper.settle(&mut best, SWEEPS_MAX, work);
+    sweeper.try_others(&mut best, work.min(sweeper.spent + work / TRIALS_SHARE));
+    layers.rows = best.rows;
     layers.renumber();
+}
+
+/// The order with the fewest crossings so far.
+struct Best {
+    crossings: u64,
+    rows: Vec<Vec<u32>>,
+}
+
+impl Best {
+    /// Says whether this one is better, and then takes it.
+    fn hear(&mut self, crossings: u64, rows: &[Vec<u32>]) -> bool {
+        let better = crossings < self.crossings;
+        if better {
+            (self.crossings, self.rows) = (crossings, rows.to_vec());
+        }
+        better
+    }
 }
 
 /// Which neighbours decide where a vertex goes.
@@ -64,6 +77,116 @@ impl<'a> Sweeper<'a> {
     fn new(layers: &'a mut Layers) -> Sweeper<'a> {
         let (above, below) = (Ends::of(&layers.up), Ends::of(&layers.down));
         Sweeper { layers, above, below, counter: Counter::default(), spent: 0 }
+    }
+
+    /// Sweeps until nothing is found any more.
+    fn settle(&mut self, best: &mut Best, sweeps: u32, work: u64) {
+        let mut in_vain = 0;
+        for sweep in 0..sweeps {
+            if best.crossings == 0 || in_vain == PATIENCE || self.spent > work {
+                return;
+            }
+            self.sweep(sweep);
+            self.exchange();
+            let crossings = self.crossings();
+            in_vain = if best.hear(crossings, &self.layers.rows) { 0 } else { in_vain + 1 };
+        }
+    }
+
+    /// Disturbs the best order, and keeps what becomes of it if that is better.
+    fn try_others(&mut self, best: &mut Best, work: u64) {
+        let mut dice = Dice::new(0);
+        for trial in 0..TRIALS_MAX {
+            if best.crossings == 0 || self.spent > work {
+                return;
+            }
+            self.stand(&best.rows);
+            match trial {
+                0 => {}
+                _ if trial.is_multiple_of(AFRESH) => self.begin_afresh(&mut dice),
+                _ => self.disturb(&mut dice),
+            }
+            self.sift_until_settled(best, work);
+        }
+    }
+
+    fn stand(&mut self, rows: &[Vec<u32>]) {
+        self.layers.rows.clone_from_slice(rows);
+        self.layers.renumber();
+    }
+
+    /// Shuffles all ranks, and sweeps once down and up.
+    fn begin_afresh(&mut self, dice: &mut Dice) {
+        self.layers.rows.iter_mut().for_each(|row| dice.shuffle(row));
+        self.layers.renumber();
+        (0..2).for_each(|sweep| self.sweep(sweep));
+    }
+
+    /// Shuffles a stretch of some of the ranks.
+    fn disturb(&mut self, dice: &mut Dice) {
+        for row in &mut self.layers.rows {
+            if row.len() > 1 && dice.below(3) == 0 {
+                let from = dice.below(row.len() as u32) as usize;
+                let to = (from + 2 + dice.below(5) as usize).min(row.len());
+                dice.shuffle(&mut row[from..to]);
+            }
+        }
+        self.layers.renumber();
+    }
+
+    /// Sifts, downwards and upwards by turns, as long as that finds anything.
+    fn sift_until_settled(&mut self, best: &mut Best, work: u64) {
+        let ranks = self.layers.rows.len();
+        let mut fewest = u64::MAX;
+        while self.spent <= work {
+            (0..ranks).for_each(|row| self.sift(row));
+            (0..ranks).rev().for_each(|row| self.sift(row));
+            let crossings = self.crossings();
+            best.hear(crossings, &self.layers.rows);
+            if crossings >= fewest {
+                return;
+            }
+            fewest = crossings;
+        }
+    }
+
+    /// Each vertex of the row goes where it crosses least while all others stand still: sifting, as Matuszewski, Schönfeld
+    /// and Molitor do it (Graph Drawing 1999).
+    fn sift(&mut self, row: usize) {
+        self.look(row, Side::Above);
+        self.look(row, Side::Below);
+        for vertex in self.layers.rows[row].clone() {
+            let vertices = &self.layers.rows[row];
+            let at = vertices.iter().position(|&other| other == vertex).expect("it stands in its row");
+            let to = self.best_place(vertices, at);
+            let moved = &mut self.layers.rows[row];
+            if to < at {
+                moved[to..=at].rotate_right(1);
+            } else {
+                moved[at..=to].rotate_left(1);
+            }
+        }
+        self.spent += (self.layers.rows[row].len() as u64).pow(2) * 4;
+        self.layers.renumber_row(row);
+    }
+
+    /// Where the vertex that stands at `at` would cross least; nearest to where it stands among equals.
+    fn best_place(&self, vertices: &[u32], at: usize) -> usize {
+        let mut best = (0, at);
+        let (mut leftwards, mut rightwards) = (0, 0);
+        for to in (0..at).rev() {
+            leftwards += change(&self.above, &self.below, vertices[to], vertices[at]);
+            if leftwards < best.0 {
+                best = (leftwards, to);
+            }
+        }
+        for to in at + 1..vertices.len() {
+            rightwards += change(&self.above, &self.below, vertices[at], vertices[to]);
+            if rightwards < best.0 {
+                best = (rightwards, to);
+            }
+        }
+        best.1
     }
 
     /// Puts rank after rank in order, downwards and upwards by turns.
@@ -124,9 +247,7 @@ impl<'a> Sweeper<'a> {
         let mut better = false;
         for at in 1..vertices.len() {
             let (left, right) = (vertices[at - 1], vertices[at]);
-            let above = between(self.above.of_vertex(left), self.above.of_vertex(right));
-            let below = between(self.below.of_vertex(left), self.below.of_vertex(right));
-            if above.1 + below.1 < above.0 + below.0 {
+            if change(&self.above, &self.below, left, right) < 0 {
                 vertices.swap(at - 1, at);
                 better = true;
             }
@@ -156,6 +277,13 @@ impl<'a> Sweeper<'a> {
         let other = other.and_then(|other| self.layers.rows.get(other));
         self.spent += ends.look(&self.layers.rows[row], other.map_or(&[], Vec::as_slice), edges);
     }
+}
+
+/// How many crossings more there are if two neighbours change places.
+fn change(above: &Ends, below: &Ends, left: u32, right: u32) -> i64 {
+    let above = between(above.of_vertex(left), above.of_vertex(right));
+    let below = between(below.of_vertex(left), below.of_vertex(right));
+    (above.1 + below.1) as i64 - (above.0 + below.0) as i64
 }
 
 /// For each vertex where its neighbours on one side stand, in ascending order.
@@ -293,6 +421,36 @@ mod tests {
             prop_assert_eq!(Sweeper::new(&mut layers).crossings(), after);
             prop_assert!(after <= before, "{} > {}", after, before);
         }
+    }
+
+    /// Ten ranks of six, with two edges from each node to the rank before.
+    fn ten_ranks(seed: u64) -> Csr {
+        let mut dice = Dice::new(seed);
+        let edges: Vec<(u32, u32)> = (ROW..10 * ROW)
+            .flat_map(|node| {
+                let (rank, one, other) = ((node / ROW - 1) * ROW, dice.below(ROW), dice.below(ROW - 1));
+                [(rank + one, node), (rank + other + u32::from(other >= one), node)]
+            })
+            .collect();
+        Csr::build(10 * ROW, &edges)
+    }
+
+    #[test]
+    fn dense_ranks_cross_no_more_often_than_dot_has_them() {
+        let found: Vec<u64> = (10..16)
+            .map(|seed| {
+                let csr = ten_ranks(seed);
+                let ranks = crate::levels(&csr).unwrap();
+                let mut layers = Layers::of(&csr, ranks);
+                order(&mut layers, crate::layout::Options::default().work);
+                Sweeper::new(&mut layers).crossings()
+            })
+            .collect();
+        // Counted in the order in which `dot` 2.43 puts the same six graphs: 68, 77, 67, 81, 65, 75.
+        insta::assert_compact_debug_snapshot!(found, @r"
+        [70, 72, 59, 80, 65, 71]
+        ");
+        assert!(found.iter().sum::<u64>() <= 68 + 77 + 67 + 81 + 65 + 75, "{found:?}");
     }
 
     /// The crossings between all rows.
