@@ -5,7 +5,14 @@
 // scale has come to rest. Text from documents goes only into textContent and fillText.
 'use strict';
 (() => {
-  const INK = '#2c2a33', FAINT = '#7a7484', RIM = '#b3ab9c', WAY = '#aaa294', ACCENT = '#b4533a', CARD = '#fffdf8', PAPER = '#fbf8f1';
+  const colours = {};
+  function takeColours() {
+    const style = getComputedStyle(document.documentElement);
+    for (const name of ['paper', 'ink', 'faint', 'accent', 'card', 'rim', 'way', 'around', 'far', 'tint']) {
+      colours[name] = style.getPropertyValue('--' + name).trim();
+    }
+  }
+  takeColours();
   const FONT = "'Helvetica Neue', Helvetica, Arial, 'Liberation Sans', 'DejaVu Sans', sans-serif";
   const TASK = 0, CHOICE = 1, MEETING = 2, CONTAINER = 3;
   // Above so many tasks, groups are folded at first.
@@ -228,7 +235,7 @@
     const dx = drawn ? view.x - drawn.x * (view.k / drawn.k) : 0, dy = drawn ? view.y - drawn.y * (view.k / drawn.k) : 0;
     if (dirty || (same && (Math.abs(dx) > m || Math.abs(dy) > m))) { drawSheet(); return frame(); }
     screen.setTransform(1, 0, 0, 1, 0, 0);
-    screen.fillStyle = PAPER;
+    screen.fillStyle = colours.paper;
     screen.fillRect(0, 0, canvas.width, canvas.height);
     const scale = view.k / drawn.k;
     screen.drawImage(sheet.canvas, (dx - m * scale) * ratio, (dy - m * scale) * ratio, sheet.canvas.width * scale, sheet.canvas.height * scale);
@@ -243,7 +250,7 @@
     Object.assign(sheet, { view: { ...view }, margin: m });
     const pen = sheet.canvas.getContext('2d', { alpha: false });
     pen.setTransform(1, 0, 0, 1, 0, 0);
-    pen.fillStyle = PAPER;
+    pen.fillStyle = colours.paper;
     pen.fillRect(0, 0, w, h);
     pen.setTransform(view.k * ratio, 0, 0, view.k * ratio, (view.x + m) * ratio, (view.y + m) * ratio);
     const seen = [(-m - view.x) / view.k, (-m - view.y) / view.k, (size[0] + m - view.x) / view.k, (size[1] + m - view.y) / view.k];
@@ -260,15 +267,15 @@
     pen.globalAlpha = faded(node.key) ? 0.35 : 1;
     const look = states[node.item.state];
     pen.lineWidth = node.item.critical ? 2.6 : 1.2;
-    pen.strokeStyle = node.item.critical ? ACCENT : look ? look.stroke : RIM;
-    pen.fillStyle = 'rgba(44,42,51,.035)';
+    pen.strokeStyle = node.item.critical ? colours.accent : look ? look.stroke : colours.rim;
+    pen.fillStyle = colours.around;
     pen.beginPath();
     pen.roundRect(node.x, node.y, node.w, node.h, 9);
     pen.fill();
     pen.stroke();
     if (view.k > 0.3) {
-      write(pen, (look ? look.glyph + ' ' : '') + node.item.label, node.x + 14, node.y + 14, 13, INK, 'left');
-      write(pen, node.item.small, node.x + 14, node.y + 29, 10.5, FAINT, 'left');
+      write(pen, (look ? look.glyph + ' ' : '') + node.item.label, node.x + 14, node.y + 14, 13, colours.ink, 'left');
+      write(pen, node.item.small, node.x + 14, node.y + 29, 10.5, colours.faint, 'left');
     }
     pen.globalAlpha = 1;
   }
@@ -286,15 +293,15 @@
   function drawWays(pen, ways) {
     const isKin = (way) => kin !== null && kin.has(way.a) && kin.has(way.b);
     const kinds = [
-      { of: (way) => !way.critical && !way.label && !isKin(way), colour: WAY, width: 1.3, dash: [] },
-      { of: (way) => !way.critical && way.label && !isKin(way), colour: WAY, width: 1.3, dash: [5, 3] },
-      { of: (way) => !way.critical && isKin(way), colour: INK, width: 1.7, dash: [] },
-      { of: (way) => way.critical, colour: ACCENT, width: 2.6, dash: [] },
+      { of: (way) => !way.critical && !way.label && !isKin(way), colour: colours.way, width: 1.3, dash: [] },
+      { of: (way) => !way.critical && way.label && !isKin(way), colour: colours.way, width: 1.3, dash: [5, 3] },
+      { of: (way) => !way.critical && isKin(way), colour: colours.ink, width: 1.7, dash: [] },
+      { of: (way) => way.critical, colour: colours.accent, width: 2.6, dash: [] },
     ];
     for (const kind of kinds) {
       const own = ways.filter(kind.of);
       if (!own.length) continue;
-      pen.globalAlpha = kin !== null && kind.colour === WAY ? 0.25 : 1;
+      pen.globalAlpha = kin !== null && kind.colour === colours.way ? 0.25 : 1;
       // Thinner than this, a line costs more and shows less.
       pen.lineWidth = Math.max(kind.width, 0.5 / view.k);
       pen.strokeStyle = pen.fillStyle = kind.colour;
@@ -316,7 +323,7 @@
         for (const { points, label, count } of own) {
           const [x, y] = [points[points.length - 6] + points[points.length - 4], points[points.length - 5] + points[points.length - 3]];
           const words = label || (count > 1 ? '×' + count : '');
-          if (words) write(pen, words, x / 2, y / 2 - 7, 10, FAINT, 'center');
+          if (words) write(pen, words, x / 2, y / 2 - 7, 10, colours.faint, 'center');
         }
       }
     }
@@ -342,17 +349,19 @@
       const critical = item ? item.critical : group.members.some((id) => items[id].critical);
       const folded = group !== null || item.form === CONTAINER;
       pen.lineWidth = Math.max(critical || node.key === chosen ? 2.6 : 1.2, 0.5 / view.k);
-      pen.strokeStyle = node.key === chosen ? INK : look ? look.stroke : critical ? ACCENT : RIM;
-      pen.fillStyle = look ? look.fill : critical && view.k < 0.3 ? '#efd9cf' : CARD;
+      pen.strokeStyle = node.key === chosen ? colours.ink : look ? look.stroke : critical ? colours.accent : colours.rim;
+      const tinted = look && Number(colours.tint) > 0;
+      pen.fillStyle = look && !tinted ? look.fill : critical && view.k < 0.3 ? colours.far : colours.card;
       if (folded && view.k >= 0.2) {
         pen.beginPath();
         for (const d of [6, 3]) { pen.roundRect(node.x + d, node.y + d, node.w, node.h, 7); }
         pen.stroke();
-        pen.save(); pen.fillStyle = CARD; pen.fill(); pen.restore();
+        pen.save(); pen.fillStyle = colours.card; pen.fill(); pen.restore();
       }
       pen.beginPath();
       outline(pen, node, item ? item.form : TASK);
       pen.fill();
+      if (tinted) fillLightly(pen, look.stroke);
       if (view.k >= 0.08 || critical) {
         if (look && view.k > 0.3) pen.setLineDash(look.dash.map(Number));
         pen.stroke();
@@ -363,19 +372,28 @@
     pen.globalAlpha = 1;
   }
 
+  /** In the dark a state is a tint of the card: what is written on it stays light. */
+  function fillLightly(pen, style) {
+    pen.save();
+    pen.globalAlpha *= Number(colours.tint);
+    pen.fillStyle = style;
+    pen.fill();
+    pen.restore();
+  }
+
   function drawText(pen, node, look) {
     const { item, group } = node, x = node.x + node.w / 2, y = node.y + node.h / 2;
     if (group) {
       const words = tally(group.members);
-      write(pen, short(group.name, 30), x, y - 9, 13, INK, 'center', '600 ');
-      write(pen, group.members.length + ' tasks', x, y + 6, 10.5, FAINT, 'center');
-      if (words) write(pen, words, x, y + 18, 10.5, INK, 'center');
+      write(pen, short(group.name, 30), x, y - 9, 13, colours.ink, 'center', '600 ');
+      write(pen, group.members.length + ' tasks', x, y + 6, 10.5, colours.faint, 'center');
+      if (words) write(pen, words, x, y + 18, 10.5, colours.ink, 'center');
     } else if (item.form === CONTAINER) {
-      write(pen, (look ? look.glyph + ' ' : '') + item.label, x, y - 7, 13, INK, 'center', '600 ');
-      write(pen, tasksIn(item) + ' inside', x, y + 9, 10.5, FAINT, 'center');
+      write(pen, (look ? look.glyph + ' ' : '') + item.label, x, y - 7, 13, colours.ink, 'center', '600 ');
+      write(pen, tasksIn(item) + ' inside', x, y + 9, 10.5, colours.faint, 'center');
     } else {
-      write(pen, (look ? look.glyph + ' ' : '') + item.label, x, item.small ? y - 7 : y, 13, INK, 'center');
-      if (item.small) write(pen, item.small, x, y + 9, 10.5, FAINT, 'center');
+      write(pen, (look ? look.glyph + ' ' : '') + item.label, x, item.small ? y - 7 : y, 13, colours.ink, 'center');
+      if (item.small) write(pen, item.small, x, y + 9, 10.5, colours.faint, 'center');
     }
   }
 
@@ -568,7 +586,7 @@
     put(entry, 'b', state.glyph).style.color = state.stroke;
     put(entry, 'span', ' ' + state.word + ' ' + count);
   });
-  if (critical.length) { const entry = put(legend, 'span'); put(entry, 'b', '━').style.color = ACCENT; put(entry, 'span', ' critical path'); }
+  if (critical.length) { const entry = put(legend, 'span'); put(entry, 'b', '━').style.color = 'var(--accent)'; put(entry, 'span', ' critical path'); }
   put(legend, 'span', 'drag moves · wheel zooms · click traces · double click folds');
 
   function resize() {
@@ -578,6 +596,7 @@
     redraw();
   }
   window.addEventListener('resize', resize);
+  window.matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => { takeColours(); redraw(); });
   rebuild();
   resize();
   fit();
