@@ -6,6 +6,7 @@ mod disk;
 mod documents;
 mod fields;
 mod http2;
+mod keys;
 mod names;
 mod neighbour;
 mod scripts;

@@ -24,6 +24,20 @@ fn the_programs_of_the_python_client_succeed() {
 }
 
 #[test]
+fn the_python_client_signs_in_and_again_when_its_token_is_over() {
+    let server = Server::start_with(&["--set", "auth=keys", "--set", "token_lifetime=2s"]);
+    let (id, secret) = server.key();
+    let mut command = Command::new(sdk::python());
+    command.arg(format!("{HERE}/python/run.py")).args(["simple", "workers", "sub_workflow", "signals"]);
+    command
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("CONDUCTOR_AUTH_KEY", id)
+        .env("CONDUCTOR_AUTH_SECRET", secret);
+    succeeds(&mut command, &server);
+    server.stop();
+}
+
+#[test]
 fn the_programs_of_the_javascript_client_succeed() {
     let server = Server::start();
     let mut command = Command::new("node");

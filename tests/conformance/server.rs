@@ -15,10 +15,16 @@ pub struct Server {
 impl Server {
     /// Starts one, and waits until it listens.
     pub fn start() -> Server {
+        Server::start_with(&[])
+    }
+
+    /// The same with further arguments.
+    pub fn start_with(arguments: &[&str]) -> Server {
         let place = Place::new();
         let said = File::create(place.path().join("said")).expect("the directory takes a file");
         let mut command = place.command(&["server", "--listen", "127.0.0.1:0", "--data", "data"]);
         let child = command
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(said)
@@ -31,6 +37,14 @@ impl Server {
     /// What the clients are configured with.
     pub fn api(&self) -> String {
         format!("http://{}/api", self.address)
+    }
+
+    /// A key that may do everything, as the clients are configured with it: id and secret.
+    pub fn key(&self) -> (String, String) {
+        let key =
+            self.place.json(&["key", "--data", "data", "--json", "create", "client", "--role", "admin"]);
+        let part = |name: &str| key[name].as_str().expect("it is told").to_owned();
+        (part("id"), part("secret"))
     }
 
     /// What it has written to standard error.

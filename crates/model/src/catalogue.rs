@@ -39,11 +39,13 @@ pub enum EntryKind {
     TaskTags,
     /// Native documents.
     Flow,
+    /// Keys of those who may ask: what is kept of them holds no secret.
+    Key,
 }
 
 impl EntryKind {
     /// All kinds.
-    pub const ALL: [EntryKind; 7] = [
+    pub const ALL: [EntryKind; 8] = [
         EntryKind::Workflow,
         EntryKind::Task,
         EntryKind::EventHandler,
@@ -51,6 +53,7 @@ impl EntryKind {
         EntryKind::WorkflowTags,
         EntryKind::TaskTags,
         EntryKind::Flow,
+        EntryKind::Key,
     ];
 }
 

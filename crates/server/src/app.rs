@@ -11,9 +11,12 @@ use partitur_model::{TaskId, Timestamp};
 use partitur_runtime::Clock;
 use partitur_script::Evaluator;
 
+use crate::auth::Keys;
 use crate::catalogue::Catalogue;
 use crate::flows::Allowed;
 use crate::handle::Handle;
+use crate::limits::Limiter;
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::programs::Programs;
 use crate::reads::Reads;
@@ -28,18 +31,21 @@ pub struct Library {
     pub programs: Programs,
     /// Scripts.
     pub evaluator: Evaluator,
+    /// Those who may ask.
+    pub keys: Keys,
 }
 
 impl Library {
-    pub(crate) fn new(evaluator: Evaluator, allowed: Allowed) -> Library {
+    pub(crate) fn new(evaluator: Evaluator, allowed: Allowed, keys: Keys) -> Library {
         let catalogue = Arc::<Catalogue>::default();
-        Library { programs: Programs::new(catalogue.clone(), allowed), catalogue, evaluator }
+        Library { programs: Programs::new(catalogue.clone(), allowed), catalogue, evaluator, keys }
     }
 
     /// Takes over entries that are durable.
     pub(crate) fn learn(&self, entries: &[Entry]) {
         let changed = self.catalogue.apply(entries);
         self.programs.forget(&changed);
+        self.keys.learn(entries);
     }
 }
 
@@ -63,6 +69,10 @@ pub struct App {
     pub clock: Clock,
     /// Since when.
     pub started: Instant,
+    /// What of the settings may change.
+    pub live: Live,
+    /// How fast requests come.
+    pub(crate) limiter: Limiter,
     /// What is counted.
     pub metrics: Arc<Metrics>,
     /// The file of the rows.
@@ -70,6 +80,11 @@ pub struct App {
 }
 
 impl App {
+    /// Whether whoever asks needs a key.
+    pub fn has_keys(&self) -> bool {
+        self.settings.has_keys()
+    }
+
     /// The time now.
     pub fn now(&self) -> Timestamp {
         self.clock.now()

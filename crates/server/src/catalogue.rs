@@ -74,7 +74,8 @@ impl Documents {
             | EntryKind::Schema
             | EntryKind::WorkflowTags
             | EntryKind::TaskTags
-            | EntryKind::Flow => {
+            | EntryKind::Flow
+            | EntryKind::Key => {
                 let key = (entry.kind, entry.name.clone(), entry.version);
                 match entry.body {
                     Some(_) => drop(self.others.insert(key, entry.clone())),

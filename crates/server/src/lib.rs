@@ -17,6 +17,8 @@ mod flows;
 pub mod handle;
 pub mod health;
 mod http;
+pub mod limits;
+pub mod live;
 pub mod metrics;
 mod native_api;
 mod nesting;

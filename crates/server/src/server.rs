@@ -1,7 +1,7 @@
 //! A server from its start to its end: the lock, the node, the port, signals, the way out.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -13,10 +13,13 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::{oneshot, watch};
 
 use crate::app::{App, HandedQueues, Library};
+use crate::auth::{Keys, Signature, first_key};
 use crate::commands::Workplace;
 use crate::health::Health;
 use crate::http::connections::Limits;
 use crate::http::{connections, routes};
+use crate::limits::Limiter;
+use crate::live::{Live, Reloaded};
 use crate::metrics::Metrics;
 use crate::node::{self, OpenError, Running};
 use crate::settings::Settings;
@@ -40,6 +43,9 @@ pub enum ServerError {
     /// Nobody can be heard there.
     #[error("cannot listen on {0}: {1}")]
     Listen(SocketAddr, io::Error),
+    /// Tokens cannot be signed.
+    #[error("`token.key` in the directory of the state: {0}")]
+    Signature(io::Error),
     /// The machine.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -73,9 +79,10 @@ impl Server {
         crate::descriptors::take_all();
         // A file that may not grow is an error of writing, like a full disk, and nothing to die of.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
+        let keys = Keys::new(Signature::of(&state.path().join("token.key")).map_err(ServerError::Signature)?);
         let evaluator = Evaluator::default();
         let (library, health) =
-            (Arc::new(Library::new(evaluator.clone(), settings.allowed())), Arc::<Health>::default());
+            (Arc::new(Library::new(evaluator.clone(), settings.allowed(), keys)), Arc::<Health>::default());
         let calls = Calls::new(settings.egress(), evaluator);
         let metrics = Arc::new(Metrics::new(routes::outline()));
         let workplace = settings.commands_dir().map(|dir| Workplace { dir, logs: state.runs() });
@@ -97,6 +104,8 @@ impl Server {
             library,
             workers: Workers::default(),
             handed: HandedQueues::default(),
+            live: Live::new(settings.clone()),
+            limiter: Limiter::default(),
             settings,
             teaching: tokio::sync::Mutex::default(),
             clock: Clock::new(),
@@ -130,14 +139,18 @@ impl Server {
     /// # Errors
     /// Nothing more can be decided or written.
     pub fn run(self, ready: impl FnOnce(SocketAddr)) -> Result<(), ServerError> {
-        self.run_until(ready, async {
+        let app = self.app.clone();
+        self.run_until(ready, async move {
             let (mut terminate, mut interrupt) =
                 (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            let mut hang_up = signal(SignalKind::hangup())?;
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return Ok(()),
+                    _ = interrupt.recv() => return Ok(()),
+                    _ = hang_up.recv() => reload(&app.live),
+                }
             }
-            Ok(())
         })
     }
 
@@ -168,6 +181,10 @@ impl Server {
         let (stop, stopped) = watch::channel(false);
         // Whoever is told that the server is ready finds it so. Without a node, its end is heard below.
         let _ = self.app.handle.barrier().await;
+        note_address(&self.app, self.address()?)?;
+        if self.app.has_keys() {
+            first_key::make(&self.app).await?;
+        }
         ready(self.address()?);
         let router = routes::router(self.app.clone());
         let (limits, metrics) = (self.app.settings.limits(), self.app.metrics.clone());
@@ -188,6 +205,30 @@ impl Server {
         self.app.handle.stop().await;
         Ok(())
     }
+}
+
+/// SIGHUP: the settings are read again, and what came of that is told.
+fn reload(live: &Live) {
+    match live.reload() {
+        Ok(told) => {
+            told.taken.iter().for_each(|setting| eprintln!("from now on: {setting}"));
+            told.waiting.iter().for_each(|setting| eprintln!("from the next start on: {setting}"));
+            if told == Reloaded::default() {
+                eprintln!("the settings are as they were");
+            }
+        }
+        Err(error) => eprintln!("the settings stay as they were: {error}"),
+    }
+}
+
+/// Programs on this machine find the server by its directory.
+fn note_address(app: &App, address: SocketAddr) -> io::Result<()> {
+    let local = match address.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::new(Ipv4Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::new(Ipv6Addr::LOCALHOST.into(), address.port()),
+        IpAddr::V4(_) | IpAddr::V6(_) => address,
+    };
+    std::fs::write(app.settings.data().join("address"), format!("{local}\n"))
 }
 
 /// Whoever asks for metrics needs few connections.

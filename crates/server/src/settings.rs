@@ -2,18 +2,30 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::flows::Allowed;
 use crate::http::connections::Limits;
+use crate::limits::{Rate, Rates};
+use crate::live::Now;
 use partitur_worker::calls::Egress;
 
 /// All settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     values: BTreeMap<&'static str, (String, Origin)>,
+    sources: Sources,
+}
+
+/// From where the settings can be read again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Sources {
+    file: Option<PathBuf>,
+    /// The variables that are settings, and no others.
+    environment: Vec<(String, String)>,
+    flags: Vec<(String, String)>,
 }
 
 /// Where a value came from.
@@ -60,6 +72,8 @@ pub struct Row {
     pub value: String,
     /// Where it came from.
     pub origin: Origin,
+    /// Whether SIGHUP takes it over.
+    pub live: bool,
 }
 
 /// What is wrong with the settings.
@@ -101,7 +115,7 @@ pub enum SettingsError {
 }
 
 /// All settings.
-pub const KNOWN: [Known; 14] = [
+pub const KNOWN: &[Known] = &[
     Known { name: "data", default: "./partitur-data", about: "the directory of the state", check: any },
     Known { name: "listen", default: "127.0.0.1:8080", about: "address and port", check: address },
     Known {
@@ -109,6 +123,55 @@ pub const KNOWN: [Known; 14] = [
         default: "false",
         about: "listen beyond this machine although there are no keys",
         check: truth,
+    },
+    Known {
+        name: "auth",
+        default: "open",
+        about: "who may ask: open: everybody; keys: whoever has a key",
+        check: open_or_keys,
+    },
+    Known {
+        name: "token_lifetime",
+        default: "1h",
+        about: "so long a token holds for which a key was exchanged",
+        check: duration,
+    },
+    Known {
+        name: "limit_global",
+        default: "1000/s",
+        about: "requests of all together, workers apart; a rate as 60/min, 1000/h burst 50, or off",
+        check: rate,
+    },
+    Known {
+        name: "limit_anonymous",
+        default: "60/min",
+        about: "requests without a key, of an address",
+        check: rate,
+    },
+    Known { name: "limit_person", default: "1000/h", about: "what the key of a person changes", check: rate },
+    Known {
+        name: "limit_machine",
+        default: "1000/s",
+        about: "requests of a program's key, and what a person looks at",
+        check: rate,
+    },
+    Known {
+        name: "limit_worker",
+        default: "5000/s",
+        about: "polls and results of a worker's key",
+        check: rate,
+    },
+    Known {
+        name: "limit_streams",
+        default: "100",
+        about: "runs that are followed at once with a key",
+        check: positive,
+    },
+    Known {
+        name: "trusted_proxies",
+        default: "",
+        about: "addresses, with commas, that are believed about whom they speak for (X-Forwarded-For)",
+        check: addresses,
     },
     Known {
         name: "metrics_listen",
@@ -168,10 +231,22 @@ pub const KNOWN: [Known; 14] = [
     },
 ];
 
+/// Settings that are taken over while the server runs.
+const LIVE: [&str; 8] = [
+    "token_lifetime",
+    "limit_global",
+    "limit_anonymous",
+    "limit_person",
+    "limit_machine",
+    "limit_worker",
+    "limit_streams",
+    "trusted_proxies",
+];
+
 impl Default for Settings {
     fn default() -> Settings {
         let values = KNOWN.iter().map(|known| (known.name, (known.default.to_owned(), Origin::Default)));
-        Settings { values: values.collect() }
+        Settings { values: values.collect(), sources: Sources::default() }
     }
 }
 
@@ -185,22 +260,46 @@ impl Settings {
         environment: impl IntoIterator<Item = (String, String)>,
         flags: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Settings, SettingsError> {
+        // Other programs of ours have variables of their own under this prefix.
+        let environment = environment.into_iter().filter(|(variable, _)| of_variable(variable).is_some());
+        let sources = Sources {
+            file: file.map(Path::to_owned),
+            environment: environment.collect(),
+            flags: flags.into_iter().collect(),
+        };
+        Settings::of(sources)
+    }
+
+    fn of(sources: Sources) -> Result<Settings, SettingsError> {
         let mut settings = Settings::default();
-        if let Some(path) = file {
+        if let Some(path) = &sources.file {
             settings.add_file(path)?;
         }
-        for (variable, value) in environment {
-            let name = variable.strip_prefix("PARTITUR_").map(str::to_ascii_lowercase);
-            // Other programs of ours have variables of their own under this prefix.
-            if let Some(known) = name.and_then(|name| KNOWN.iter().find(|known| known.name == name)) {
-                settings.set(known, value, Origin::Environment(variable))?;
-            }
+        for (variable, value) in &sources.environment {
+            let known = of_variable(variable).expect("others were left out");
+            settings.set(known, value.clone(), Origin::Environment(variable.clone()))?;
         }
-        for (name, value) in flags {
-            settings.set_named(&name, value, &Origin::Flag)?;
+        for (name, value) in &sources.flags {
+            settings.set_named(name, value.clone(), &Origin::Flag)?;
         }
+        settings.sources = sources;
         settings.check()?;
         Ok(settings)
+    }
+
+    /// Reads them again: the file may say something else by now.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn again(&self) -> Result<Settings, SettingsError> {
+        Settings::of(self.sources.clone())
+    }
+
+    /// Takes over what may change while the server runs.
+    pub(crate) fn take_live(&mut self, fresh: &Settings) {
+        for name in LIVE {
+            self.values.insert(name, fresh.values[name].clone());
+        }
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), SettingsError> {
@@ -240,7 +339,7 @@ impl Settings {
 
     fn check(&self) -> Result<(), SettingsError> {
         let listen = self.listen();
-        if listen.ip().is_loopback() || self.value("insecure") == "true" {
+        if listen.ip().is_loopback() || self.has_keys() || self.value("insecure") == "true" {
             Ok(())
         } else {
             Err(SettingsError::Open(listen))
@@ -251,7 +350,8 @@ impl Settings {
     pub fn table(&self) -> Vec<Row> {
         let rows = KNOWN.iter().map(|known| {
             let (value, origin) = &self.values[known.name];
-            Row { name: known.name, value: value.clone(), origin: origin.clone() }
+            let live = LIVE.contains(&known.name);
+            Row { name: known.name, value: value.clone(), origin: origin.clone(), live }
         });
         rows.collect()
     }
@@ -276,6 +376,29 @@ impl Settings {
     /// Address and port.
     pub fn listen(&self) -> SocketAddr {
         self.parsed("listen")
+    }
+
+    /// Whether whoever asks needs a key.
+    pub fn has_keys(&self) -> bool {
+        self.value("auth") == "keys"
+    }
+
+    /// What may change while the server runs.
+    pub(crate) fn now(&self) -> Now {
+        let rate = |name| Rate::read(self.value(name)).expect("values are checked when they are set");
+        Now {
+            rates: Rates {
+                global: rate("limit_global"),
+                anonymous: rate("limit_anonymous"),
+                person: rate("limit_person"),
+                machine: rate("limit_machine"),
+                worker: rate("limit_worker"),
+                streams: self.parsed("limit_streams"),
+            },
+            trusted_proxies: read_addresses(self.value("trusted_proxies"))
+                .expect("values are checked when they are set"),
+            token_lifetime: self.span("token_lifetime"),
+        }
     }
 
     /// Where metrics are served apart from everything else.
@@ -344,6 +467,28 @@ fn any(_: &str) -> Result<(), String> {
 
 fn address(text: &str) -> Result<(), String> {
     text.parse::<SocketAddr>().map(drop).map_err(|_| "an address and a port, as 127.0.0.1:8080".to_owned())
+}
+
+fn of_variable(variable: &str) -> Option<&'static Known> {
+    let name = variable.strip_prefix("PARTITUR_")?.to_ascii_lowercase();
+    KNOWN.iter().find(|known| known.name == name)
+}
+
+fn open_or_keys(text: &str) -> Result<(), String> {
+    if matches!(text, "open" | "keys") { Ok(()) } else { Err("`open` or `keys`".to_owned()) }
+}
+
+fn rate(text: &str) -> Result<(), String> {
+    Rate::read(text).map(drop)
+}
+
+fn addresses(text: &str) -> Result<(), String> {
+    read_addresses(text).map(drop)
+}
+
+fn read_addresses(text: &str) -> Result<Vec<IpAddr>, String> {
+    let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+    parts.map(|part| part.parse().map_err(|_| format!("`{part}` is no address"))).collect()
 }
 
 fn address_or_off(text: &str) -> Result<(), String> {

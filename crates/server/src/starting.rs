@@ -10,6 +10,7 @@ use partitur_model::{Payload, RunId};
 use tokio::sync::oneshot;
 
 use crate::app::App;
+use crate::auth::{Right, asking};
 use crate::handle::NodeError;
 use crate::http::answer::Error;
 
@@ -26,7 +27,12 @@ pub(crate) async fn submission(app: &App, request: StartWorkflowRequest) -> Resu
         return Err(Error::if_any(vec![ValidationError::new("externalInputPayloadStoragePath", message)])
             .expect_err("there is one"));
     }
-    let creator = request.created_by.clone().unwrap_or_default();
+    let asking = asking();
+    if request.workflow_def.is_some() {
+        asking.demand(Right::Define, "a definition that comes with its start")?;
+    }
+    // Whoever has a key does not say who it is.
+    let creator = asking.name().map(str::to_owned).or(request.created_by.clone()).unwrap_or_default();
     submission_of(app, Wanted::from(request), creator).await
 }
 

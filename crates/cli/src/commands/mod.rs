@@ -9,6 +9,7 @@ mod completions;
 mod diff;
 mod explain;
 mod graph;
+mod key;
 mod logs;
 mod pause;
 mod plan;
@@ -121,6 +122,8 @@ pub enum Command {
     Schedule(remote::schedule::Schedule),
     /// What follows from events there, and events themselves
     Event(remote::event::Event),
+    /// Make, list or revoke the keys of a server
+    Key(key::Key),
     /// Measure a server
     Bench(bench::Bench),
     /// Check, plan and run the tasks of a Taskmaster file
@@ -171,6 +174,7 @@ impl Command {
             Command::Queue(queue) => queue.run(global),
             Command::Schedule(schedule) => schedule.run(global),
             Command::Event(event) => event.run(global),
+            Command::Key(key) => key.run(),
             Command::Bench(bench) => bench.run(),
             Command::Taskmaster(taskmaster) => taskmaster.run(global),
             Command::Breakers(breakers) => breakers.run(global),

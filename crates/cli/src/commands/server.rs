@@ -4,7 +4,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 
 use clap::Args;
-use partitur_server::settings::{KNOWN, Settings, SettingsError};
+use partitur_server::settings::{KNOWN, Row, Settings, SettingsError};
 use partitur_server::{Server as Serving, ServerError};
 
 use crate::exit::Exit;
@@ -45,7 +45,8 @@ fn after_help() -> String {
 Settings, in the file as they stand here, in the environment as PARTITUR_LISTEN, here as --set listen=…:
 {}
 
-SIGTERM ends it: polls are answered, requests in flight finished, everything is on the disk.",
+SIGTERM ends it: polls are answered, requests in flight finished, everything is on the disk. SIGHUP reads the settings
+again; `--check-config` marks those that it takes over.",
         rows.collect::<Vec<_>>().join("\n")
     )
 }
@@ -61,7 +62,7 @@ impl Server {
             let mut out = std::io::stdout().lock();
             for row in settings.table() {
                 // Whoever has closed the other end does not want to read it.
-                let _ = writeln!(out, "{} = {:?}  # {}", row.name, row.value, row.origin);
+                let _ = writeln!(out, "{} = {:?}  # {}{}", row.name, row.value, row.origin, live(&row));
             }
             return Ok(Exit::Success);
         }
@@ -93,7 +94,7 @@ impl Server {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
         Settings::read(self.settings.as_deref(), environment, flags).map_err(|error| {
             let hint = match &error {
-                SettingsError::Open(_) => "listen on 127.0.0.1, or say `--insecure`",
+                SettingsError::Open(_) => "listen on 127.0.0.1, or say `--set auth=keys`",
                 SettingsError::File { .. } | SettingsError::Unknown { .. } | SettingsError::Value { .. } => {
                     "`partitur server --help` lists all settings"
                 }
@@ -101,6 +102,11 @@ impl Server {
             Failure::usage(error.to_string(), hint)
         })
     }
+}
+
+/// What SIGHUP takes over is marked.
+fn live(row: &Row) -> &'static str {
+    if row.live { ", reloaded by SIGHUP" } else { "" }
 }
 
 fn failure(error: ServerError) -> Failure {
@@ -117,6 +123,9 @@ fn failure(error: ServerError) -> Failure {
         }
         ServerError::Open(partitur_server::OpenError::Thread(error)) | ServerError::Io(error) => {
             Failure::Io { what: "the server".to_owned(), error }
+        }
+        ServerError::Signature(_) => {
+            Failure::refused(error.to_string(), "remove the file: clients get new tokens by themselves")
         }
     }
 }

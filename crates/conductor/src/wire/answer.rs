@@ -23,6 +23,9 @@ pub struct ErrorResponse {
     /// Stable, for programs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub code: Option<String>,
+    /// What is wrong with the credential, as clients know it: `EXPIRED_TOKEN`, `INVALID_TOKEN`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<Box<str>>,
     /// For people.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,

@@ -55,13 +55,8 @@ pub(crate) async fn version() -> Answer {
 
 /// The settings, by name, as text.
 pub(crate) async fn config(State(app): Shared) -> Answer {
-    let settings = app.settings.table().into_iter().map(|row| (row.name.to_owned(), row.value));
+    let settings = app.live.table().into_iter().map(|row| (row.name.to_owned(), row.value));
     Ok(json(&settings.collect::<std::collections::BTreeMap<_, _>>()))
-}
-
-/// Nobody has to sign in; clients that hear this stop trying.
-pub(crate) async fn no_token() -> Answer {
-    Err(Error::not_found("this server is open: there are no tokens"))
 }
 
 /// The environment is not shown.

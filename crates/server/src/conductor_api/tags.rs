@@ -31,7 +31,8 @@ fn exists(app: &App, kind: EntryKind, name: &str) -> Result<(), Error> {
         | EntryKind::Task
         | EntryKind::EventHandler
         | EntryKind::Schema
-        | EntryKind::Flow => false,
+        | EntryKind::Flow
+        | EntryKind::Key => false,
     };
     if there { Ok(()) } else { Err(Error::not_found(format!("No such definition found by name: {name}"))) }
 }

@@ -7,3 +7,4 @@ pub(crate) mod gate;
 pub(crate) mod input;
 pub(crate) mod openapi;
 pub(crate) mod routes;
+pub(crate) mod stream;

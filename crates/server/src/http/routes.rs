@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{Method, StatusCode};
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post, put};
@@ -15,7 +16,7 @@ use partitur_conductor::wire::{
 use schemars::{Schema, SchemaGenerator};
 
 use super::answer::Error;
-use super::gate::{self, Gate};
+use super::gate::{self, Budget, Gate};
 use super::input::{Many, OptionalObject};
 use super::openapi;
 use crate::app::App;
@@ -24,7 +25,7 @@ use crate::conductor_api::{
     bulk, event, execute, metadata, ops, queue, schema, search, tags, tasks, testing, workflow,
 };
 use crate::metrics::scrape;
-use crate::native_api::{documents, exchange, follow, runs};
+use crate::native_api::{documents, exchange, follow, keys, runs};
 
 /// One route.
 pub(crate) struct Route {
@@ -260,7 +261,12 @@ fn ops_routes() -> Vec<Route> {
         Read: get "/metrics" "What the server counts, for Prometheus" [""] => scrape::metrics;
         Open: get "/api/version" "The version of the server" [""] => ops::version;
         Administer: get "/api/admin/config" "The settings" [""] => ops::config;
-        Open: post "/api/token" "404: this server is open" [""] => ops::no_token;
+        Open: post "/api/token" "Exchange a key for a token; 404 if this server is open" [""] takes keys::Credentials => keys::token;
+        Read: get "/api/token/userInfo" "Whose credential this is" [""] => keys::who;
+        Administer: get "/v1/keys" "All keys, without their secrets" [""] => keys::all;
+        Administer: post "/v1/keys" "Make a key; its secret is told once" [""] takes keys::Wanted => keys::create;
+        Administer: post "/v1/keys/{id}/rotate" "Give a key another secret; the old one holds a while" ["overlap=0s"] => keys::rotate;
+        Administer: delete "/v1/keys/{id}" "Revoke a key, at once" [""] => keys::revoke;
         Read: get "/api/environment/{key}" "404: the environment is not shown" [""] => ops::no_variable;
         Operate: post "/api/admin/sweep/requeue/{workflowId}" "Nothing to do: no run is left behind" [""] => ops::swept;
         Operate: post "/api/admin/consistency/verifyAndRepair/{workflowId}" "Nothing to do: rows are never apart" [""] => ops::in_order;
@@ -278,6 +284,25 @@ fn shape(path: &str) -> String {
     parts.collect::<Vec<_>>().join("/")
 }
 
+/// Whether the server is well and what it counts may be asked as often as anybody likes: it costs nothing.
+const EXEMPT: [&str; 5] = ["/health", "/api/health", "/readiness", "/liveness", "/metrics"];
+
+/// What is answered for as long as somebody listens.
+const STREAMS: [&str; 1] = ["/v1/runs/{run}/events"];
+
+/// How requests to a route are limited.
+fn budget(path: &'static str) -> Budget {
+    if EXEMPT.contains(&path) {
+        Budget::Exempt
+    } else if STREAMS.contains(&path) {
+        Budget::Stream
+    } else if path == "/api/token" {
+        Budget::Exchange
+    } else {
+        Budget::Asker
+    }
+}
+
 /// Methods and paths in the order of the table; behind them, what leads nowhere.
 pub(crate) fn outline() -> Vec<(Method, &'static str)> {
     let routes = table().into_iter().map(|route| (route.method, route.path));
@@ -288,20 +313,23 @@ pub(crate) fn outline() -> Vec<(Method, &'static str)> {
 pub(crate) fn router(app: Arc<App>) -> Router {
     let mut shapes: BTreeMap<String, MethodRouter<Arc<App>>> = BTreeMap::new();
     let routes = table();
-    let nowhere = Gate { app: app.clone(), route: routes.len() };
+    let gate = |route, right, budget| Gate { app: app.clone(), route, right, budget };
+    let nowhere = gate(routes.len(), Right::Open, Budget::Asker);
     for (at, route) in routes.into_iter().enumerate() {
         let known = shapes.remove(&shape(route.path)).unwrap_or_default();
-        let gate = from_fn_with_state(Gate { app: app.clone(), route: at }, gate::pass);
+        let gate = from_fn_with_state(gate(at, route.right, budget(route.path)), gate::pass);
         shapes.insert(shape(route.path), known.merge(route.handler.route_layer(gate)));
     }
     let router =
         shapes.into_iter().fold(Router::new(), |router, (path, handler)| router.route(&path, handler));
     let wrong_method = nowhere.clone();
     router
-        .fallback(move || gate::nowhere(nowhere, Error::not_found("there is no such route")))
-        .method_not_allowed_fallback(move || {
+        .fallback(move |request: Request| {
+            gate::nowhere(nowhere, Error::not_found("there is no such route"), request)
+        })
+        .method_not_allowed_fallback(move |request: Request| {
             let message = "this route does not take this method";
-            gate::nowhere(wrong_method, Error::new(StatusCode::METHOD_NOT_ALLOWED, message))
+            gate::nowhere(wrong_method, Error::new(StatusCode::METHOD_NOT_ALLOWED, message), request)
         })
         .with_state(app)
 }

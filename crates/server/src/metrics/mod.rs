@@ -14,7 +14,7 @@ mod text;
 pub(crate) mod watch;
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicI64;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::http::{Method, StatusCode};
 
@@ -92,18 +92,22 @@ pub(crate) struct OneOf<'a>(&'a Level);
 
 impl Level {
     pub fn enter(&self) -> OneOf<'_> {
-        self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        self.add(1);
         OneOf(self)
     }
 
+    pub fn add(&self, change: i64) {
+        self.0.fetch_add(change, Ordering::Relaxed);
+    }
+
     pub fn get(&self) -> i64 {
-        self.0.load(std::sync::atomic::Ordering::Relaxed)
+        self.0.load(Ordering::Relaxed)
     }
 }
 
 impl Drop for OneOf<'_> {
     fn drop(&mut self) {
-        self.0.0.fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        self.0.add(-1);
     }
 }
 

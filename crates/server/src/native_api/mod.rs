@@ -4,4 +4,5 @@
 pub(crate) mod documents;
 pub(crate) mod exchange;
 pub(crate) mod follow;
+pub(crate) mod keys;
 pub(crate) mod runs;

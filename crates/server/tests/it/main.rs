@@ -3,6 +3,7 @@
 mod broken;
 mod cache;
 mod documents;
+mod keys;
 mod metadata;
 mod metrics;
 mod native;

@@ -85,13 +85,23 @@ impl Site {
         Reply::read(&mut stream)
     }
 
+    /// Asks with further lines in the head.
+    pub fn ask_with(&self, head: &str, method: &str, path: &str, body: Option<&str>) -> Reply {
+        Reply::read(&mut self.send_with(head, method, path, body))
+    }
+
     /// Sends a request and reads nothing.
     pub fn send(&self, method: &str, path: &str, body: Option<&str>) -> TcpStream {
+        self.send_with("", method, path, body)
+    }
+
+    /// The same with further lines in the head.
+    pub fn send_with(&self, head: &str, method: &str, path: &str, body: Option<&str>) -> TcpStream {
         let mut stream = TcpStream::connect(self.address).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
         let body = body.unwrap_or_default();
         let request = format!(
-            "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n\
+            "{method} {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\ncontent-type: application/json\r\n{head}\
              content-length: {}\r\n\r\n{body}",
             body.len()
         );
@@ -188,6 +198,8 @@ pub fn result(task: &Value, status: &str, output: Value) -> Value {
 pub struct Reply {
     pub status: u16,
     pub kind: String,
+    /// Its headers, names in small letters.
+    pub head: Vec<(String, String)>,
     pub body: String,
 }
 
@@ -198,20 +210,26 @@ impl Reply {
         reader.read_line(&mut line).unwrap();
         let status =
             line.split(' ').nth(1).unwrap_or_else(|| panic!("no status in {line:?}")).parse().unwrap();
-        let mut kind = String::new();
+        let mut head = Vec::new();
         loop {
             line.clear();
             reader.read_line(&mut line).unwrap();
             if line.trim().is_empty() {
                 break;
             }
-            if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-type:") {
-                kind = value.trim().to_owned();
+            if let Some((name, value)) = line.split_once(':') {
+                head.push((name.to_ascii_lowercase(), value.trim().to_owned()));
             }
         }
+        let kind = head.iter().find(|(name, _)| name == "content-type");
+        let kind = kind.map(|(_, kind)| kind.to_ascii_lowercase()).unwrap_or_default();
         let mut body = String::new();
         reader.read_to_string(&mut body).unwrap();
-        Reply { status, kind, body }
+        Reply { status, kind, head, body }
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.head.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     pub fn json(&self) -> Value {

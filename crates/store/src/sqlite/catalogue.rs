@@ -75,6 +75,7 @@ pub(super) fn kind_code(kind: EntryKind) -> i64 {
         EntryKind::WorkflowTags => 4,
         EntryKind::TaskTags => 5,
         EntryKind::Flow => 6,
+        EntryKind::Key => 16,
     }
 }
 
