@@ -91,6 +91,11 @@ impl Pattern {
         (!self.0.contains('*')).then_some(&self.0)
     }
 
+    /// As it was written.
+    pub fn text(&self) -> &str {
+        &self.0
+    }
+
     /// Whether a text is what it stands for.
     pub fn matches(&self, text: &str) -> bool {
         let Some((first, rest)) = self.0.split_once('*') else { return self.0 == text };

@@ -1,7 +1,9 @@
 //! What people do to runs of a server, by Conductor's rules.
 
 use partitur_model::Payload;
-use partitur_model::record::{RunOutcome, RunState, Served, TaskError, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{
+    Called, RunOutcome, RunState, Served, TaskError, TaskOutcome, TaskRecord, TaskState,
+};
 use partitur_model::{TaskSeq, Timestamp};
 
 use crate::admission::TaskKey;
@@ -94,6 +96,7 @@ impl Run {
             return Err(Refusal::WrongTaskState { task: name.to_owned(), problem });
         }
         let mut record = self.record(key);
+        let called = Called(self.node(key).spec.label.clone());
         record.ready = cx.now;
         record.output = (!output.is_null()).then_some(output);
         record.ended = Some(cx.now);
@@ -104,6 +107,7 @@ impl Run {
             uncounted: record.seq.0,
             updated: cx.now,
             first_ready: cx.now,
+            called,
             ..Served::default()
         }));
         self.put(cx, key, record);

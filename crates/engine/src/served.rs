@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use partitur_model::definition::{ClaimMode, Dialect};
 use partitur_model::event::EventKind;
-use partitur_model::record::{Served, TaskError, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::record::{Called, Served, TaskError, TaskOutcome, TaskRecord, TaskState};
 use partitur_model::{AttemptId, FencingToken, Payload, TaskSeq, Timestamp};
 
 use crate::admission::{Grant, Request, TaskKey};
@@ -71,6 +71,7 @@ impl Run {
             superseded: false,
             skipped_by_hand: false,
             checking: None,
+            called: Called(node.spec.label.clone()),
         }));
     }
 
@@ -283,6 +284,7 @@ impl Run {
             held_back,
             updated: cx.now,
             first_ready: before.map_or(old.ready, |served| served.first_ready),
+            called: Called(self.node(key).spec.label.clone()),
         }));
         next
     }

@@ -307,10 +307,23 @@ pub struct Node {
     pub schemas: Option<Box<Schemas>>,
     /// The clients of a server are not shown it: it is no task of their definition.
     pub out_of_sight: bool,
+    /// What searches among the tasks of a server call it.
+    pub label: Option<Arc<Label>>,
     /// For people: one line.
     pub description: String,
     /// Where it is declared, as `tasks.report`.
     pub place: Place,
+}
+
+/// What searches among the tasks of a server call those of a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Label {
+    /// Its type.
+    pub task_type: String,
+    /// The definition of its task.
+    pub definition: String,
+    /// Its failure is no failure of the run.
+    pub optional: bool,
 }
 
 impl Node {
@@ -348,6 +361,7 @@ impl Node {
             agent: None,
             schemas: None,
             out_of_sight: false,
+            label: None,
             description: String::new(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::definition::OnFailure;
+use crate::definition::{Label, OnFailure};
 use crate::id::{DefinitionId, FencingToken, RunId, TaskSeq};
 use crate::unit::Timestamp;
 use crate::value::Payload;
@@ -267,6 +267,19 @@ pub struct Served {
     pub first_ready: Timestamp,
     /// What of it is being compared with its schema.
     pub checking: Option<Checking>,
+    /// What searches call it.
+    pub called: Called,
+}
+
+/// What searches call a task, if it is in sight. It follows from the definition: a row carries it to the disk when it
+/// begins, and nobody reads it back, so that records that differ in it alone are equal.
+#[derive(Clone, Debug, Default)]
+pub struct Called(pub Option<Arc<Label>>);
+
+impl PartialEq for Called {
+    fn eq(&self, _: &Called) -> bool {
+        true
+    }
 }
 
 /// What of a task is compared with its schema.

@@ -255,6 +255,16 @@ impl<S: Store> Shard<S> {
         self.step(now, Input::AttemptsLost);
     }
 
+    /// The rows of these runs go, if none of the runs is in memory; whether they do. Whoever asks has seen on the disk that
+    /// they have ended.
+    pub fn forget(&mut self, now: Timestamp, runs: &[RunId]) -> bool {
+        let is_done = self.engine.forget(runs, &mut self.batch);
+        if is_done {
+            self.since.get_or_insert(now);
+        }
+        is_done
+    }
+
     /// The effects that may be carried out now.
     pub fn take_effects(&mut self) -> Vec<Effect> {
         std::mem::take(&mut self.released)

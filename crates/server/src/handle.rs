@@ -12,8 +12,10 @@ use partitur_engine::{
     Answer, Command, Handed, Input, Poll, QueueName, Refusal, ReplyTo, Submission, Update,
 };
 use partitur_model::catalogue::{Entry, LogLine};
+use partitur_model::definition::Label;
 use partitur_model::event::Event;
 use partitur_model::{AttemptId, RunId, TaskSeq};
+use partitur_store::StoreError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::health::Health;
@@ -31,6 +33,10 @@ pub(crate) enum Message {
     Watch(RunId, Watcher),
     /// Somebody asks how many tasks wait in each queue.
     Queues(oneshot::Sender<Vec<(String, u64)>>),
+    /// These runs have ended and are to go; whoever asks hears of it when they have, and nothing if they do not.
+    Forget(Vec<RunId>, oneshot::Sender<()>),
+    /// What tasks of a run are called, which an older binary wrote.
+    Label(RunId, Vec<(TaskSeq, Option<Label>)>, oneshot::Sender<Result<(), StoreError>>),
     /// Somebody asks how everything stands.
     Standing(oneshot::Sender<Standing>),
     /// The store has completed something.

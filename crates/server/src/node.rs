@@ -125,6 +125,7 @@ pub(crate) fn start(
     let (report, ended) = oneshot::channel();
     let node = Node {
         shard,
+        reader: Reader::open(state.database())?,
         metrics,
         clock,
         inbox,
@@ -168,6 +169,8 @@ fn open_commands(
 
 struct Node {
     shard: Shard<Measured<SqliteStore>>,
+    /// For a look at what is durable of runs that are not in memory.
+    reader: Reader,
     metrics: Arc<Metrics>,
     clock: Clock,
     inbox: Receiver<Message>,
@@ -280,6 +283,17 @@ impl Node {
             Message::Queues(sender) => drop(sender.send(self.queues())),
             Message::Standing(sender) => drop(sender.send(self.standing())),
             Message::Woken => {}
+            Message::Forget(runs, done) => {
+                let have_ended = self.reader.have_ended(&runs).unwrap_or(false);
+                if have_ended && self.shard.forget(self.clock.now(), &runs) {
+                    self.barriers.push_back((self.shard.open_batch(), done));
+                }
+            }
+            Message::Label(run, tasks, done) => {
+                let labelled = self.shard.store().inner().label(run, tasks);
+                // Whoever asked goes on after the next start.
+                let _ = done.send(labelled);
+            }
             Message::EndPolls => {
                 let polls =
                     self.waiting.iter().filter(|(_, waiter)| matches!(waiter, Waiter::Tasks(None, _)));

@@ -18,10 +18,12 @@ use crate::commands::Workplace;
 use crate::health::Health;
 use crate::http::connections::Limits;
 use crate::http::{connections, routes};
+use crate::labelling;
 use crate::limits::Limiter;
 use crate::live::{Live, Reloaded};
 use crate::metrics::Metrics;
 use crate::node::{self, OpenError, Running};
+use crate::retention;
 use crate::settings::Settings;
 use crate::workers::Workers;
 
@@ -95,6 +97,8 @@ impl Server {
             health,
             metrics.clone(),
         )?;
+        labelling::start(&state, library.clone(), handle.clone())?;
+        retention::start(&state, settings.kept(), handle.clone())?;
         for damaged in &opened.quarantined {
             eprintln!("set aside: {}", damaged.reason);
         }

@@ -10,6 +10,7 @@ use crate::flows::Allowed;
 use crate::http::connections::Limits;
 use crate::limits::{Rate, Rates};
 use crate::live::Now;
+use crate::retention::Kept;
 use partitur_worker::calls::Egress;
 
 /// All settings of a server.
@@ -229,6 +230,30 @@ pub const KNOWN: &[Known] = &[
         about: "commands that live at once; auto: as many as there are processors",
         check: positive_or_auto,
     },
+    Known {
+        name: "retention",
+        default: "30d",
+        about: "so long runs are kept that have succeeded, counted from their end; `off` keeps them",
+        check: duration_or_off,
+    },
+    Known {
+        name: "retention_failed",
+        default: "90d",
+        about: "so long runs are kept that have ended otherwise",
+        check: duration_or_off,
+    },
+    Known {
+        name: "retention_runs",
+        default: "off",
+        about: "so many ended runs are kept at most; the oldest go first",
+        check: count_or_off,
+    },
+    Known {
+        name: "retention_size",
+        default: "off",
+        about: "so large the database may become, as 20GB; then the oldest ended runs go",
+        check: bytes_or_off,
+    },
 ];
 
 /// Settings that are taken over while the server runs.
@@ -434,6 +459,17 @@ impl Settings {
         Some(std::path::absolute(dir).unwrap_or_else(|_| PathBuf::from(dir)))
     }
 
+    /// How long ended runs are kept.
+    pub(crate) fn kept(&self) -> Kept {
+        let age = |name| (self.value(name) != "off").then(|| self.span(name));
+        Kept {
+            succeeded: age("retention"),
+            failed: age("retention_failed"),
+            runs: self.value("retention_runs").parse().ok(),
+            bytes: read_bytes(self.value("retention_size")),
+        }
+    }
+
     /// What native documents may want.
     pub(crate) fn allowed(&self) -> Allowed {
         let here = || std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
@@ -518,6 +554,28 @@ fn duration(text: &str) -> Result<(), String> {
     partitur_model::unit::parse_duration(text).map(drop).map_err(|error| error.to_string())
 }
 
+fn duration_or_off(text: &str) -> Result<(), String> {
+    if text == "off" { Ok(()) } else { duration(text).map_err(|reason| format!("`off`, or {reason}")) }
+}
+
+fn count_or_off(text: &str) -> Result<(), String> {
+    let is_count = text == "off" || text.parse::<u64>().is_ok();
+    if is_count { Ok(()) } else { Err("`off`, or a whole number".to_owned()) }
+}
+
+fn bytes_or_off(text: &str) -> Result<(), String> {
+    let is_size = text == "off" || read_bytes(text).is_some();
+    if is_size { Ok(()) } else { Err("`off`, or a size, as 500MB or 20GB".to_owned()) }
+}
+
+/// `20GB`: a whole number and its unit, each a thousand of the one before.
+fn read_bytes(text: &str) -> Option<u64> {
+    let units = [("KB", 1_000), ("MB", 1_000_000), ("GB", 1_000_000_000), ("TB", 1_000_000_000_000)];
+    let (number, factor) =
+        units.iter().find_map(|(unit, factor)| Some((text.strip_suffix(unit)?, *factor)))?;
+    number.trim().parse::<u64>().ok()?.checked_mul(factor)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -563,6 +621,17 @@ mod tests {
         let settings = Settings::read(None, [], flags).unwrap();
         assert_eq!(settings.allowed(), Allowed { commands: Some(3) });
         assert_eq!(settings.labels(), pairs(&[("dir", "/srv/work")]));
+    }
+
+    #[test]
+    fn what_is_kept_is_an_age_a_number_and_a_size() {
+        let days = |days: u64| Some(Duration::from_secs(days * 86_400));
+        let standard = Kept { succeeded: days(30), failed: days(90), runs: None, bytes: None };
+        assert_eq!(Settings::default().kept(), standard);
+        let flags = [("retention", "off"), ("retention-failed", "off"), ("retention-size", "20GB")];
+        let kept = Settings::read(None, [], pairs(&flags)).unwrap().kept();
+        assert_eq!(kept, Kept { bytes: Some(20_000_000_000), ..Kept::ALL });
+        assert!(Settings::read(None, [], pairs(&[("retention-size", "20")])).is_err());
     }
 
     #[test]

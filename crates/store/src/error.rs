@@ -50,6 +50,9 @@ pub enum StoreError {
         /// Why.
         reason: String,
     },
+    /// A search has looked at so much that nobody waits for it any longer.
+    #[error("the search looks at too much")]
+    TooWide,
     /// The SQLite library is one that is known to damage databases.
     #[error("SQLite {0} can damage databases; 3.51.3 is the oldest that does not")]
     Library(String),
@@ -71,6 +74,7 @@ impl StoreError {
             StoreError::Damaged(_) => "P0510",
             StoreError::Directory { .. } => "P0511",
             StoreError::Library(_) => "P0512",
+            StoreError::TooWide => "P0513",
         }
     }
 
@@ -91,6 +95,7 @@ impl StoreError {
             StoreError::Damaged(_) => "the other runs are not affected; restore this one from a backup",
             StoreError::Directory { .. } => "name a directory that you may write to",
             StoreError::Library(_) => "build with the bundled library",
+            StoreError::TooWide => "name a workflow, a state, or a time at which it started",
         }
     }
 
@@ -108,6 +113,7 @@ impl StoreError {
             | StoreError::Absent(_)
             | StoreError::Damaged(_)
             | StoreError::Directory { .. }
+            | StoreError::TooWide
             | StoreError::Library(_) => false,
         }
     }

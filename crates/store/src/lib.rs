@@ -18,9 +18,11 @@ pub use memory::{DiskFault, MemoryStore};
 #[cfg(feature = "test-support")]
 pub use sqlite::recording_vfs;
 pub use sqlite::{
-    CataloguePage, Counts, Found, Options, Order, Reader, RunFilter, RunPage, Search, SqliteStore,
-    Synchronous, TOTAL_MAX, TaskHead, TaskPage,
+    CataloguePage, Clause, Column, Counts, EndedRoot, Found, FoundTasks, Inspection, Options, Order, Reader,
+    Room, RunFilter, RunPage, Search, SearchedTask, SqliteStore, Synchronous, TOTAL_MAX, TaskHead, TaskPage,
+    TaskSearch, Test,
 };
+pub use sqlite::{back_up, inspect, restore};
 pub use state_dir::{HostLock, StateDir};
 pub use tables::Tables;
 

@@ -21,12 +21,13 @@ mod workflow;
 
 use std::sync::Arc;
 
-use partitur_model::definition::{Definition, Kind, Node, Scope, TemplateTree};
+use partitur_model::definition::{Definition, Kind, Label, Node, Scope, TemplateTree};
 use partitur_model::{Payload, Place};
 
 use crate::check;
 use crate::freeze::{NoTaskDefs, TaskDefs, task_def_of};
 use crate::json;
+use crate::render::names;
 use crate::wire::{ValidationError, WorkflowDef, WorkflowTask};
 
 pub(crate) use expander::expanded;
@@ -90,9 +91,16 @@ fn node(task: &WorkflowTask, kind: Kind, input: Payload, place: &str) -> Node {
         ),
         delay: policy::seconds(task.start_delay),
         schemas: policy::schemas(&task.task_type(), &def),
+        label: Some(Arc::new(label(task))),
         description: task.description.clone().unwrap_or_default(),
         ..Node::at(&task.task_reference_name, Place(place.to_owned()))
     }
+}
+
+/// As the wire calls it.
+fn label(task: &WorkflowTask) -> Label {
+    let (task_type, definition) = names(task, &task.task_type());
+    Label { task_type, definition, optional: task.optional }
 }
 
 /// What a task is given: its parameters, and what its definition's template has for keys that are missing or `null`.

@@ -26,11 +26,13 @@ use crate::freeze::TaskDefs;
 use crate::wire::{Object, WorkflowDef, WorkflowTask};
 use crate::{TaskType, json};
 use template::TaskTemplate;
+pub(crate) use template::names;
 use view::came_to;
 
 pub use answer::Answer;
-pub use status::{reason, task_status, workflow_status};
+pub use status::{Standing, labelled_status, reason, task_status, workflow_status};
 pub use summary::summary;
+pub use task::reference_name;
 pub use view::RunView;
 
 /// Writes the runs and tasks of one frozen definition.

@@ -1,5 +1,6 @@
 //! How rows stand in Conductor's words.
 
+use partitur_model::definition::Label;
 use partitur_model::record::{RunOutcome, RunRecord, RunState, TaskOutcome, TaskRecord, TaskState};
 
 use crate::TaskType;
@@ -29,13 +30,71 @@ pub fn reason(run: &RunRecord) -> Option<&str> {
     run.error.as_ref().map(|error| error.message.as_str()).filter(|reason| !reason.is_empty())
 }
 
+/// What of a row says how its task stands.
+#[derive(Clone, Copy, Debug)]
+pub struct Standing<'a> {
+    /// How far it is.
+    pub state: TaskState,
+    /// It is a container that knows over what it runs.
+    pub has_items: bool,
+    /// It was left out by hand.
+    pub skipped_by_hand: bool,
+    /// A later attempt has a row of its own.
+    pub superseded: bool,
+    /// How often it was handed out.
+    pub polls: u32,
+    /// The code of its error, and whether another attempt may help.
+    pub error: Option<(&'a str, bool)>,
+}
+
+impl<'a> From<&'a TaskRecord> for Standing<'a> {
+    fn from(task: &'a TaskRecord) -> Standing<'a> {
+        let served = task.served.as_deref();
+        Standing {
+            state: task.state,
+            has_items: task.items.is_some(),
+            skipped_by_hand: served.is_some_and(|served| served.skipped_by_hand),
+            superseded: served.is_some_and(|served| served.superseded),
+            polls: served.map_or(0, |served| served.polls),
+            error: task.error.as_ref().map(|error| (error.code.as_str(), error.retriable)),
+        }
+    }
+}
+
 /// How a task of this type stands, optional or not.
 pub fn task_status(task: &TaskRecord, kind: &TaskType, optional: bool) -> TaskStatus {
-    if is_fork(kind) && task.items.is_some() && has_begun(task) {
+    status_of(&Standing::from(task), kind, optional)
+}
+
+/// How a task with this label stands; nothing if nobody sees it.
+pub fn labelled_status(task: &Standing<'_>, label: &Label) -> Option<TaskStatus> {
+    let kind = match label.task_type.as_str() {
+        // The wire has one name for both kinds; only one has a value to go by.
+        "FORK" => TaskType::ForkJoinDynamic,
+        name => TaskType::parse(name),
+    };
+    if !is_seen(task, &kind) {
+        return None;
+    }
+    let status = status_of(task, &kind, label.optional);
+    let joined_errors = kind == TaskType::Join && task.error.is_some() && status == TaskStatus::Completed;
+    Some(if joined_errors { TaskStatus::CompletedWithErrors } else { status })
+}
+
+/// Rows of containers that stand for their only branch, of what was never executed, and of points where edges meet are
+/// nobody's tasks.
+pub(super) fn is_seen(task: &Standing<'_>, kind: &TaskType) -> bool {
+    let skipped = task.state == TaskState::Ended(TaskOutcome::Skipped);
+    let stands_for_branch = *kind == TaskType::Dynamic && task.has_items;
+    !stands_for_branch && (task.skipped_by_hand || !(skipped || task.state == TaskState::Blocked))
+}
+
+fn status_of(task: &Standing<'_>, kind: &TaskType, optional: bool) -> TaskStatus {
+    if is_fork(kind) && task.has_items && has_begun(task) {
         // A dynamic fork has done its work when its branches are there; what becomes of them is the join's matter.
         return TaskStatus::Completed;
     }
-    if task.served.as_ref().is_some_and(|served| served.skipped_by_hand) {
+    if task.skipped_by_hand {
         return TaskStatus::Skipped;
     }
     match task.state {
@@ -49,8 +108,8 @@ pub fn task_status(task: &TaskRecord, kind: &TaskType, optional: bool) -> TaskSt
     }
 }
 
-fn ended(task: &TaskRecord, outcome: TaskOutcome, kind: &TaskType, optional: bool) -> TaskStatus {
-    let is_last = task.served.as_ref().is_none_or(|served| !served.superseded);
+fn ended(task: &Standing<'_>, outcome: TaskOutcome, kind: &TaskType, optional: bool) -> TaskStatus {
+    let is_last = !task.superseded;
     // What failed because of others has no word of its own on further attempts.
     let has_own_word = !matches!(
         kind,
@@ -63,10 +122,8 @@ fn ended(task: &TaskRecord, outcome: TaskOutcome, kind: &TaskType, optional: boo
             | TaskType::Lambda
             | TaskType::JsonJqTransform
     );
-    let for_good = task
-        .error
-        .as_ref()
-        .is_some_and(|error| error.code == FAILED_FOR_GOOD || !error.retriable && has_own_word);
+    let for_good =
+        task.error.is_some_and(|(code, retriable)| code == FAILED_FOR_GOOD || !retriable && has_own_word);
     match outcome {
         TaskOutcome::Succeeded => TaskStatus::Completed,
         TaskOutcome::Failed | TaskOutcome::TimedOut if optional && is_last => TaskStatus::CompletedWithErrors,
@@ -83,11 +140,11 @@ fn is_fork(kind: &TaskType) -> bool {
 }
 
 /// Whether it is between two rounds: only a worker gives its task back to the queue.
-fn has_had_a_round(task: &TaskRecord, kind: &TaskType) -> bool {
-    *kind == TaskType::HttpPoll && task.served.as_ref().is_some_and(|served| served.polls > 0)
+fn has_had_a_round(task: &Standing<'_>, kind: &TaskType) -> bool {
+    *kind == TaskType::HttpPoll && task.polls > 0
 }
 
-fn has_begun(task: &TaskRecord) -> bool {
+fn has_begun(task: &Standing<'_>) -> bool {
     matches!(task.state, TaskState::Open | TaskState::Ended(_))
 }
 

@@ -143,7 +143,19 @@ fn callback_after(task: &TaskRecord, served: &Served, template: &TaskTemplate, s
 /// The iteration of the innermost loop in whose body the task is: its container's number in the path, `loop#3/task`.
 pub fn iteration_of(task: &TaskRecord) -> Option<u32> {
     task.scope?;
-    let (containers, _) = task.path.rsplit_once('/').unwrap_or((&task.path, ""));
+    iteration_in(&task.path)
+}
+
+/// What the wire calls a task of this node; `path` is that of one in a branch or iteration.
+pub fn reference_name<'a>(node: &'a str, path: Option<&str>) -> Cow<'a, str> {
+    match path.and_then(iteration_in) {
+        Some(iteration) => Cow::Owned(format!("{node}__{iteration}")),
+        None => Cow::Borrowed(node),
+    }
+}
+
+fn iteration_in(path: &str) -> Option<u32> {
+    let (containers, _) = path.rsplit_once('/').unwrap_or((path, ""));
     let numbers = containers.rsplit('/').filter_map(|container| container.rsplit_once('#'));
     numbers.filter_map(|(_, number)| number.parse().ok()).next()
 }

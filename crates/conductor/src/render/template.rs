@@ -84,7 +84,7 @@ fn positive(number: i64) -> u64 {
 }
 
 /// The names of its type and of its definition on the wire.
-fn names(task: &WorkflowTask, kind: &TaskType) -> (String, String) {
+pub(crate) fn names(task: &WorkflowTask, kind: &TaskType) -> (String, String) {
     let own = task.name.clone();
     let of_type = |name: &str| (name.to_owned(), name.to_owned());
     match kind {

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, HashMap};
 
-use partitur_model::record::{RunRecord, ScopeRef, TaskOutcome, TaskRecord, TaskState};
+use partitur_model::definition::Label;
+use partitur_model::record::{RunRecord, ScopeRef, TaskRecord};
 use partitur_model::{Payload, TaskSeq};
 
 use super::Renderer;
 use super::masked::masked;
-use super::status::task_status;
+use super::status::{Standing, is_seen, task_status};
 use super::task::{self, Shown};
 use super::template::TaskTemplate;
 use crate::TaskType;
@@ -88,10 +89,7 @@ impl<'a> RunView<'a> {
 
     /// What the wire calls a task.
     pub fn reference(&self, task: &'a TaskRecord) -> Cow<'a, str> {
-        match task::iteration_of(task) {
-            Some(iteration) => Cow::Owned(format!("{}__{iteration}", task.node)),
-            None => Cow::Borrowed(&task.node),
-        }
+        task::reference_name(&task.node, task.scope.map(|_| &*task.path))
     }
 
     /// Appends a task; nothing if it is not seen.
@@ -123,13 +121,15 @@ impl<'a> RunView<'a> {
         masked(payload, &self.renderer.def.masked_fields)
     }
 
-    /// Rows of containers that stand for their only branch, of what was never executed, and of points where edges meet
-    /// are nobody's tasks.
     fn is_seen(&self, task: &TaskRecord, template: &TaskTemplate) -> bool {
-        let skipped = task.state == TaskState::Ended(TaskOutcome::Skipped);
-        let by_hand = task.served.as_ref().is_some_and(|served| served.skipped_by_hand);
-        let stands_for_branch = template.kind == TaskType::Dynamic && task.items.is_some();
-        !stands_for_branch && (by_hand || !(skipped || task.state == TaskState::Blocked))
+        is_seen(&Standing::from(task), &template.kind)
+    }
+
+    /// What searches call the task; nothing if it is no task of the definition.
+    pub fn label(&self, task: &TaskRecord) -> Option<Label> {
+        let template = self.template(task)?;
+        let (task_type, definition) = (template.task_type.clone(), template.def_name.clone());
+        Some(Label { task_type, definition, optional: template.task.optional })
     }
 
     /// What is known of the node of a row; nothing if it is no task of the definition.

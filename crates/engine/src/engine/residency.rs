@@ -151,6 +151,22 @@ impl Engine {
         }
     }
 
+    /// The rows of these runs go, if none of the runs is in memory, is on its way there, or is out of reach; whether they
+    /// do. Whoever asks has seen on the disk that they have ended, which nothing but the engine can change.
+    pub fn forget(&mut self, runs: &[RunId], batch: &mut Batch) -> bool {
+        let is_here = |run: &RunId| {
+            self.runs.contains_key(run) || self.loading.contains_key(run) || self.is_out_of_reach(*run)
+        };
+        if runs.iter().any(is_here) {
+            return false;
+        }
+        for &run in runs {
+            batch.remove_run(run);
+            self.removed.insert(run, batch.number());
+        }
+        true
+    }
+
     pub(super) fn let_go(&mut self) {
         let durable = self.durable;
         self.removed.retain(|_, batch| *batch > durable);

@@ -26,6 +26,7 @@ pub(crate) struct Json<T>(pub T);
 pub(crate) struct Text(pub String);
 
 /// What stands behind the `?`.
+#[derive(Clone)]
 pub(crate) struct Query(Vec<(String, String)>);
 
 impl<T: DeserializeOwned, S: Sync> FromRequest<S> for Json<T> {

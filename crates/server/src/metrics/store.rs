@@ -23,6 +23,11 @@ impl<S> Measured<S> {
     pub fn new(store: S, metrics: Arc<Metrics>) -> Measured<S> {
         Measured { store, metrics, under_way: VecDeque::new() }
     }
+
+    /// The store itself, for what is no commit.
+    pub fn inner(&self) -> &S {
+        &self.store
+    }
 }
 
 impl<S: Store> Store for Measured<S> {

@@ -11,6 +11,7 @@ mod polling;
 mod registry;
 mod restart;
 mod schemas;
+mod searching;
 mod support;
 mod workers;
 mod workflows;

@@ -19,7 +19,8 @@ pub(super) const SELECT_ENTRY: &str = "SELECT rowid, kind, name, version, create
 
 /// Some lines of a task's log behind a row.
 pub(super) const SELECT_LINES: &str = "SELECT rowid, at, text FROM task_logs \
-     WHERE run = ?1 AND task = ?2 AND rowid > ?3 ORDER BY rowid LIMIT ?4";
+     WHERE run = ?1 AND task = ?2 AND rowid > ?3 AND NOT EXISTS (SELECT 1 FROM removed WHERE removed.run = ?1) \
+     ORDER BY rowid LIMIT ?4";
 
 const UPSERT_ENTRY: &str = "INSERT INTO catalogue (kind, name, version, created, updated, unpacked, body) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \

@@ -5,15 +5,18 @@
 //! tables; `run_row`, `task_row` with `served`, and `catalogue` say how records stand in them, `payload` where their
 //! texts are; `rows` writes a transaction, `load` reads back what a start needs, and `reader` what others ask.
 
+mod backup;
 mod catalogue;
 mod columns;
 mod fault;
+mod labels;
 mod load;
 mod payload;
 mod queue;
 mod reader;
 #[cfg(feature = "test-support")]
 pub mod recording_vfs;
+mod removal;
 mod rows;
 mod run_row;
 mod schema;
@@ -26,13 +29,16 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use partitur_model::definition::Label;
 use partitur_model::record::DefinitionRecord;
-use partitur_model::{DefinitionId, RunId};
+use partitur_model::{DefinitionId, RunId, TaskSeq};
 
+pub use backup::{Inspection, back_up, inspect, restore};
 pub use reader::{
-    CataloguePage, Found, Order, Reader, RunFilter, RunPage, Search, TOTAL_MAX, TaskHead, TaskPage,
+    CataloguePage, Clause, Column, EndedRoot, Found, FoundTasks, Order, Reader, Room, RunFilter, RunPage,
+    Search, SearchedTask, TOTAL_MAX, TaskHead, TaskPage, TaskSearch, Test,
 };
 pub use schema::Synchronous;
 
@@ -113,22 +119,28 @@ impl SqliteStore {
                 .map_err(fault::store_error)?;
         }
         let (queue, work) = (Arc::new(Queue::default()), Arc::new(Work::default()));
+        let workshop = Workshop::new(&conn)?;
+        let freed = !workshop.remains.is_empty();
         let writer = Writer {
             conn,
             queue: queue.clone(),
             work: work.clone(),
-            workshop: Workshop::new().map_err(io_error)?,
+            workshop,
             waker: Box::new(waker),
             checkpoint_pages: options.checkpoint_pages,
             failed: None,
             poison: None,
-            freed: false,
+            freed,
+            rested: Instant::now(),
             cramped: false,
             by_caller: false,
         };
         let writer = Arc::new(Mutex::new(writer));
         let thread = std::thread::Builder::new().name("store".into());
         let (its_queue, its_writer) = (queue.clone(), writer.clone());
+        if freed {
+            queue.push(Job::Chores);
+        }
         let thread =
             Some(thread.spawn(move || work_until_closed(&its_queue, &its_writer)).map_err(io_error)?);
         Ok(SqliteStore { queue, work, writer, at_once_max: options.at_once_max, thread })
@@ -142,6 +154,14 @@ impl SqliteStore {
             rows: self.work.rows.load(Ordering::Relaxed),
             payloads: self.work.payloads.load(Ordering::Relaxed),
         }
+    }
+
+    /// Says what tasks of a run are called, which an older binary wrote; `None` if nobody shall find them.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn label(&self, run: RunId, tasks: Vec<(TaskSeq, Option<Label>)>) -> Result<(), StoreError> {
+        self.ask(|to| Question::Label(run, tasks, to))
     }
 
     /// Writes the batch here and now; gives it back if that is the thread's to do.

@@ -5,8 +5,9 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard};
 
 use partitur_model::change::BatchNo;
+use partitur_model::definition::Label;
 use partitur_model::record::DefinitionRecord;
-use partitur_model::{DefinitionId, RunId};
+use partitur_model::{DefinitionId, RunId, TaskSeq};
 
 use crate::{Commit, Completion, QUEUE_MAX, Recovered, StoreError, StoredRun};
 
@@ -16,6 +17,8 @@ pub(super) enum Question {
     Run(RunId, SyncSender<Result<Option<StoredRun>, StoreError>>),
     UnderKey(String, String, SyncSender<Result<Option<(RunId, bool)>, StoreError>>),
     Definition(DefinitionId, SyncSender<Result<Option<DefinitionRecord>, StoreError>>),
+    /// Not a question: what tasks are called.
+    Label(RunId, Vec<(TaskSeq, Option<Label>)>, SyncSender<Result<(), StoreError>>),
 }
 
 /// Work for the writer.

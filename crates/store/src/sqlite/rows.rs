@@ -10,8 +10,12 @@ use partitur_model::record::{
 };
 use rusqlite::{CachedStatement, Connection, params};
 
+use super::fault::store_error;
+use super::labels::Labels;
 use super::payload::{Packer, PayloadWriter};
+use super::removal::Remains;
 use super::{catalogue, run_row, task_row};
+use crate::StoreError;
 use crate::tables::RunKey;
 
 /// A run's payloads are swept when this many were written since the last time, or twice as many as were kept then.
@@ -30,6 +34,9 @@ const SWEEP: &str = "DELETE FROM payloads WHERE run = ?1 AND id NOT IN (
 /// What outlives a transaction: buffers, and how much garbage there may be.
 pub(super) struct Workshop {
     packer: Packer,
+    labels: Labels,
+    /// Of runs that were removed.
+    pub(super) remains: Remains,
     /// Payloads written since the run's last sweep, and kept by it. Forgotten at a restart, which only delays a sweep.
     unswept: HashMap<RunKey, Unswept>,
 }
@@ -52,8 +59,10 @@ pub(super) struct Written {
 }
 
 impl Workshop {
-    pub(super) fn new() -> std::io::Result<Workshop> {
-        Ok(Workshop { packer: Packer::new()?, unswept: HashMap::new() })
+    pub(super) fn new(conn: &Connection) -> Result<Workshop, StoreError> {
+        let packer = Packer::new().map_err(|error| StoreError::Io(error.to_string()))?;
+        let remains = Remains::of(conn).map_err(store_error)?;
+        Ok(Workshop { packer, labels: Labels::default(), remains, unswept: HashMap::new() })
     }
 
     /// Writes `changes` into the open transaction.
@@ -66,15 +75,28 @@ impl Workshop {
             conn,
             tasks: conn.prepare_cached(task_row::UPSERT)?,
             payloads: PayloadWriter::new(conn, &mut self.packer)?,
+            labels: &mut self.labels,
+            remains: &mut self.remains,
             written: Written::default(),
             ended: Vec::new(),
+            removed: Vec::new(),
         };
         for change in what_is_left(changes) {
             transaction.apply(change)?;
         }
-        let (mut written, by_run, ended) = transaction.finish();
+        let (mut written, mut by_run, ended, removed) = transaction.finish();
+        for run in removed {
+            by_run.remove(&run);
+            self.unswept.remove(&run);
+        }
         self.sweep(conn, by_run, &ended, &mut written)?;
         Ok(written)
+    }
+
+    /// The transaction was undone.
+    pub(super) fn undone(&mut self, conn: &Connection) {
+        self.labels.forget();
+        self.remains.undone(conn);
     }
 
     /// Deletes the payloads that no row names any more, in runs where there may be many, and in those that end.
@@ -173,16 +195,19 @@ struct Rows<'c> {
     conn: &'c Connection,
     tasks: CachedStatement<'c>,
     payloads: PayloadWriter<'c>,
+    labels: &'c mut Labels,
+    remains: &'c mut Remains,
     written: Written,
     ended: Vec<RunKey>,
+    removed: Vec<RunKey>,
 }
 
 impl Rows<'_> {
-    /// What was written, payloads by run, and the runs that ended.
-    fn finish(mut self) -> (Written, HashMap<RunKey, u32>, Vec<RunKey>) {
+    /// What was written, payloads by run, the runs that ended, and those that were removed.
+    fn finish(mut self) -> (Written, HashMap<RunKey, u32>, Vec<RunKey>, Vec<RunKey>) {
         let by_run = self.payloads.written;
         self.written.payloads = by_run.values().map(|&count| u64::from(count)).sum();
-        (self.written, by_run, self.ended)
+        (self.written, by_run, self.ended, self.removed)
     }
 
     fn apply(&mut self, change: &Change) -> rusqlite::Result<()> {
@@ -191,12 +216,19 @@ impl Rows<'_> {
             Change::Node(node) => self.node(node),
             Change::Definition(definition) => self.definition(definition),
             Change::Run(run) => self.run(run),
-            Change::Task(task) => task_row::write(&mut self.tasks, &mut self.payloads, task),
+            Change::Task(task) => {
+                self.remains.clear(self.conn, task.run.into())?;
+                let label = self.labels.of(self.conn, task)?;
+                task_row::write(&mut self.tasks, &mut self.payloads, task, label)
+            }
             Change::RemoveTask(run, seq) => self.remove_task((*run).into(), *seq),
             Change::RemoveRun(run) => self.remove_run((*run).into()),
             Change::Breaker(breaker) => self.breaker(breaker),
             Change::Entry(entry) => catalogue::write_entry(self.conn, self.payloads.packer, entry),
-            Change::Log(run, seq, lines) => catalogue::write_log(self.conn, (*run).into(), *seq, lines),
+            Change::Log(run, seq, lines) => {
+                self.remains.clear(self.conn, (*run).into())?;
+                catalogue::write_log(self.conn, (*run).into(), *seq, lines)
+            }
         }
     }
 
@@ -228,6 +260,7 @@ impl Rows<'_> {
         if run.state.is_ended() {
             self.ended.push(run.id.into());
         }
+        self.remains.clear(self.conn, run.id.into())?;
         run_row::write(self.conn, &mut self.payloads, run)
     }
 
@@ -238,11 +271,8 @@ impl Rows<'_> {
 
     fn remove_run(&mut self, run: RunKey) -> rusqlite::Result<()> {
         self.written.freed = true;
-        self.ended.push(run);
-        self.execute("DELETE FROM tasks WHERE run = ?1", [run.0])?;
-        self.execute("DELETE FROM task_logs WHERE run = ?1", [run.0])?;
-        self.execute("DELETE FROM payloads WHERE run = ?1", [run.0])?;
-        self.execute("DELETE FROM runs WHERE key = ?1", [run.0])
+        self.removed.push(run);
+        self.remains.add(self.conn, run)
     }
 
     fn breaker(&mut self, breaker: &BreakerRecord) -> rusqlite::Result<()> {

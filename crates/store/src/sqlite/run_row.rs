@@ -32,8 +32,8 @@ macro_rules! values {
     };
 }
 
-/// Writes the row, in its place if there is one that the indexes find by the same values: then only that of the runs
-/// that have not ended is touched. Nearly always it is so.
+/// Writes the row, in its place if there is one that the indexes find by the same values: then only those are touched in
+/// which its state stands. Nearly always it is so.
 const UPSERT: &str = concat!(
     "INSERT INTO runs (",
     columns!(),
@@ -43,8 +43,9 @@ const UPSERT: &str = concat!(
      parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
      input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
      on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, created = ?23, begun = ?24, ended = ?25, \
-     failure_run = ?26, priority = ?27, domains = ?29, idempotency = ?31, creator = ?32, event = ?33, version = ?34 \
-     WHERE name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND correlation IS ?28 AND idempotency_key IS ?30"
+     failure_run = ?26, domains = ?29, idempotency = ?31, version = ?34 \
+     WHERE name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND priority IS ?27 AND correlation IS ?28 \
+     AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33"
 );
 
 /// Writes the row whatever was there.
@@ -52,6 +53,24 @@ const REPLACE: &str = concat!("INSERT OR REPLACE INTO runs (", columns!(), ") VA
 
 /// One run, as [`read`] reads it.
 pub(super) const SELECT: &str = concat!("SELECT ", columns!(), " FROM runs WHERE key = ?1");
+
+/// All states of runs that have not ended.
+pub(super) const OPEN: [RunState; 14] = [
+    RunState::Running,
+    RunState::Paused,
+    RunState::Ending(RunOutcome::Succeeded),
+    RunState::Ending(RunOutcome::Failed),
+    RunState::Ending(RunOutcome::Cancelled),
+    RunState::Ending(RunOutcome::TimedOut),
+    RunState::Ending(RunOutcome::RolledBack),
+    RunState::Ending(RunOutcome::RollbackFailed),
+    RunState::RollingBack(RunOutcome::Succeeded),
+    RunState::RollingBack(RunOutcome::Failed),
+    RunState::RollingBack(RunOutcome::Cancelled),
+    RunState::RollingBack(RunOutcome::TimedOut),
+    RunState::RollingBack(RunOutcome::RolledBack),
+    RunState::RollingBack(RunOutcome::RollbackFailed),
+];
 
 const ENDING: i64 = 10;
 const ROLLING_BACK: i64 = 20;
@@ -220,7 +239,7 @@ pub(super) fn state_code(state: RunState) -> i64 {
     }
 }
 
-fn read_state(code: i64) -> Result<RunState, Unreadable> {
+pub(super) fn read_state(code: i64) -> Result<RunState, Unreadable> {
     Ok(match code {
         0 => RunState::Running,
         1 => RunState::Paused,

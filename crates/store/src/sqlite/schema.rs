@@ -6,6 +6,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
+use super::backup::AS_IT_IS;
 use super::fault::store_error;
 use crate::{StateDir, StoreError};
 
@@ -14,7 +15,7 @@ pub(super) const APPLICATION_ID: i32 = 0x5061_7274;
 
 /// One entry for each format; the format of a file is the number of entries that were applied to it.
 /// Entries are never edited once released: a newer one is added.
-const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2];
+const MIGRATIONS: &[&str] = &[FORMAT_1, FORMAT_2, FORMAT_3];
 
 /// The format that this binary writes.
 pub(super) const FORMAT: u32 = MIGRATIONS.len() as u32;
@@ -207,6 +208,43 @@ CREATE TABLE task_logs (
 CREATE INDEX task_logs_task ON task_logs (run, task);
 ";
 
+/// What searches go by.
+///
+/// `runs_shelf` holds all runs of a name and a state in order, with what most conditions ask for, and changes when a run
+/// starts, ends, or is paused. `runs_sparse` and its like hold only those runs that are out of the ordinary.
+///
+/// Of the runs in `removed` there may still be tasks, payloads and logs, which are taken away bit by bit.
+///
+/// `label` says what the task is called, once for all tasks of a kind; it is written when a row begins and never
+/// changes. `tasks_trouble` holds those that did not simply succeed, `tasks_unlabelled` those that an older binary wrote.
+const FORMAT_3: &str = "
+DROP INDEX runs_name;
+CREATE INDEX runs_shelf ON runs (name, state, key, created, begun, ended, priority, version);
+CREATE INDEX runs_priority ON runs (priority) WHERE priority > 0;
+CREATE INDEX runs_event ON runs (event) WHERE event IS NOT NULL;
+CREATE INDEX runs_creator ON runs (creator) WHERE creator > '';
+CREATE INDEX runs_reason ON runs (error_code, error) WHERE error_code IS NOT NULL;
+CREATE INDEX runs_long ON runs (begun) WHERE begun + coalesce(ended, 0) > 3600000000;
+
+CREATE TABLE removed (
+    run INTEGER PRIMARY KEY
+) STRICT;
+
+CREATE TABLE labels (
+    id         INTEGER PRIMARY KEY,
+    type       TEXT NOT NULL,
+    definition TEXT NOT NULL,
+    optional   INTEGER NOT NULL,
+    node       TEXT NOT NULL,
+    UNIQUE (type, definition, optional, node)
+) STRICT;
+ALTER TABLE tasks ADD COLUMN label INTEGER;
+CREATE INDEX tasks_label ON tasks (label, run) WHERE label IS NOT NULL;
+CREATE INDEX tasks_trouble ON tasks (run)
+    WHERE state BETWEEN 21 AND 23 OR state = 24 AND served & 2 OR state = 20 AND error_code IS NOT NULL;
+CREATE INDEX tasks_unlabelled ON tasks (run) WHERE served IS NOT NULL AND label IS NULL;
+";
+
 /// How much a commit survives.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Synchronous {
@@ -282,6 +320,17 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Sto
     }
 }
 
+/// Opens a file of ours to look at it, whatever its format.
+pub(super) fn open_as_it_is(path: &Path) -> Result<Connection, StoreError> {
+    check_library()?;
+    if !path.exists() {
+        return Err(StoreError::Absent(path.to_owned()));
+    }
+    let conn = Connection::open_with_flags(path, AS_IT_IS).map_err(|error| open_error(error, path))?;
+    conn.busy_timeout(Duration::from_secs(2)).map_err(store_error)?;
+    Ok(conn)
+}
+
 /// Applies what is missing to the file of an older binary, unless that is still at work.
 fn bring_up_to_date(path: &Path, busy: Duration) -> Result<(), StoreError> {
     let dir = StateDir::of_database(path);
@@ -312,7 +361,7 @@ fn check_library() -> Result<(), StoreError> {
 
 /// The format of the file: 0 if there is nothing in it. A process that dies between creating the file and its tables
 /// leaves a page that is nobody's yet.
-fn check_format(conn: &Connection, path: &Path) -> Result<u32, StoreError> {
+pub(super) fn check_format(conn: &Connection, path: &Path) -> Result<u32, StoreError> {
     let number = |name: &str| {
         conn.pragma_query_value(None, name, |row| row.get::<_, i64>(0))
             .map_err(|error| open_error(error, path))

@@ -1,6 +1,6 @@
 //! What only tasks of a server's runs have, as the last columns of their rows.
 
-use partitur_model::record::{Checking, Served, TaskRecord};
+use partitur_model::record::{Called, Checking, Served, TaskRecord};
 use partitur_model::{TaskSeq, Timestamp};
 
 use super::columns::{Binder, Columns, needed, unknown};
@@ -67,6 +67,7 @@ pub(super) fn read(
         held_back: row.next()?,
         updated: needed(row.next_since(last_time(task))?, "updated")?,
         first_ready: needed(row.next_since(task.ready)?, "first_ready")?,
+        called: Called::default(),
     })))
 }
 

@@ -15,15 +15,16 @@ use super::reader::TaskHead;
 use super::served;
 use crate::tables::RunKey;
 
-/// Writes the row, in its place if there is one: a replaced row would move, and the index with it.
+/// Writes the row, in its place if there is one: a replaced row would move, and the index with it. What it is called in
+/// searches is written when it begins.
 pub(super) const UPSERT: &str = "INSERT INTO tasks (run, seq, node, container, branch, path, \
      state, token, until, lease, generation, attempt, losses, ready, started, ended, \
      output, error_code, error_retriable, error, items, iteration, child, \
      undo, undo_value, undo_attempt, cached, log_from, log_to, cpu_micros, rss_max, \
-     served, input, retry_of, retries, worker, domain, polls, held_back, updated, first_ready) \
+     served, input, retry_of, retries, worker, domain, polls, held_back, updated, first_ready, label) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, \
      ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, \
-     ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41) \
+     ?32, ?33, ?34, ?35, ?36, ?37, ?38, ?39, ?40, ?41, ?42) \
      ON CONFLICT (run, seq) DO UPDATE SET node = ?3, container = ?4, branch = ?5, path = ?6, \
      state = ?7, token = ?8, until = ?9, lease = ?10, generation = ?11, attempt = ?12, losses = ?13, \
      ready = ?14, started = ?15, ended = ?16, output = ?17, error_code = ?18, error_retriable = ?19, \
@@ -68,6 +69,7 @@ pub(super) fn write(
     upsert: &mut Statement<'_>,
     payloads: &mut PayloadWriter<'_>,
     task: &TaskRecord,
+    label: Option<i64>,
 ) -> rusqlite::Result<()> {
     let key = RunKey::from(task.run);
     let output = payloads.payload(key, task.output.as_ref())?;
@@ -95,6 +97,7 @@ pub(super) fn write(
     row.put(task.log.map(|log| log.to.wrapping_sub(log.from) as i64))?;
     row.put_u64(task.usage.cpu_micros)?.put_u64(task.usage.rss_max)?;
     served::put(&mut row, task, input)?;
+    row.put(label)?;
     row.execute()?;
     Ok(())
 }
@@ -250,6 +253,11 @@ impl StateColumns {
             code => TaskState::Ended(read_outcome(code)?),
         })
     }
+}
+
+/// How far the task is, of four columns.
+pub(super) fn read_state(row: &mut Columns<'_, '_>) -> Result<TaskState, Unreadable> {
+    StateColumns::read(row)?.state()
 }
 
 fn cause_code(cause: StopCause) -> i64 {

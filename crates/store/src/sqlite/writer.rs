@@ -6,22 +6,23 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use partitur_model::change::BatchNo;
 use rusqlite::Connection;
 use rusqlite::wal::CheckpointMode;
 
 use super::fault::{is_certain, is_failed_sync, store_error};
-use super::load;
 use super::queue::{Job, Pending, Question, Queue};
 use super::rows::{Workshop, Written};
+use super::{labels, load, removal};
 use crate::{Completion, StoreError};
 
 /// A transaction takes no further batch once it has this many changes.
 const CHANGES_MAX: usize = 16_384;
 
-/// Free pages given back to the file system in one step between commits.
-const VACUUM_PAGES: i32 = 64;
+/// However much there is to write, what is removed gets its turn after so long.
+const CHORES_EVERY: Duration = Duration::from_millis(10);
 
 /// What the writer has done so far.
 #[derive(Debug, Default)]
@@ -43,8 +44,10 @@ pub(super) struct Writer {
     pub failed: Option<BatchNo>,
     /// Nothing more is written: what the disk holds is unknown.
     pub poison: Option<String>,
-    /// There are pages to give back.
+    /// There are rows to take away or pages to give back.
     pub freed: bool,
+    /// Since when nothing of that was done.
+    pub rested: Instant,
     /// The last commit was refused, perhaps for want of room.
     pub cramped: bool,
     /// Whoever submits writes: he looks for completions himself, and leaves the chores to the thread.
@@ -67,7 +70,7 @@ impl Writer {
         }
         self.commit(&mut group);
         self.checkpoint();
-        self.give_back_pages();
+        self.tidy_up();
     }
 
     /// Whether a batch may be written by a caller, who has better things to do than to wait for a disk in trouble.
@@ -154,6 +157,7 @@ impl Writer {
 
     /// Undoes the open transaction, so that nothing of it is on the disk.
     fn roll_back(&mut self, error: rusqlite::Error) -> StoreError {
+        self.workshop.undone(&self.conn);
         // Some errors have rolled back already.
         let undone = self.conn.is_autocommit() || execute(&self.conn, "ROLLBACK").is_ok();
         if is_failed_sync(&error) || !undone {
@@ -200,16 +204,51 @@ impl Writer {
         pages.is_ok_and(|(log, _)| u32::try_from(log).unwrap_or(0) >= self.checkpoint_pages)
     }
 
-    /// Returns free pages to the file system while there is nothing else to do.
-    fn give_back_pages(&mut self) {
-        while self.freed && self.poison.is_none() && self.queue.is_idle() {
-            let left = vacuum_step(&self.conn);
-            self.freed = left.is_ok_and(|left| left > 0);
+    /// Takes away what removed runs have left and gives back free pages: while there is nothing else to do, and a little
+    /// at a time while there is.
+    fn tidy_up(&mut self) {
+        while self.freed && self.poison.is_none() && !self.cramped {
+            if !self.queue.is_idle() && self.rested.elapsed() < CHORES_EVERY {
+                return;
+            }
+            let is_done = self.tidy_some();
+            // What does not work now is tried again with the next removal.
+            self.freed = is_done.is_ok_and(|is_done| !is_done);
+            self.rested = Instant::now();
             self.checkpoint();
         }
     }
 
-    fn answer(&self, question: Question) {
+    /// Whether that was all.
+    fn tidy_some(&mut self) -> Result<bool, StoreError> {
+        if self.workshop.remains.is_empty() {
+            return removal::give_back(&self.conn).map(|more| !more).map_err(store_error);
+        }
+        let begun = execute(&self.conn, "BEGIN IMMEDIATE");
+        begun.and_then(|()| self.workshop.remains.step(&self.conn)).map_err(|error| self.roll_back(error))?;
+        self.end_aside().map(|()| false)
+    }
+
+    /// Beside the batches: a few rows in a transaction of their own.
+    fn aside(&mut self, write: impl FnOnce(&Connection) -> rusqlite::Result<()>) -> Result<(), StoreError> {
+        if let Some(reason) = &self.poison {
+            return Err(StoreError::Poisoned(reason.clone()));
+        }
+        execute(&self.conn, "BEGIN IMMEDIATE")
+            .and_then(|()| write(&self.conn))
+            .map_err(|error| self.roll_back(error))?;
+        self.end_aside()
+    }
+
+    fn end_aside(&mut self) -> Result<(), StoreError> {
+        match execute(&self.conn, "COMMIT") {
+            Ok(()) => Ok(()),
+            Err(error) if is_certain(&error) => Err(self.roll_back(error)),
+            Err(error) => Err(self.poison(error.to_string())),
+        }
+    }
+
+    fn answer(&mut self, question: Question) {
         // A caller that has gone does not want the answer.
         match question {
             Question::Recover(to) => drop(to.send(load::recover(&self.conn))),
@@ -220,19 +259,15 @@ impl Writer {
             Question::UnderKey(name, key, to) => {
                 drop(to.send(load::run_under_key(&self.conn, &name, &key)));
             }
+            Question::Label(run, tasks, to) => {
+                let done = self.aside(|conn| labels::relabel(conn, run.into(), &tasks));
+                drop(to.send(done));
+            }
             Question::Definition(id, to) => {
                 drop(to.send(load::definition(&self.conn, id).map_err(StoreError::from)));
             }
         }
     }
-}
-
-/// Gives back some pages; says how many are left.
-fn vacuum_step(conn: &Connection) -> rusqlite::Result<i64> {
-    let mut vacuum = conn.prepare(&format!("PRAGMA incremental_vacuum({VACUUM_PAGES})"))?;
-    let mut rows = vacuum.query([])?;
-    while rows.next()?.is_some() {}
-    conn.pragma_query_value(None, "freelist_count", |row| row.get(0))
 }
 
 fn execute(conn: &Connection, sql: &str) -> rusqlite::Result<()> {

@@ -236,6 +236,7 @@ fn any_served() -> impl Strategy<Value = Served> {
             held_back: counts.2,
             updated,
             first_ready,
+            called: Called::default(),
         },
     )
 }

@@ -164,9 +164,9 @@ fn a_catalogue_shows_what_can_be_read() {
 #[test]
 fn data_of_a_newer_format_is_refused_and_not_touched() {
     let file = file();
-    tamper(&file, "PRAGMA user_version = 3");
+    tamper(&file, "PRAGMA user_version = 4");
     let before = std::fs::read(&file.path).unwrap();
-    let error = StoreError::NewerFormat { found: 3, known: 2 };
+    let error = StoreError::NewerFormat { found: 4, known: 3 };
     assert_eq!(open_error(&file.path), error);
     assert_eq!(Reader::open(&file.path).err(), Some(error));
     assert!(std::fs::read(&file.path).unwrap() == before);

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use partitur_model::catalogue::EntryKind;
 use partitur_model::change::Change;
-use partitur_model::definition::OnFailure;
+use partitur_model::definition::{Label, OnFailure};
 use partitur_model::record::*;
 use partitur_model::{FencingToken, Payload, TaskSeq, Timestamp};
-use partitur_store::{Reader, StateDir, Store, StoreError, StoredRun};
+use partitur_store::{Reader, Search, StateDir, Store, StoreError, StoredRun, TaskSearch};
 use rusqlite::Connection;
 use tempfile::TempDir;
 
@@ -160,4 +160,40 @@ fn a_damaged_time_in_an_old_file_keeps_nothing_else_from_being_carried_on() {
     let recovered = sqlite(&path).recover().unwrap();
     assert_eq!(recovered.runs.len(), 2);
     assert_eq!(recovered.runs[0].tasks[1], in_flight().tasks[1]);
+}
+
+fn file_of_format_2() -> (TempDir, PathBuf) {
+    let dir = TempDir::new().unwrap();
+    let path = dir.path().join("partitur.db");
+    Connection::open(&path).unwrap().execute_batch(include_str!("format_2.sql")).unwrap();
+    (dir, path)
+}
+
+#[test]
+fn runs_of_the_second_format_are_carried_on_and_found() {
+    let (_dir, path) = file_of_format_2();
+    let mut store = sqlite(&path);
+    let recovered = store.recover().unwrap();
+    assert_eq!(recovered.quarantined, []);
+    assert_eq!(recovered.runs.iter().map(|stored| stored.run.id.number()).collect::<Vec<_>>(), [1, 3, 4]);
+    let tasks = &recovered.runs[2].tasks;
+    assert_eq!(tasks[0].state, TaskState::Ended(TaskOutcome::Succeeded));
+    let reader = Reader::open(&path).unwrap();
+    let correlated = Search { correlations: vec!["order-7".into()], served: true, ..Search::default() };
+    assert_eq!(reader.search(&correlated).unwrap().total, 1);
+    assert_eq!(reader.search(&Search { names: vec!["order".into()], ..Search::default() }).unwrap().total, 1);
+
+    // Nobody knows what its tasks are called until somebody says so.
+    let all = |reader: &Reader| {
+        let found = reader.search_tasks(&TaskSearch::default(), |_, _| true, |_, _| true).unwrap();
+        found.tasks.iter().map(|(run, seq)| (run.number(), seq.0)).collect::<Vec<_>>()
+    };
+    assert_eq!(all(&reader), []);
+    let run = tasks[0].run;
+    assert_eq!(reader.unlabelled(10).unwrap(), [run]);
+    let label = Label { task_type: "pay".into(), definition: "pay".into(), optional: false };
+    store.label(run, vec![(TaskSeq(1), Some(label)), (TaskSeq(2), None)]).unwrap();
+    assert_eq!(all(&reader), [(4, 1)]);
+    assert_eq!(reader.unlabelled(10).unwrap(), []);
+    assert_eq!(store.recover().unwrap(), recovered);
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use partitur_model::change::Change;
 use partitur_model::record::*;
 use partitur_model::{DefinitionId, RunId, TaskSeq, Timestamp};
-use partitur_store::{Found, Order, Reader, Search, TOTAL_MAX};
+use partitur_store::{Clause, Column, Found, Order, Reader, Search, TOTAL_MAX, Test};
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
@@ -29,6 +29,10 @@ fn any_run_of_some(number: u64) -> RunRecord {
     let server = ServerOptions {
         version: pick(3, 8) as u32,
         correlation: [None, Some("order-7"), Some("ORDER-8")][pick(3, 2) as usize].map(Into::into),
+        priority: [0, 0, 0, 2, 7][pick(5, 10) as usize],
+        creator: ["", "ada", "bob"][pick(3, 11) as usize].into(),
+        event: (pick(11, 12) == 0).then(|| "timer".into()),
+        idempotency: (pick(4, 13) == 0).then(|| (format!("key-{}", pick(5, 14)), Idempotency::Fail)),
         ..ServerOptions::default()
     };
     let parent = Parent { run: run_id(1), task: TaskSeq(1), generation: 0 };
@@ -60,8 +64,9 @@ fn expected(runs: &[RunRecord], search: &Search) -> (Vec<u64>, usize) {
         let text = text.to_lowercase();
         let correlation = correlation(run).unwrap_or_default();
         let error = run.error.as_ref().map(|error| [error.code.clone(), error.message.clone()]);
-        let texts = [run.name.clone(), run.id.to_string(), correlation.to_owned()];
+        let texts = [run.name.clone(), correlation.to_owned()];
         texts.into_iter().chain(error.into_iter().flatten()).any(|it| it.to_lowercase().contains(&text))
+            || text.len() >= 10 && run.id.to_string().starts_with(&text)
     };
     let mut numbers: Vec<u64> = runs
         .iter()
@@ -82,6 +87,9 @@ fn expected(runs: &[RunRecord], search: &Search) -> (Vec<u64>, usize) {
         .filter(|run| {
             search.ended.as_ref().is_none_or(|range| run.ended.is_some_and(|ended| range.contains(&ended)))
         })
+        .filter(|run| search.before.is_none_or(|before| run.id.number() < before.number()))
+        .filter(|run| !search.served || run.options.server.is_some())
+        .filter(|run| search.also.iter().all(|clause| holds(run, clause)))
         .filter(|run| search.text.as_ref().is_none_or(|text| has(run, text)))
         .map(|run| run.id.number())
         .collect();
@@ -90,6 +98,75 @@ fn expected(runs: &[RunRecord], search: &Search) -> (Vec<u64>, usize) {
     }
     let total = numbers.len();
     (numbers.into_iter().skip(search.offset).take(search.limit).collect(), total)
+}
+
+/// What a clause says, by looking.
+fn holds(run: &RunRecord, clause: &Clause) -> bool {
+    let server = run.options.server.as_ref();
+    let text = match clause.column {
+        Column::Correlation => correlation(run).map(str::to_owned),
+        Column::IdempotencyKey => server.and_then(|it| Some(it.idempotency.as_ref()?.0.clone())),
+        Column::Creator => server.map(|it| it.creator.clone()).filter(|it| !it.is_empty()),
+        Column::Event => server.and_then(|it| it.event.clone()),
+        Column::Reason => {
+            // Long ones stand apart, and are no match for patterns.
+            run.error.as_ref().map(|error| error.message.clone()).filter(|it| it.len() < 1_000)
+        }
+        Column::Priority => server.map(|it| it.priority.to_string()),
+        Column::Version => server.map(|it| it.version.to_string()),
+        Column::Updated => Some(run.ended.unwrap_or(run.begun).micros().to_string()),
+        Column::Parent => run.parent.map(|parent| parent.run.number().to_string()),
+    };
+    let is_there = match clause.column {
+        Column::Reason => run.error.is_some(),
+        _ => text.is_some(),
+    };
+    passes(&clause.test, text.as_deref(), is_there)
+}
+
+fn passes(test: &Test, text: Option<&str>, is_there: bool) -> bool {
+    match test {
+        Test::In(values) => text.is_some_and(|text| values.iter().any(|value| value == text)),
+        Test::Like(patterns) => text.is_some_and(|text| {
+            patterns.iter().any(|pattern| match pattern.split_once('*') {
+                Some((start, end)) => {
+                    text.len() >= start.len() + end.len() && text.starts_with(start) && text.ends_with(end)
+                }
+                None => text == pattern,
+            })
+        }),
+        Test::Between(from, to) => {
+            text.and_then(|text| text.parse().ok()).is_some_and(|number: i64| (*from..=*to).contains(&number))
+        }
+        Test::IsThere(wanted) => is_there == *wanted,
+        Test::Not(inner) => !passes(inner, text, is_there),
+    }
+}
+
+fn any_clause() -> impl Strategy<Value = Clause> {
+    use Column::*;
+    let columns = [Correlation, IdempotencyKey, Creator, Event, Reason, Priority, Version, Parent];
+    let values =
+        ["order-7", "ORDER-8", "key-3", "ada", "timer", "The Printer is on fire", "0", "2", "7", "x"];
+    let patterns = ["ord*", "*-7", "O*8", "*", "a*a", "The*", "key-*", "*[?]", "2"];
+    let test = prop_oneof![
+        2 => vec((0..values.len()).prop_map(move |at| values[at].to_owned()), 0..3).prop_map(Test::In),
+        2 => vec((0..patterns.len()).prop_map(move |at| patterns[at].to_owned()), 0..2).prop_map(Test::Like),
+        1 => any::<bool>().prop_map(Test::IsThere),
+    ];
+    let test =
+        (test, any::<bool>()).prop_map(|(test, not)| if not { Test::Not(Box::new(test)) } else { test });
+    let named = ((0..columns.len()).prop_map(move |at| columns[at]), test)
+        .prop_map(|(column, test)| Clause { column, test });
+    let numbers = (any::<bool>(), 0_i64..4, 0_i64..9).prop_map(|(version, from, to)| Clause {
+        column: if version { Version } else { Priority },
+        test: Test::Between(from, to),
+    });
+    let updated = (any_time(), any_time()).prop_map(|(from, to)| {
+        let end = |time: Timestamp| i64::try_from(time.micros()).unwrap_or(i64::MAX);
+        Clause { column: Updated, test: Test::Between(end(from), end(to)) }
+    });
+    prop_oneof![3 => named, 1 => numbers, 1 => updated]
 }
 
 fn correlation(run: &RunRecord) -> Option<&str> {
@@ -126,8 +203,9 @@ fn any_search() -> impl Strategy<Value = Search> {
         parent,
     );
     let times = ((any_time(), any_time()), of((any_time(), any_time())));
-    (what, ids, definitions, times, text, (order, 0_usize..9, 0_usize..40)).prop_map(
-        |(what, ids, definitions, (created, ended), text, (order, offset, limit))| {
+    let also = (vec(any_clause(), 0..3), any::<bool>(), of((1..=RUNS).prop_map(run_id)));
+    (what, ids, definitions, times, text, (order, 0_usize..9, 0_usize..40), also).prop_map(
+        |(what, ids, definitions, (created, ended), text, (order, offset, limit), (also, served, before))| {
             let (names, versions, states, correlations, parent) = what;
             let (created, ended) = (created.0..=created.1, ended.map(|(from, to)| from..=to));
             Search {
@@ -141,6 +219,10 @@ fn any_search() -> impl Strategy<Value = Search> {
                 created,
                 ended,
                 text,
+                served,
+                also,
+                before,
+                patience: std::time::Duration::MAX,
                 order,
                 offset,
                 limit,

@@ -37,9 +37,17 @@ impl Reader {
 
     fn last_ended(&self, name: &str) -> rusqlite::Result<Vec<i64>> {
         let mut select = self.conn.prepare_cached(
-            "SELECT key FROM runs WHERE name = ?1 AND state BETWEEN 30 AND 35 ORDER BY key DESC LIMIT ?2",
+            "SELECT key FROM runs INDEXED BY runs_shelf WHERE name = ?1 AND state = ?2 ORDER BY key DESC LIMIT ?3",
         )?;
-        select.query_map(params![name, DURATION_RUNS], |row| row.get(0))?.collect()
+        let mut keys: Vec<i64> = Vec::new();
+        for state in 30..=35 {
+            for key in select.query_map(params![name, state, DURATION_RUNS], |row| row.get(0))? {
+                keys.push(key?);
+            }
+        }
+        keys.sort_unstable_by(|a, b| b.cmp(a));
+        keys.truncate(DURATION_RUNS as usize);
+        Ok(keys)
     }
 
     fn add_durations(&self, run: i64, sums: &mut BTreeMap<String, (u64, u32)>) -> rusqlite::Result<u32> {

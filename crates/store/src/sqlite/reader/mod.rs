@@ -8,6 +8,7 @@
 
 mod catalogue;
 mod durations;
+mod families;
 mod runs;
 mod search;
 mod tasks;
@@ -20,8 +21,11 @@ use partitur_model::{DefinitionId, RunId};
 use rusqlite::Connection;
 
 pub use self::catalogue::CataloguePage;
+pub use self::families::{EndedRoot, Room};
 pub use self::runs::{RunFilter, RunPage};
-pub use self::search::{Found, Order, Search, TOTAL_MAX};
+pub use self::search::{
+    Clause, Column, Found, FoundTasks, Order, Search, SearchedTask, TOTAL_MAX, TaskSearch, Test,
+};
 pub use self::tasks::{TaskHead, TaskPage};
 use super::{load, schema};
 use crate::StoreError;

@@ -4,14 +4,12 @@ use std::ops::RangeInclusive;
 
 use partitur_model::record::{RunRecord, RunState};
 use partitur_model::{RunId, Timestamp};
-use rusqlite::types::Value;
-use rusqlite::{OptionalExtension, Row, params, params_from_iter};
+use rusqlite::{OptionalExtension, Row, params};
 
-use super::{PAGE, Reader};
+use super::{PAGE, Reader, Search};
 use crate::sqlite::columns::run_id;
 use crate::sqlite::fault::store_error;
 use crate::sqlite::load;
-use crate::sqlite::run_row::state_code;
 use crate::tables::RunKey;
 use crate::{Quarantined, StoreError};
 
@@ -60,34 +58,20 @@ impl Reader {
     /// # Errors
     /// The disk's.
     pub fn runs(&self, filter: &RunFilter) -> Result<RunPage, StoreError> {
-        let codes: Vec<i64> = filter.states.iter().map(|&state| state_code(state)).collect();
+        let search = Search {
+            states: filter.states.clone(),
+            names: filter.name.iter().cloned().collect(),
+            before: filter.before,
+            ..Search::default()
+        };
         let mut page = RunPage::default();
-        let mut before = filter.before.map_or(i64::MAX, |id| RunKey::from(id).0);
-        loop {
-            let keys = self.keys(filter.name.as_deref(), before).map_err(store_error)?;
-            for &(key, state) in &keys {
-                if page.runs.len() >= filter.limit {
-                    return Ok(page);
-                }
-                if codes.is_empty() || codes.contains(&state) {
-                    self.add(RunKey(key), &mut page)?;
-                }
+        self.walk(&search, |keys| {
+            for &key in keys.iter().take(filter.limit.saturating_sub(page.runs.len())) {
+                self.add(RunKey(key), &mut page)?;
             }
-            match keys.last() {
-                Some(&(last, _)) if keys.len() == PAGE as usize => before = last,
-                Some(_) | None => return Ok(page),
-            }
-        }
-    }
-
-    /// Keys and states of the next page.
-    fn keys(&self, name: Option<&str>, before: i64) -> rusqlite::Result<Vec<(i64, i64)>> {
-        let named = if name.is_some() { "name = ?3 AND" } else { "" };
-        let sql = format!("SELECT key, state FROM runs WHERE {named} key < ?1 ORDER BY key DESC LIMIT ?2");
-        let mut values = vec![Value::from(before), Value::from(PAGE)];
-        values.extend(name.map(|name| Value::from(name.to_owned())));
-        let mut select = self.conn.prepare_cached(&sql)?;
-        select.query_map(params_from_iter(values), |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+            Ok(page.runs.len() >= filter.limit)
+        })?;
+        Ok(page)
     }
 
     pub(super) fn page_of(&self, keys: &[i64]) -> Result<RunPage, StoreError> {
@@ -235,7 +219,7 @@ impl Reader {
 }
 
 /// The numbers of the runs that `text` can mean: itself, or all that the first hexadecimal digits of an id leave open.
-fn number_range(text: &str) -> Option<(u64, u64)> {
+pub(super) fn number_range(text: &str) -> Option<(u64, u64)> {
     if let Ok(number) = text.parse::<u64>()
         && number.to_string() == text
     {
