@@ -66,6 +66,15 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         expected_ms: Option<u64>,
     },
+    /// Whether a task that declares what it reads and writes is executed.
+    TaskDecided {
+        /// Which.
+        task: Arc<str>,
+        /// `runs`, `up to date`, `restored`.
+        verdict: String,
+        /// Why it runs, or what was restored: for people.
+        reasons: Vec<String>,
+    },
     /// An attempt is so far.
     TaskProgress {
         /// Of which task.
@@ -105,6 +114,9 @@ pub enum EventKind {
         /// Its result came from the cache.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         cached: bool,
+        /// Why an incremental task was not executed: `up to date`, `restored`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        verdict: Option<String>,
     },
     /// A compensation is over.
     UndoEnded {
@@ -203,6 +215,7 @@ fn kind(what: &ModelKind) -> EventKind {
             outcome: outcome_name(*outcome).to_owned(),
             error: error.as_ref().map(Failure::from),
             cached: *cached,
+            verdict: None,
         },
         ModelKind::UndoEnded { path, error, .. } => {
             EventKind::UndoEnded { task: path.clone(), error: error.as_ref().map(Failure::from) }

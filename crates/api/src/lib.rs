@@ -8,6 +8,6 @@ mod event;
 mod message;
 mod status;
 
-pub use event::{Event, EventKind, Failure, Stream, outcome_name, run_state_name};
+pub use event::{Event, EventKind, Failure, Stream, VERSION, outcome_name, run_state_name};
 pub use message::{Command, Definition, OnFailure, Request, Response, SourceFile, Submit};
 pub use status::{Breaker, Cache, Holder, Limit, Status, Waiter};

@@ -64,6 +64,10 @@ pub struct Submit {
     pub env: Vec<(Vec<u8>, Vec<u8>)>,
     /// The secrets that the document names.
     pub secrets: Vec<(String, String)>,
+    /// A hash over the document and all that it is given, 64 hexadecimal digits: if the run succeeds, one with the same
+    /// may be spared as long as nothing changes.
+    #[serde(default)]
+    pub seal: Option<String>,
 }
 
 /// A definition with its sources.

@@ -1,7 +1,9 @@
 //! Fills in the values of an attempt: from templates to a dispatch.
 
+use std::collections::BTreeSet;
+
 use partitur_expr::{Lookup, Template};
-use partitur_model::dispatch::{CacheRequest, Dispatch, GrantedClaim, HttpCall, Process, Work};
+use partitur_model::dispatch::{BuildRequest, CacheRequest, Dispatch, GrantedClaim, HttpCall, Process, Work};
 use partitur_model::record::{TaskError, TaskRecord};
 use partitur_model::{AttemptId, RunId, TaskSeq};
 
@@ -26,6 +28,7 @@ pub(crate) fn dispatch(
     let round = record.served.as_ref().map_or(1, |served| served.polls);
     let work = fill(template, &view, &mut env, round)?;
     let cache = if undo { None } else { cache_request(run, key, node, &work, &env, &view) };
+    let build = if undo { None } else { build_request(run, key, node, &work, &view) };
     let declared = declared_claims(run, node, &view);
     let mut reads: Vec<String> = node.reads.iter().map(|path| path.resolve_text(&view)).collect();
     // What they say is as much a part of an execution as any file that it reads.
@@ -40,6 +43,7 @@ pub(crate) fn dispatch(
         secrets: node.spec.secrets.clone(),
         env,
         cache,
+        build,
         reads,
         writes: node.writes.iter().map(|path| path.resolve_text(&view)).collect(),
         heartbeat: if undo { None } else { lease(node) },
@@ -173,6 +177,54 @@ fn cache_request(
         }
     };
     Some(CacheRequest { ttl: cache.ttl, material })
+}
+
+/// What a process that declares what it reads and writes follows from, beside these files.
+fn build_request(
+    run: &Run,
+    key: Key,
+    node: &ProgramNode,
+    work: &Work,
+    view: &View<'_>,
+) -> Option<BuildRequest> {
+    let is_process = matches!(work, Work::Process(_));
+    let declares = !node.reads.is_empty() && !node.writes.is_empty();
+    if !is_process || !declares || node.spec.is_always_executed || run.serves() {
+        return None;
+    }
+    let declared = node.cache_key.as_ref().map(|declared| declared.resolve_text(view));
+    let mut sources = BTreeSet::new();
+    if declared.is_none() {
+        influences(run, key, &mut sources);
+    }
+    let result = |source: &Key| {
+        let path = run.task(*source)?.path.clone();
+        Some((path, run.output_of(*source).render()))
+    };
+    Some(BuildRequest {
+        ttl: node.spec.cache.as_ref().map(|cache| cache.ttl),
+        key: declared,
+        results: sources.iter().filter_map(result).collect(),
+    })
+}
+
+/// The tasks before this one: its own predecessors and those of the containers around it. What does nothing stands for
+/// those before it.
+fn influences(run: &Run, key: Key, found: &mut BTreeSet<Key>) {
+    let mut inner = Some(key);
+    while let Some(key) = inner {
+        predecessors(run, key, found);
+        inner = run.scope(key.scope).container.map(|(container, _)| container);
+    }
+}
+
+fn predecessors(run: &Run, key: Key, found: &mut BTreeSet<Key>) {
+    for &node in run.scope(key.scope).graph.predecessors.successors(key.node) {
+        let source = Key { scope: key.scope, node };
+        if found.insert(source) && matches!(run.node(source).action, Action::Noop) {
+            predecessors(run, source, found);
+        }
+    }
 }
 
 /// The name under which a resource is known to all runs: paths become absolute and free of `.` and `..`.

@@ -293,6 +293,8 @@ pub struct Node {
     pub writes: Vec<Template>,
     /// Whether an equal earlier result serves.
     pub cache: Option<Cache>,
+    /// It is executed each time, also if it declares what it reads and writes.
+    pub is_always_executed: bool,
     /// Its compensation.
     pub undo: Option<Box<Undo>>,
     /// The breaker whose dependency it uses.
@@ -354,6 +356,7 @@ impl Node {
             reads: Vec::new(),
             writes: Vec::new(),
             cache: None,
+            is_always_executed: false,
             undo: None,
             breaker: None,
             at_most_once: false,

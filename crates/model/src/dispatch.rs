@@ -30,6 +30,8 @@ pub struct Dispatch {
     pub env: Vec<(String, String)>,
     /// An equal earlier result serves.
     pub cache: Option<CacheRequest>,
+    /// It is executed only if something from which its success follows has changed.
+    pub build: Option<BuildRequest>,
     /// Files it reads.
     pub reads: Vec<String>,
     /// Files it writes.
@@ -113,6 +115,17 @@ pub struct CacheRequest {
     pub ttl: Duration,
     /// Command, declared environment and results of the predecessors, or the declared key: text to be hashed.
     pub material: String,
+}
+
+/// From what the success of an incremental task follows, beside its command, its environment and its files.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuildRequest {
+    /// How long a success serves; for ever if `None`.
+    pub ttl: Option<Duration>,
+    /// The declared key, instead of everything else.
+    pub key: Option<String>,
+    /// The predecessors by path, and what they yielded.
+    pub results: Vec<(Arc<str>, String)>,
 }
 
 /// What a worker says about an attempt. Reports under a token that is not the living one change nothing.

@@ -136,7 +136,7 @@ impl Desk {
                     WorkerEvent::Report(report) => self.tell(report),
                     WorkerEvent::Woken => {}
                     // It stands in the log; nothing else was watched.
-                    WorkerEvent::Output { .. } | WorkerEvent::Readable(_) => {}
+                    WorkerEvent::Output { .. } | WorkerEvent::Decided { .. } | WorkerEvent::Readable(_) => {}
                 }
             }
             if !self.obey() {

@@ -7,6 +7,7 @@ use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind};
 use partitur_model::{AttemptId, Timestamp};
 
 use crate::await_file::AwaitFile;
+use crate::build::Ticket;
 use crate::cache::Key;
 use crate::executor::{Options, WorkerEvent};
 use crate::jobserver::Place;
@@ -21,6 +22,8 @@ pub(crate) struct Attempt {
     pub started: Timestamp,
     pub doing: Doing,
     pub keep: Option<Keep>,
+    /// With this its success is kept, if it is incremental.
+    pub ticket: Option<Box<Ticket>>,
     beat: Option<Beat>,
     /// The wake-up that is already ordered.
     pub wake: Option<Instant>,
@@ -36,8 +39,10 @@ pub(crate) enum Doing {
     Http,
     /// A call of a definition of Conductor's, on the thread of those.
     Call,
-    /// An earlier result is looked for, on the thread of the cache.
+    /// An earlier result is looked for, on the thread of the cache or that of what was built.
     Searching,
+    /// It has succeeded, and that is being kept before it is told.
+    Keeping(Box<Ending>),
     /// Nothing yet: all places are taken, some perhaps by what other tasks have started.
     Queued,
 }
@@ -79,6 +84,7 @@ impl Attempt {
             started: crate::sink::now(),
             doing: Doing::Searching,
             keep: None,
+            ticket: None,
             beat,
             wake: None,
             place: None,
@@ -92,7 +98,7 @@ impl Attempt {
                 process.next_wake().into_iter().chain(process.sink.throttle.due()).min()
             }
             Doing::AwaitFile(wait) => Some(wait.next_look()),
-            Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => None,
+            Doing::Http | Doing::Call | Doing::Searching | Doing::Keeping(_) | Doing::Queued => None,
         };
         doing.into_iter().chain(self.beat.as_ref().map(|beat| beat.next)).min()
     }
@@ -106,7 +112,7 @@ impl Attempt {
         let ending = match &mut self.doing {
             Doing::Process(process) => process.on_time(now, desk),
             Doing::AwaitFile(wait) => wait.on_time(now),
-            Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => None,
+            Doing::Http | Doing::Call | Doing::Searching | Doing::Keeping(_) | Doing::Queued => None,
         };
         self.pass_on_words(now, desk.events);
         ending
@@ -127,7 +133,12 @@ impl Attempt {
     fn throttle(&mut self) -> Option<&mut Throttle> {
         match &mut self.doing {
             Doing::Process(process) => Some(&mut process.sink.throttle),
-            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => None,
+            Doing::AwaitFile(_)
+            | Doing::Http
+            | Doing::Call
+            | Doing::Searching
+            | Doing::Keeping(_)
+            | Doing::Queued => None,
         }
     }
 

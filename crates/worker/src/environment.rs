@@ -58,6 +58,15 @@ impl Environment {
         Ok(Block { pointers, _own: own, _base: self })
     }
 
+    /// All names and values.
+    pub fn pairs(&self) -> HashMap<Vec<u8>, Vec<u8>> {
+        let value = |(name, at): (&Vec<u8>, &usize)| {
+            let entry = self.entries[*at].as_bytes();
+            (name.clone(), entry[name.len() + 1..].to_vec())
+        };
+        self.by_name.iter().map(value).collect()
+    }
+
     /// The value of a variable.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
         let entry = self.entries[*self.by_name.get(name.as_bytes())?].as_bytes();

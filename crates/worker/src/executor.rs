@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use partitur_model::definition::OutputMode;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::record::TaskError;
-use partitur_model::{AttemptId, Payload, RunId};
+use partitur_model::{AttemptId, Payload, RawJson, RunId};
 
 use crate::attempt::{Attempt, Desk, Doing, Keep};
 use crate::await_file::AwaitFile;
+use crate::build::{BuildContext, Decided, Decision, Keeper, Kept, Question, Reuse, Seal, Ticket};
 use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Inputs, Lookup, Success};
 use crate::calls::{Calls, Order};
 use crate::http::HttpThread;
@@ -70,6 +71,13 @@ pub enum WorkerEvent {
         /// What, secrets masked.
         bytes: Vec<u8>,
     },
+    /// Whether an incremental task is executed, and why.
+    Decided {
+        /// The attempt that begins, or is spared.
+        attempt: AttemptId,
+        /// What, and why.
+        decision: Decision,
+    },
     /// Somebody used the [`Waker`].
     Woken,
     /// A descriptor of the owner's can be read.
@@ -106,6 +114,8 @@ pub struct LocalExecutor {
     /// Started by the first task that may be cached.
     cache: Option<CacheThread>,
     cache_counters: Arc<Counters>,
+    /// Started by the first incremental task.
+    keeper: Option<Keeper>,
     /// Attempts for which an earlier result is looked for.
     searching: HashMap<u64, Dispatch>,
     /// Places that are shared with what tasks start.
@@ -169,6 +179,7 @@ impl LocalExecutor {
             http: None,
             cache: None,
             cache_counters: Arc::default(),
+            keeper: None,
             searching: HashMap::new(),
             places,
             queued: VecDeque::new(),
@@ -198,6 +209,20 @@ impl LocalExecutor {
             self.guard = Guard::start(&self.instance).ok();
         }
         Ok(())
+    }
+
+    /// Tasks of this run that declare what they read and write are executed only if something has changed.
+    pub fn build_incrementally(&mut self, run: RunId, context: BuildContext) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.build = Some(context);
+        }
+    }
+
+    /// The run has succeeded, and an equal one may be spared as long as nothing changes; `output` is what it yielded.
+    pub fn seal(&mut self, run: RunId, seal: Seal, output: Option<String>) {
+        if let Some(run) = self.runs.get_mut(&run) {
+            run.seal = Some((seal, output));
+        }
     }
 
     /// No further tasks of this run will be executed here. What still lives of it is killed.
@@ -233,10 +258,37 @@ impl LocalExecutor {
         let serial = self.last_serial;
         self.attempts.insert(serial, Attempt::new(&dispatch));
         self.serials.insert(id, serial);
+        let Some(dispatch) = self.ask(serial, dispatch) else { return };
         match self.may_be_cached(&dispatch) {
             true => self.search(serial, dispatch),
             false => self.begin(serial, &dispatch),
         }
+    }
+
+    /// Asks whether an incremental task has to be executed. Any other one is given back.
+    fn ask(&mut self, serial: u64, dispatch: Dispatch) -> Option<Dispatch> {
+        let id = dispatch.attempt;
+        let run = self.runs.get_mut(&id.run).expect("a run outlives its attempts");
+        let Some(context) = run.build.clone().filter(|_| !dispatch.undo) else { return Some(dispatch) };
+        if self.keeper.is_none() {
+            self.keeper = Keeper::start(self.inbox.mailbox.clone()).ok();
+        }
+        let asked = dispatch.build.as_ref().and_then(|asked| Question::of(&dispatch, asked, &context, run));
+        match (asked, &self.keeper) {
+            (Some(question), Some(keeper)) => {
+                keeper.decide(serial, question);
+                self.searching.insert(serial, dispatch);
+                return None;
+            }
+            (None, Some(_)) if !dispatch.writes.is_empty() => {
+                let (path, writes) = (&dispatch.path, &dispatch.writes);
+                let ticket = Ticket::of_a_task_that_always_runs(&context, &run.dir, id.run, path, writes);
+                self.attempts.get_mut(&serial).expect("inserted by `start`").ticket = Some(Box::new(ticket));
+            }
+            (_, Some(_) | None) => {}
+        }
+        run.others += 1;
+        Some(dispatch)
     }
 
     fn may_be_cached(&self, dispatch: &Dispatch) -> bool {
@@ -395,6 +447,8 @@ impl LocalExecutor {
                 process.stop(grace, &self.births);
                 None
             }
+            // It has succeeded; that is about to be told.
+            Doing::Keeping(_) => None,
             Doing::AwaitFile(_) => stopped("stopped while it waited for a file"),
             Doing::Searching | Doing::Queued => stopped("stopped before it began"),
             Doing::Http => {
@@ -506,9 +560,12 @@ impl LocalExecutor {
             self.with(serial, |attempt, desk| {
                 let ending = match &mut attempt.doing {
                     Doing::Process(process) => process.on_ready(source, desk),
-                    Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => {
-                        None
-                    }
+                    Doing::AwaitFile(_)
+                    | Doing::Http
+                    | Doing::Call
+                    | Doing::Searching
+                    | Doing::Keeping(_)
+                    | Doing::Queued => None,
                 };
                 attempt.pass_on_words(Instant::now(), desk.events);
                 ending
@@ -524,10 +581,15 @@ impl LocalExecutor {
                     self.is_called(serial, what);
                 }
             }
+            Letter::Decided { serial, decision, decided } => self.on_decided(serial, decision, decided),
+            Letter::Kept { serial, is_kept } => self.on_kept(serial, is_kept),
             Letter::Searched { serial, found } => {
                 let Some(dispatch) = self.searching.remove(&serial) else { return };
                 match found {
-                    Lookup::Hit(entry) => self.replay(serial, &dispatch, *entry),
+                    Lookup::Hit(entry) => {
+                        let Entry { result, output, .. } = *entry;
+                        self.replay(serial, &dispatch, result, output);
+                    }
                     Lookup::Miss(key) => {
                         let ttl = dispatch.cache.as_ref().map_or(Duration::ZERO, |cache| cache.ttl);
                         let keep = key.map(|key| Keep { key, ttl, writes: dispatch.writes.clone() });
@@ -535,6 +597,23 @@ impl LocalExecutor {
                         self.begin(serial, &dispatch);
                     }
                 }
+            }
+        }
+    }
+
+    /// An incremental task is executed, or an earlier success serves.
+    fn on_decided(&mut self, serial: u64, decision: Decision, decided: Decided) {
+        let Some(dispatch) = self.searching.remove(&serial) else { return };
+        self.events.push(WorkerEvent::Decided { attempt: dispatch.attempt, decision });
+        match decided {
+            Decided::Reuse(Reuse { result, output }) => self.replay(serial, &dispatch, result, output),
+            Decided::Run(ticket) => {
+                if ticket.is_none() {
+                    self.runs.get_mut(&dispatch.attempt.run).expect("a run outlives its attempts").others +=
+                        1;
+                }
+                self.attempts.get_mut(&serial).expect("it was asked about").ticket = ticket;
+                self.begin(serial, &dispatch);
             }
         }
     }
@@ -553,15 +632,20 @@ impl LocalExecutor {
     }
 
     /// An earlier success serves: its output is logged once more, its result is the result.
-    fn replay(&mut self, serial: u64, dispatch: &Dispatch, entry: Entry) {
+    fn replay(
+        &mut self,
+        serial: u64,
+        dispatch: &Dispatch,
+        result: Option<RawJson>,
+        output: Vec<(Stream, Vec<u8>)>,
+    ) {
         let run = self.runs.get_mut(&dispatch.attempt.run).expect("a run outlives its attempts");
         let mut sink = Sink::new(dispatch.attempt, dispatch.number, None, OutputMode::None, u64::MAX);
         let mut outlets = Outlets { log: &mut run.log, events: &mut self.events };
-        for (stream, bytes) in entry.output {
+        for (stream, bytes) in output {
             sink.emit(stream, bytes, &mut outlets);
         }
-        let ending =
-            Ending { cached: true, log: sink.span(), ..Ending::success(entry.result.map(Payload::from)) };
+        let ending = Ending { cached: true, log: sink.span(), ..Ending::success(result.map(Payload::from)) };
         self.end(serial, ending);
     }
 
@@ -572,7 +656,12 @@ impl LocalExecutor {
         };
         let truncated = match &attempt.doing {
             Doing::Process(process) => process.sink.is_truncated(),
-            Doing::AwaitFile(_) | Doing::Http | Doing::Call | Doing::Searching | Doing::Queued => false,
+            Doing::AwaitFile(_)
+            | Doing::Http
+            | Doing::Call
+            | Doing::Searching
+            | Doing::Keeping(_)
+            | Doing::Queued => false,
         };
         let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
         if truncated || run.log.flush().is_err() {
@@ -588,6 +677,42 @@ impl LocalExecutor {
             span: ending.log,
             token: attempt.id.token,
         });
+    }
+
+    /// Keeps the success of an incremental task before anybody hears of it: who hears of it may change what it has left.
+    /// Gives the ending back if there is nothing to wait for.
+    fn keep_built(&mut self, serial: u64, ending: Ending) -> Option<Ending> {
+        let attempt = self.attempts.get_mut(&serial).expect("only a living attempt ends");
+        let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
+        let (Some(ticket), Some(keeper)) = (attempt.ticket.take(), &self.keeper) else { return Some(ending) };
+        match &ending.result {
+            Ok(result) if run.log.flush().is_ok() => {
+                keeper.keep(Kept {
+                    serial,
+                    ticket,
+                    result: result.as_ref().map(Payload::to_raw),
+                    log: run.log.path().to_owned(),
+                    span: ending.log,
+                    token: attempt.id.token,
+                });
+                attempt.doing = Doing::Keeping(Box::new(ending));
+                None
+            }
+            Ok(_) | Err(_) => {
+                run.others += 1;
+                Some(ending)
+            }
+        }
+    }
+
+    /// The success is kept, or cannot be.
+    fn on_kept(&mut self, serial: u64, is_kept: bool) {
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
+        run.others += u64::from(!is_kept);
+        if let Doing::Keeping(ending) = std::mem::replace(&mut attempt.doing, Doing::Searching) {
+            self.end(serial, *ending);
+        }
     }
 
     /// Attempts may have written files that are for us.
@@ -668,6 +793,7 @@ impl LocalExecutor {
     }
 
     fn end(&mut self, serial: u64, ending: Ending) {
+        let Some(ending) = self.keep_built(serial, ending) else { return };
         let attempt = self.forget(serial);
         self.keep(&attempt, &ending);
         let ending = Ending { span: Some((attempt.started, now())), ..ending };
@@ -697,6 +823,10 @@ impl LocalExecutor {
         if let Some(run) = self.runs.get_mut(&id).filter(|run| run.leaving && run.live == 0) {
             // Nobody is left to hear of a failure.
             let _ = run.log.flush();
+            let wish = run.take_wish(id);
+            if let Some(keeper) = &self.keeper {
+                keeper.left(id, wish);
+            }
             self.runs.remove(&id);
         }
     }

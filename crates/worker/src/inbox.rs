@@ -4,6 +4,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 
 use partitur_model::dispatch::ReportKind;
 
+use crate::build::{Decided, Decision};
 use crate::cache::Lookup;
 use crate::platform::Waker;
 
@@ -14,6 +15,10 @@ pub(crate) enum Letter {
     Called { serial: u64, what: ReportKind },
     /// The cache has been searched.
     Searched { serial: u64, found: Lookup },
+    /// Whether a task has to be executed.
+    Decided { serial: u64, decision: Decision, decided: Decided },
+    /// A success is kept, or cannot be.
+    Kept { serial: u64, is_kept: bool },
 }
 
 /// Where helper threads send what they have to say.

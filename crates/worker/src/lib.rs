@@ -12,6 +12,7 @@
 
 mod attempt;
 mod await_file;
+pub mod build;
 mod cache;
 pub mod calls;
 mod capture;
@@ -23,6 +24,7 @@ mod inbox;
 mod jobserver;
 pub mod log;
 mod mask;
+mod pattern;
 mod platform;
 mod private;
 mod process;

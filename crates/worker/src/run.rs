@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use partitur_model::{FencingToken, RunId};
 
+use crate::build::{BuildContext, Seal, Wish};
 use crate::environment::Environment;
 use crate::log::Writer;
 use crate::platform::{DirId, DirWatch, Instance};
@@ -46,6 +47,12 @@ pub(crate) struct Run {
     pub live: usize,
     /// It goes when its last attempt does.
     pub leaving: bool,
+    /// How its incremental tasks are known; without it, all are executed.
+    pub build: Option<BuildContext>,
+    /// So many attempts were not incremental, or failed.
+    pub others: u64,
+    /// What the run is the same by, once it has succeeded, and what it yielded.
+    pub seal: Option<(Seal, Option<String>)>,
 }
 
 impl Run {
@@ -66,6 +73,22 @@ impl Run {
             dir: context.dir,
             live: 0,
             leaving: false,
+            build: None,
+            others: 0,
+            seal: None,
+        })
+    }
+
+    /// If all of its tasks were incremental and succeeded: how an equal run may be spared.
+    pub fn take_wish(&mut self, run: RunId) -> Option<Wish> {
+        let ((seal, output), context) = (self.seal.take()?, self.build.clone()?);
+        (self.others == 0).then(|| Wish {
+            seal,
+            context,
+            output,
+            run: run.number(),
+            base: self.dir.clone(),
+            env: self.environment.pairs(),
         })
     }
 }

@@ -177,6 +177,7 @@ fn dispatch(run: RunId, task: u32) -> Dispatch {
         secrets: Vec::new(),
         env: Vec::new(),
         cache: None,
+        build: None,
         reads: Vec::new(),
         writes: Vec::new(),
         heartbeat: None,

@@ -1,5 +1,8 @@
 //! `partitur run`: a document, or what its targets need.
 
+mod sealed;
+
+use std::io::IsTerminal as _;
 use std::path::PathBuf;
 
 use partitur::host::{Eviction, Loaded, Scheduler, Session, Settings, environment};
@@ -7,6 +10,8 @@ use partitur_api::{OnFailure, Submit};
 use partitur_model::Payload;
 use partitur_model::record::{RunOutcome, RunRecord, RunState, SourceFormat};
 use partitur_store::{Reader, RunFilter};
+use partitur_worker::build::Nothing;
+use sealed::Sealed;
 
 use crate::document;
 use crate::exit::Exit;
@@ -64,6 +69,9 @@ pub struct Run {
     /// Which cached results go first when there are too many, if this process hosts
     #[arg(long, value_name = "RULE", default_value = "lru", env = "PARTITUR_CACHE_EVICTION")]
     cache_eviction: CacheEviction,
+    /// Execute every task, also those that are up to date
+    #[arg(short, long)]
+    force: bool,
     /// Survive power cuts, not only the end of the process (slower)
     #[arg(long)]
     durable: bool,
@@ -117,6 +125,11 @@ enum CacheEviction {
 
 impl Run {
     pub fn run(self, global: &Global) -> Result<Exit, Failure> {
+        // First of all: whoever has nothing to do need not even understand the document.
+        let seal = Sealed::of(&self.wanted(), global);
+        if let Some(nothing) = seal.as_ref().and_then(Sealed::nothing).filter(|_| self.may_be_spared()) {
+            return Ok(self.tell_nothing(&nothing));
+        }
         // Kept until the process ends: giving a large document back piece by piece would take milliseconds.
         let loaded: &'static Loaded = Box::leak(Box::new(document::open(&self.file, global.color)?));
         let definition = loaded.document.definition.clone();
@@ -151,7 +164,8 @@ impl Run {
         if !self.look.json && !self.look.quiet {
             document::tell_warnings(loaded, &self.file);
         }
-        let (mut session, run, resumed) = persist(|| self.begin(loaded, &input, &settings))?;
+        let seal = seal.filter(|_| Sealed::covers(&definition)).map(Sealed::into_wire);
+        let (mut session, run, resumed) = persist(|| self.begin(loaded, &input, &settings, seal.as_deref()))?;
         Scene {
             run,
             state,
@@ -164,6 +178,44 @@ impl Run {
             colour: global.color,
         }
         .follow(&mut session)
+    }
+
+    /// What makes two runs equal.
+    fn wanted(&self) -> sealed::Wanted<'_> {
+        sealed::Wanted {
+            file: &self.file,
+            targets: &self.targets,
+            inputs: &self.inputs,
+            input_file: self.input_file.as_deref(),
+            clean_env: self.clean_env,
+        }
+    }
+
+    /// Whether an answer without a run is one.
+    fn may_be_spared(&self) -> bool {
+        !self.force && !self.dry_run && !self.look.explain
+    }
+
+    /// What the run would yield is data, as after a run.
+    fn tell_nothing(&self, nothing: &Nothing) -> Exit {
+        let Nothing { tasks, run, output } = nothing;
+        if self.look.json {
+            let output: Option<serde_json::Value> =
+                output.as_ref().and_then(|output| serde_json::from_str(output).ok());
+            let event = serde_json::json!({
+                "v": partitur_api::VERSION, "at": crate::progress::now(), "run": run,
+                "event": "up-to-date", "tasks": tasks, "output": output,
+            });
+            println!("{event}");
+            return Exit::Success;
+        }
+        if !self.look.quiet {
+            eprintln!("nothing to do: {} up to date, as run {run} left them", counted(*tasks));
+        }
+        if let Some(output) = output.as_ref().filter(|_| !std::io::stdout().is_terminal()) {
+            println!("{output}");
+        }
+        Exit::Success
     }
 
     /// What a definition of Conductor's leads to follows from its sequence: no part of it can be wanted alone.
@@ -199,12 +251,13 @@ impl Run {
         loaded: &Loaded,
         input: &Payload,
         settings: &Settings,
+        seal: Option<&str>,
     ) -> Result<(Session, u64, bool), Failure> {
-        let continued = if self.new { None } else { self.unfinished(loaded, input, settings)? };
+        let continued = if self.new || self.force { None } else { self.unfinished(loaded, input, settings)? };
         if let Some(run) = continued {
             return Ok((Session::enter(settings.clone(), &[run])?, run, true));
         }
-        let (session, run) = self.submit(loaded, input, settings)?;
+        let (session, run) = self.submit(loaded, input, settings, seal)?;
         Ok((session, run, false))
     }
 
@@ -213,6 +266,7 @@ impl Run {
         loaded: &Loaded,
         input: &Payload,
         settings: &Settings,
+        seal: Option<&str>,
     ) -> Result<(Session, u64), Failure> {
         let secrets = settings.secrets.clone();
         let mut session = Session::enter(settings.clone(), &[])?;
@@ -227,6 +281,7 @@ impl Run {
             labels: self.labels(loaded)?,
             env: self.environment(),
             secrets,
+            seal: seal.map(str::to_owned),
         })?;
         Ok((session, accepted.run))
     }
@@ -243,14 +298,14 @@ impl Run {
         let mut labels =
             vec![("dir".to_owned(), dir.to_owned()), ("file".to_owned(), self.file.display().to_string())];
         labels.extend(user.map(|user| ("user".to_owned(), user)));
+        labels.extend(self.force.then(|| ("force".to_owned(), "yes".to_owned())));
         Ok(labels)
     }
 
     fn environment(&self) -> Vec<(Vec<u8>, Vec<u8>)> {
-        const KEPT: [&[u8]; 8] = [b"PATH", b"HOME", b"USER", b"SHELL", b"LANG", b"TZ", b"TMPDIR", b"TERM"];
         let mut env = environment();
         if self.clean_env {
-            env.retain(|(name, _)| KEPT.contains(&name.as_slice()) || name.starts_with(b"LC_"));
+            env.retain(|(name, _)| is_kept(name));
         }
         env
     }
@@ -316,6 +371,16 @@ impl Run {
         }
         differences
     }
+}
+
+/// Whether tasks are given a variable in a clean environment.
+fn is_kept(name: &[u8]) -> bool {
+    const KEPT: [&[u8]; 8] = [b"PATH", b"HOME", b"USER", b"SHELL", b"LANG", b"TZ", b"TMPDIR", b"TERM"];
+    KEPT.contains(&name) || name.starts_with(b"LC_")
+}
+
+fn counted(tasks: u64) -> String {
+    if tasks == 1 { "1 task is".to_owned() } else { format!("all {tasks} tasks are") }
 }
 
 /// Runs of this name that have not ended and are nobody's sub-runs, newest first.

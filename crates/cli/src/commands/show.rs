@@ -223,7 +223,8 @@ fn task_line(task: Option<&TaskRecord>, node: &Node, depth: usize) -> Line {
         marks.push(format!("{} lost", task.losses));
     }
     if task.cached {
-        marks.push("from the cache".to_owned());
+        let is_incremental = !node.reads.is_empty() && !node.writes.is_empty();
+        marks.push(if is_incremental { "up to date" } else { "from the cache" }.to_owned());
     }
     marks.extend(undo_words(task.undo).map(str::to_owned));
     if marks.is_empty() { line } else { line.add(Paint::Dim, format!("  {}", marks.join(" · "))) }

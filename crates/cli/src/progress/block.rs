@@ -83,6 +83,8 @@ fn counts(board: &Board) -> Line {
     for (paint, count, words) in [
         (Paint::Dim, counts.skipped, "skipped"),
         (Paint::Dim, counts.cached, "from the cache"),
+        (Paint::Dim, counts.up_to_date, "up to date"),
+        (Paint::Dim, counts.restored, "restored"),
         (Paint::Warn, counts.retries, "retried"),
         (Paint::Warn, counts.undone, "undone"),
     ] {
@@ -229,7 +231,7 @@ mod tests {
 
     fn ended(at: u64, task: &str, outcome: &str) -> Event {
         let (task, outcome) = (task.into(), outcome.to_owned());
-        event(at, EventKind::TaskEnded { task, outcome, error: None, cached: false })
+        event(at, EventKind::TaskEnded { task, outcome, error: None, cached: false, verdict: None })
     }
 
     /// Ten tasks: one done, one failed, two run, one will be tried again, one waits for a lock, one for a signal.

@@ -55,6 +55,8 @@ pub struct Counts {
     pub failed: usize,
     pub skipped: usize,
     pub cached: usize,
+    pub up_to_date: usize,
+    pub restored: usize,
     pub retries: usize,
     pub undone: usize,
     uncounted: usize,
@@ -180,14 +182,18 @@ impl Board {
                     since: event.at,
                 });
             }
-            EventKind::Output { .. } | EventKind::Notice { .. } => {}
+            EventKind::Output { .. } | EventKind::TaskDecided { .. } | EventKind::Notice { .. } => {}
             EventKind::TaskRetries { task, next, error } => {
                 self.enter(task, Phase::Retries);
                 self.counts.retries += 1;
                 self.retries.push(Retry { task: task.clone(), next: *next, error: error.clone() });
             }
-            EventKind::TaskEnded { task, outcome, cached, .. } => {
-                self.counts.cached += usize::from(*cached);
+            EventKind::TaskEnded { task, outcome, cached, verdict, .. } => {
+                match verdict.as_deref() {
+                    Some("restored") => self.counts.restored += 1,
+                    Some(_) => self.counts.up_to_date += 1,
+                    None => self.counts.cached += usize::from(*cached),
+                }
                 self.end(task, outcome);
             }
             EventKind::UndoEnded { task, error } => {
@@ -288,6 +294,7 @@ impl Board {
             | EventKind::UndoEnded { .. }
             | EventKind::TaskServes { .. }
             | EventKind::Limit { .. }
+            | EventKind::TaskDecided { .. }
             | EventKind::Notice { .. } => false,
         }
     }

@@ -9,7 +9,7 @@ mod captured;
 mod screen;
 mod talk;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{IsTerminal as _, Write as _};
 use std::sync::Arc;
 use std::sync::mpsc::Receiver;
@@ -46,6 +46,9 @@ pub struct Look {
     /// Print the events on standard output, one JSON object a line, and nothing else
     #[arg(long)]
     pub json: bool,
+    /// Say of each task that declares what it reads and writes why it is executed or not
+    #[arg(long)]
+    pub explain: bool,
 }
 
 /// What was expected, when it has been read.
@@ -78,6 +81,8 @@ pub struct Progress {
     /// Tasks that were mentioned as running for long, and when.
     mentioned: HashMap<Arc<str>, u64>,
     ended: Option<Ended>,
+    /// Tasks of which it was said why they are executed or not.
+    explained: HashSet<Arc<str>>,
 }
 
 enum View {
@@ -116,11 +121,12 @@ impl Progress {
             watch: Watch::default(),
             captured: Captured::new(look.output),
             view,
-            verbosity: Verbosity { block, all_output: look.verbose },
+            verbosity: Verbosity { block, all_output: look.verbose, explain: look.explain },
             colour,
             expectation,
             mentioned: HashMap::new(),
             ended: None,
+            explained: HashSet::new(),
         }
     }
 
@@ -181,12 +187,38 @@ impl Progress {
             print_json(event);
             return;
         }
+        if self.verbosity.explain {
+            self.explain_what_always_runs(event, took);
+        }
         let left = self.wrote(event);
         if self.board.is_good_end_of_container(event) {
             return;
         }
         for line in talk::talk(event, took, &left, self.verbosity) {
             self.say(line);
+        }
+    }
+
+    /// What nothing was decided about declares nothing.
+    fn explain_what_always_runs(&mut self, event: &Event, took: Option<Duration>) {
+        match &event.kind {
+            EventKind::TaskDecided { task, .. } => drop(self.explained.insert(task.clone())),
+            EventKind::TaskEnded { task, .. } if took.is_some() && self.explained.insert(task.clone()) => {
+                let words = ": each time, for it does not declare what it reads and writes";
+                self.say(Line::new().add(Paint::Dim, "? ").text(task).text("  runs").add(Paint::Dim, words));
+            }
+            EventKind::Run { .. }
+            | EventKind::TaskReady { .. }
+            | EventKind::TaskWaits { .. }
+            | EventKind::TaskStarted { .. }
+            | EventKind::TaskProgress { .. }
+            | EventKind::Output { .. }
+            | EventKind::TaskRetries { .. }
+            | EventKind::TaskEnded { .. }
+            | EventKind::UndoEnded { .. }
+            | EventKind::TaskServes { .. }
+            | EventKind::Limit { .. }
+            | EventKind::Notice { .. } => {}
         }
     }
 
@@ -207,6 +239,7 @@ impl Progress {
             | EventKind::UndoEnded { .. }
             | EventKind::TaskServes { .. }
             | EventKind::Limit { .. }
+            | EventKind::TaskDecided { .. }
             | EventKind::Notice { .. } => None,
         }
     }
@@ -226,6 +259,7 @@ impl Progress {
             | EventKind::UndoEnded { .. }
             | EventKind::TaskServes { .. }
             | EventKind::Limit { .. }
+            | EventKind::TaskDecided { .. }
             | EventKind::Notice { .. } => {}
         }
     }
@@ -254,6 +288,7 @@ impl Progress {
             | EventKind::TaskProgress { .. }
             | EventKind::TaskServes { .. }
             | EventKind::Limit { .. }
+            | EventKind::TaskDecided { .. }
             | EventKind::Notice { .. } => String::new(),
         }
     }

@@ -15,19 +15,25 @@ pub struct Verbosity {
     pub block: bool,
     /// All output of tasks is shown.
     pub all_output: bool,
+    /// It is said why each task is executed or not.
+    pub explain: bool,
 }
+
+/// Of more reasons, so many are named.
+const REASONS_SHOWN: usize = 4;
 
 /// The lines about an event. `took` is how long the attempt lived, `output` what it has written.
 pub fn talk(event: &Event, took: Option<Duration>, output: &str, how: Verbosity) -> Vec<Line> {
     match &event.kind {
         EventKind::Run { state, ended, .. } => run_line(state, *ended).into_iter().collect(),
-        EventKind::TaskEnded { task, outcome, error, cached } => {
+        EventKind::TaskEnded { task, outcome, error, cached, verdict } => {
             let good = matches!(outcome.as_str(), "success" | "skipped");
             if good && how.block && !how.all_output {
                 return Vec::new();
             }
             let error = error.as_ref().map(|error| error.message.as_str());
-            let mut lines = vec![end_line(task, outcome, *cached, took, error)];
+            let reused = cached.then(|| verdict.as_deref().unwrap_or("from the cache"));
+            let mut lines = vec![end_line(task, outcome, reused, took, error)];
             if !good || how.all_output {
                 let count = if how.all_output { usize::MAX } else { LINES_SHOWN };
                 lines.extend(output_lines(output, count));
@@ -72,9 +78,20 @@ pub fn talk(event: &Event, took: Option<Duration>, output: &str, how: Verbosity)
                 if reason.starts_with("wait") { reason.clone() } else { format!("waits for {reason}") };
             vec![Line::new().add(Paint::Dim, "◦ ").text(task).text("  ").add(Paint::Dim, words)]
         }
+        EventKind::TaskDecided { task, verdict, reasons } if how.explain => {
+            let line = Line::new().add(Paint::Dim, "? ").text(task).text(format!("  {verdict}"));
+            let why = reasons.iter().take(REASONS_SHOWN).map(String::as_str).collect::<Vec<_>>().join(", ");
+            let more = match reasons.len().saturating_sub(REASONS_SHOWN) {
+                0 => String::new(),
+                more => format!(" and {more} more"),
+            };
+            let line = if why.is_empty() { line } else { line.add(Paint::Dim, format!(": {why}{more}")) };
+            vec![line]
+        }
         EventKind::TaskWaits { .. }
         | EventKind::Limit { .. }
         | EventKind::TaskServes { .. }
+        | EventKind::TaskDecided { .. }
         | EventKind::TaskReady { .. }
         | EventKind::TaskStarted { .. }
         | EventKind::TaskProgress { .. }
@@ -91,7 +108,14 @@ fn run_line(state: &str, ended: bool) -> Option<Line> {
     }
 }
 
-fn end_line(task: &str, outcome: &str, cached: bool, took: Option<Duration>, error: Option<&str>) -> Line {
+/// `reused` says why it was not executed.
+fn end_line(
+    task: &str,
+    outcome: &str,
+    reused: Option<&str>,
+    took: Option<Duration>,
+    error: Option<&str>,
+) -> Line {
     let (paint, sign) = match outcome {
         "success" => (Paint::Good, "✓ "),
         "skipped" => (Paint::Dim, "∅ "),
@@ -100,12 +124,14 @@ fn end_line(task: &str, outcome: &str, cached: bool, took: Option<Duration>, err
     };
     let line = Line::new().add(paint, sign).text(task);
     let line = match outcome {
-        "success" if cached => line.add(Paint::Dim, "  from the cache"),
-        "success" => line,
+        "success" => match reused {
+            Some(words) => line.add(Paint::Dim, format!("  {words}")),
+            None => line,
+        },
         other => line.add(paint, format!("  {other}")),
     };
     let line = match took {
-        Some(took) if !cached => line.add(Paint::Dim, format!("  {}", short(took))),
+        Some(took) if reused.is_none() => line.add(Paint::Dim, format!("  {}", short(took))),
         Some(_) | None => line,
     };
     match error {

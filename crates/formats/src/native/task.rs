@@ -307,7 +307,7 @@ pub(super) static TASK_KEYS: &[Key<TaskDraft>] = &[
     },
     Key {
         name: "reads",
-        about: "files it reads: paths and globs",
+        about: "files it reads: paths and globs; with `writes`, it is executed only if something has changed",
         shape: shape::TEMPLATES,
         read: |reader, draft, at| draft.node.reads = reader.one_or_many(at, Reader::template),
     },
@@ -319,9 +319,12 @@ pub(super) static TASK_KEYS: &[Key<TaskDraft>] = &[
     },
     Key {
         name: "cache",
-        about: "an equal earlier result serves: `true`, for how long, or a block",
+        about: "an equal earlier result serves: `true`, for how long, or a block; `false`: none ever does",
         shape: Shape::Either(&[Shape::Flag, Shape::Duration, Shape::Block(&policy::CACHE)]),
-        read: |reader, draft, at| draft.node.cache = policy::read_cache(reader, at),
+        read: |reader, draft, at| {
+            draft.node.cache = policy::read_cache(reader, at);
+            draft.node.is_always_executed = draft.node.cache.is_none();
+        },
     },
     Key {
         name: "undo",

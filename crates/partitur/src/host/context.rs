@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use partitur_worker::Secrets;
+use partitur_worker::build::Seal;
 
 /// The environment and secrets of a submitter.
 #[derive(Clone)]
@@ -14,6 +15,8 @@ pub(crate) struct Context {
     pub dir: PathBuf,
     pub env: Vec<(OsString, OsString)>,
     pub secrets: Arc<dyn Secrets>,
+    /// An equal run may be spared as long as nothing changes.
+    pub seal: Option<Seal>,
 }
 
 /// Secrets by name, as a terminal sent them.

@@ -84,6 +84,7 @@ fn under(mut event: Event, parent: RunId, waiting: &str) -> Option<Event> {
         EventKind::TaskReady { task }
         | EventKind::TaskWaits { task, .. }
         | EventKind::TaskServes { task }
+        | EventKind::TaskDecided { task, .. }
         | EventKind::TaskStarted { task, .. }
         | EventKind::TaskProgress { task, .. }
         | EventKind::Output { task, .. }

@@ -5,6 +5,7 @@
 //!
 //! Not here: how things look, and what commands there are. Begin with [`Session::enter`].
 
+mod build;
 mod conductor;
 mod context;
 mod document;

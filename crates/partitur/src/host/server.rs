@@ -1,6 +1,6 @@
 //! Whoever hosts: one thread that turns the shard, executes attempts, and talks to terminals.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,14 +14,18 @@ use partitur_engine::{
 use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Dispatch, ReportKind};
 use partitur_model::event::EventKind as ModelKind;
-use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, TaskError, TaskRecord};
+use partitur_model::record::{
+    DefinitionRecord, RunOptions, RunOutcome, RunRecord, RunState, TaskError, TaskRecord,
+};
 use partitur_model::{AttemptId, DefinitionId, Payload, RunId, TaskSeq, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Shard};
 use partitur_script::Evaluator;
 use partitur_store::{HostLock, Reader, SqliteStore, StateDir, StoreError, Synchronous};
+use partitur_worker::build::{Decision, Verdict};
 use partitur_worker::calls::{Calls, Egress};
 use partitur_worker::{CacheOptions, Jobserver, LocalExecutor, RunContext, Waker, WorkerEvent, kill_strays};
 
+use super::build;
 use super::conductor::Question;
 use super::context::{Context, Given, env_from_wire};
 use super::document::compile_record;
@@ -62,6 +66,11 @@ pub(crate) struct Host {
     started: Instant,
     ends: VecDeque<Timestamp>,
     paths: BTreeMap<AttemptId, Arc<str>>,
+    /// Runs of which the executor knows where successes are kept, and those of which somebody wants tasks executed again.
+    incremental: BTreeSet<RunId>,
+    forced: BTreeSet<RunId>,
+    /// Tasks that were not executed, until their end is told.
+    verdicts: BTreeMap<(RunId, TaskSeq), Verdict>,
     evaluator: Evaluator,
     /// Runs that are wanted and were not looked up yet, and what must be durable before.
     unsettled: Vec<(BatchNo, Asked)>,
@@ -210,6 +219,9 @@ impl Host {
             started: Instant::now(),
             ends: VecDeque::new(),
             paths: BTreeMap::new(),
+            incremental: BTreeSet::new(),
+            forced: BTreeSet::new(),
+            verdicts: BTreeMap::new(),
             evaluator,
             unsettled: Vec::new(),
             looks: Looks::default(),
@@ -269,6 +281,7 @@ impl Host {
                 self.carry_out()?;
             }
             WorkerEvent::Output { attempt, stream, bytes } => self.wrote(attempt, stream, &bytes),
+            WorkerEvent::Decided { attempt, decision } => self.decided(attempt, &decision),
             WorkerEvent::Woken => {
                 while let Ok(input) = self.said_later.try_recv() {
                     self.shard.step(self.clock.now(), input);
@@ -296,6 +309,18 @@ impl Host {
             attempt.run,
             Event::new(at, attempt.run.number(), EventKind::Output { task, stream, text }),
         );
+    }
+
+    /// Whether an incremental task is executed.
+    fn decided(&mut self, attempt: AttemptId, decision: &Decision) {
+        let Some(task) = self.paths.get(&attempt).cloned() else { return };
+        if self.feed.has_followers(attempt.run) {
+            if decision.verdict != Verdict::Runs {
+                self.verdicts.insert((attempt.run, attempt.task), decision.verdict);
+            }
+            let kind = build::decided(task, decision);
+            self.tell(attempt.run, Event::new(self.clock.now().millis(), attempt.run.number(), kind));
+        }
     }
 
     fn tell(&mut self, run: RunId, event: Event) {
@@ -386,9 +411,22 @@ impl Host {
             let context = self.inherited_context(run);
             self.enter(run, context)?;
         }
+        self.build_incrementally(run);
         self.paths.insert(dispatch.attempt, dispatch.path.clone());
         self.executor.start(dispatch);
         Ok(())
+    }
+
+    /// Tells the executor once, before the first task, where the successes of the run's tasks are kept.
+    fn build_incrementally(&mut self, run: RunId) {
+        let (Some(record), Some(context)) = (self.shard.engine().run(run), self.contexts.get(&run)) else {
+            return;
+        };
+        if self.incremental.insert(run) {
+            let force = self.forced.contains(&run);
+            let known = build::context(&self.state, record, &context.dir, force);
+            self.executor.build_incrementally(run, known);
+        }
     }
 
     /// A sub-run inherits from the run above; a run that nobody has adopted, from this process.
@@ -404,6 +442,7 @@ impl Host {
             dir: self.dir_of(run),
             env: std::env::vars_os().collect(),
             secrets: Arc::new(Given(BTreeMap::new())),
+            seal: None,
         }
     }
 
@@ -445,6 +484,12 @@ impl Host {
         if self.feed.has_followers(event.run) {
             let mut wire = Event::from(event);
             self.complete(event.run, &mut wire);
+            if let (ModelKind::TaskEnded { task, .. }, EventKind::TaskEnded { verdict, .. }) =
+                (&event.what, &mut wire.kind)
+            {
+                let taken = self.verdicts.remove(&(event.run, *task));
+                *verdict = taken.map(|taken| build::verdict_name(taken).to_owned());
+            }
             self.tell(event.run, wire);
         }
         if let ModelKind::Run { state } = event.what
@@ -472,11 +517,26 @@ impl Host {
     }
 
     fn run_ended(&mut self, run: RunId) {
+        self.seal(run);
         self.executor.leave_run(run);
         self.tell_end(run);
         // A run that is at rest leaves memory; whoever asks for it later has it brought back.
         if self.shard.engine().run(run).is_some_and(|rec| rec.parent.is_none()) {
             self.contexts.remove(&run);
+        }
+    }
+
+    /// An equal run may be spared, as long as nothing changes.
+    fn seal(&mut self, run: RunId) {
+        self.incremental.remove(&run);
+        self.verdicts.retain(|(other, _), _| *other != run);
+        let seal = self.contexts.get(&run).and_then(|context| context.seal);
+        let record = self.shard.engine().run(run);
+        if let (Some(seal), Some(record)) = (seal, record)
+            && record.state == RunState::Ended(RunOutcome::Succeeded)
+        {
+            let output = record.output.as_ref().filter(|output| !output.is_null()).map(Payload::render);
+            self.executor.seal(run, seal, output);
         }
     }
 
@@ -551,6 +611,7 @@ impl Host {
             dir: dir.unwrap_or_else(|| PathBuf::from(".")),
             env: env_from_wire(&submit.env),
             secrets: Arc::new(Given(submit.secrets.into_iter().collect())),
+            seal: submit.seal.as_deref().and_then(build::seal_from_wire),
         };
         let reply = self.await_answer(who, Some(context));
         let expected = self.durations(&record.name);
@@ -621,6 +682,11 @@ impl Host {
         };
         match engine_command(command) {
             Ok(command) => {
+                if let Command::Rerun { .. } | Command::Restart = command {
+                    // Whoever wants it again wants it executed.
+                    self.forced.insert(run);
+                    self.incremental.remove(&run);
+                }
                 let reply = self.await_answer(who, None);
                 let input = Input::Command { run, command, reply: Some(reply) };
                 self.shard.step(self.clock.now(), input);
@@ -681,6 +747,7 @@ impl Host {
                 dir,
                 env: env_from_wire(env),
                 secrets: Arc::new(Given(secrets.into_iter().collect())),
+                seal: None,
             };
             if let Err(error) = self.enter(run, context) {
                 return self.refuse(who, error.to_string());
@@ -691,6 +758,7 @@ impl Host {
                 dir: self.dir_of(run),
                 env: env_from_wire(env),
                 secrets: Arc::new(Given(secrets.into_iter().collect())),
+                seal: None,
             };
             if let Err(error) = self.enter(run, context) {
                 return self.refuse(who, error.to_string());

@@ -2,10 +2,11 @@
 
 use std::fs::File;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use blake3::{Hash, Hasher};
-use globset::{GlobBuilder, GlobMatcher};
+
+use crate::pattern::expand;
 
 /// Names a cached result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -13,9 +14,6 @@ pub(crate) struct Key(pub Hash);
 
 /// Raised when what a key is made of changes, so that older entries are never met.
 const VERSION: &[u8] = b"partitur cache 1";
-
-/// No walk below a pattern goes through more entries; a task that reads so much is better named by a key of its own.
-const WALK_ENTRIES_MAX: usize = 1_000_000;
 
 impl Key {
     /// The key of an execution.
@@ -40,7 +38,7 @@ pub(crate) fn fingerprint(dir: &Path, patterns: &[String]) -> io::Result<Hash> {
     let mut hasher = Hasher::new();
     for pattern in patterns {
         part(&mut hasher, pattern.as_bytes());
-        let files = files(dir, pattern)?;
+        let files = expand(dir, pattern)?.files;
         hasher.update(&(files.len() as u64).to_le_bytes());
         for file in files {
             part(&mut hasher, file.as_os_str().as_encoded_bytes());
@@ -71,62 +69,6 @@ fn hash_file(hasher: &mut Hasher, path: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The files that a pattern stands for, in order: itself, all below it if it is a directory, or those it matches.
-fn files(dir: &Path, pattern: &str) -> io::Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    let pattern = pattern.strip_prefix("./").unwrap_or(pattern);
-    if !pattern.contains(['*', '?', '[', '{']) {
-        match std::fs::metadata(dir.join(pattern)) {
-            Ok(meta) if meta.is_dir() => walk(dir, Path::new(pattern), None, &mut found)?,
-            Ok(_) | Err(_) => found.push(PathBuf::from(pattern)),
-        }
-    } else {
-        let glob = GlobBuilder::new(pattern).literal_separator(true).build();
-        let matcher = glob.map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error.to_string()))?;
-        walk(dir, &literal_prefix(pattern), Some(&matcher.compile_matcher()), &mut found)?;
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// The directories before the first part that is a pattern.
-fn literal_prefix(pattern: &str) -> PathBuf {
-    let parts: Vec<&str> = pattern.split('/').collect();
-    let literal = parts.iter().take_while(|part| !part.contains(['*', '?', '[', '{'])).count();
-    let prefix = parts[..literal.min(parts.len() - 1)].join("/");
-    PathBuf::from(if prefix.is_empty() && pattern.starts_with('/') { "/".into() } else { prefix })
-}
-
-/// Collects the files below `start`. Links to directories are not followed: they may lead in a circle.
-fn walk(dir: &Path, start: &Path, matcher: Option<&GlobMatcher>, found: &mut Vec<PathBuf>) -> io::Result<()> {
-    let mut open = vec![start.to_owned()];
-    let mut seen = 0_usize;
-    while let Some(place) = open.pop() {
-        let entries = match std::fs::read_dir(dir.join(&place)) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
-            seen += 1;
-            if seen > WALK_ENTRIES_MAX {
-                return Err(io::Error::new(
-                    io::ErrorKind::FileTooLarge,
-                    "the pattern matches too many files",
-                ));
-            }
-            let path = place.join(entry.file_name());
-            if entry.file_type()?.is_dir() {
-                open.push(path);
-            } else if matcher.is_none_or(|matcher| matcher.is_match(&path)) && dir.join(&path).is_file() {
-                found.push(path);
-            }
-        }
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -139,24 +81,6 @@ mod tests {
             std::fs::write(path, content).unwrap();
         }
         dir
-    }
-
-    #[test]
-    fn patterns_match_as_in_a_shell_and_in_order() {
-        let dir =
-            tree(&[("data/b.csv", ""), ("data/a.csv", ""), ("data/deep/c.csv", ""), ("data/d.txt", "")]);
-        let check = |pattern: &str, expected: &[&str]| {
-            let found = files(dir.path(), pattern).unwrap();
-            assert_eq!(found, expected.iter().map(PathBuf::from).collect::<Vec<_>>(), "{pattern}");
-        };
-        check("data/*.csv", &["data/a.csv", "data/b.csv"]);
-        check("./data/**/*.csv", &["data/a.csv", "data/b.csv", "data/deep/c.csv"]);
-        check("data", &["data/a.csv", "data/b.csv", "data/d.txt", "data/deep/c.csv"]);
-        check("data/{a,d}.*", &["data/a.csv", "data/d.txt"]);
-        check("missing", &["missing"]);
-        check("missing/*", &[]);
-        check("*", &[]);
-        assert!(files(dir.path(), "data/[").is_err());
     }
 
     #[test]

@@ -17,4 +17,4 @@ pub use store::{CacheOptions, CacheStats};
 
 pub(crate) use entry::Entry;
 pub(crate) use key::Key;
-pub(crate) use thread::{CacheThread, Counters, Inputs, Lookup, Success};
+pub(crate) use thread::{CacheThread, Counters, Inputs, Lookup, Success, output_of};

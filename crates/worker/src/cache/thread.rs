@@ -166,7 +166,7 @@ impl Librarian {
         let entry = Entry {
             expires: now() + success.ttl,
             written: written(&success.dir, &success.writes)?,
-            output: output(&success)?,
+            output: output_of(&success.log, success.span, success.token)?,
             result: success.result,
         };
         self.store.put(success.key, &entry, now())
@@ -183,11 +183,15 @@ fn written(dir: &Path, writes: &[String]) -> io::Result<[u8; 32]> {
     fingerprint(dir, writes).map(|hash| *hash.as_bytes())
 }
 
-/// What the attempt has written, read back from the log.
-fn output(success: &Success) -> io::Result<Vec<(Stream, Vec<u8>)>> {
-    let Some(span) = success.span else { return Ok(Vec::new()) };
-    let filter = Filter { task: None, token: Some(success.token) };
-    let mut reader = Reader::open(&success.log)?.filter(filter);
+/// What an attempt has written, read back from the log.
+pub(crate) fn output_of(
+    log: &Path,
+    span: Option<LogSpan>,
+    token: FencingToken,
+) -> io::Result<Vec<(Stream, Vec<u8>)>> {
+    let Some(span) = span else { return Ok(Vec::new()) };
+    let filter = Filter { task: None, token: Some(token) };
+    let mut reader = Reader::open(log)?.filter(filter);
     reader.seek(span.from)?;
     let mut output: Vec<(Stream, Vec<u8>)> = Vec::new();
     while reader.offset() < span.to {

@@ -37,15 +37,26 @@ impl Harness {
 
     pub fn with(options: Options, secrets: &[(&str, &str)]) -> Harness {
         let dir = tempfile::tempdir().unwrap();
+        let secrets: Vec<(String, &str)> =
+            secrets.iter().map(|(name, value)| (format!("PARTITUR_SECRET_{name}"), *value)).collect();
+        let env: Vec<(&str, &str)> = secrets.iter().map(|(name, value)| (name.as_str(), *value)).collect();
+        let place = dir.path().to_owned();
+        Harness::start(options, dir, &place, &env)
+    }
+
+    /// In a directory that lives longer.
+    pub fn within(options: Options, place: &Path, env: &[(&str, &str)]) -> Harness {
+        Harness::start(options, tempfile::tempdir().unwrap(), place, env)
+    }
+
+    fn start(options: Options, dir: tempfile::TempDir, place: &Path, more: &[(&str, &str)]) -> Harness {
         let run = RunId::new(0, 1, unique());
         let mut env: Vec<(OsString, OsString)> = std::env::vars_os().collect();
-        env.extend(
-            secrets.iter().map(|(name, value)| (format!("PARTITUR_SECRET_{name}").into(), value.into())),
-        );
+        env.extend(more.iter().map(|(name, value)| (name.into(), value.into())));
         let mut executor = LocalExecutor::new(options).unwrap();
         let context = RunContext {
             run,
-            dir: dir.path().to_owned(),
+            dir: place.to_owned(),
             secrets: Arc::new(EnvSecrets::new(&env)),
             env,
             log: dir.path().join("run.log"),
@@ -83,6 +94,7 @@ impl Harness {
             secrets: Vec::new(),
             env: Vec::new(),
             cache: None,
+            build: None,
             reads: Vec::new(),
             writes: Vec::new(),
             heartbeat: None,
@@ -164,7 +176,10 @@ impl Harness {
                 ReportKind::Progress { fraction, message } => Some(format!("{fraction} {message}")),
                 ReportKind::Ended(_) | ReportKind::Again { .. } => None,
             },
-            WorkerEvent::Output { .. } | WorkerEvent::Woken | WorkerEvent::Readable(_) => None,
+            WorkerEvent::Output { .. }
+            | WorkerEvent::Decided { .. }
+            | WorkerEvent::Woken
+            | WorkerEvent::Readable(_) => None,
         };
         self.events.iter().filter_map(word).collect()
     }

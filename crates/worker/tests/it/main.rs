@@ -1,5 +1,6 @@
 //! The executor on real processes, files and sockets.
 
+mod build;
 mod cache;
 mod harness;
 mod hostile;
