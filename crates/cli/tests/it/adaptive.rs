@@ -39,6 +39,7 @@ fn tasks_that_keep_every_processor_busy_get_fewer_places_and_are_told_why() {
             | EventKind::TaskReady { .. }
             | EventKind::TaskWaits { .. }
             | EventKind::TaskStarted { .. }
+            | EventKind::TaskDecided { .. }
             | EventKind::TaskProgress { .. }
             | EventKind::Output { .. }
             | EventKind::TaskRetries { .. }

@@ -279,9 +279,7 @@ impl Shelf {
             return Err(vec![Reason::Expired]);
         }
         let wrong = self.wrong(&record);
-        if let Err(reasons) = self.restore(&wrong) {
-            return Err(reasons);
-        }
+        self.restore(&wrong)?;
         let reasons: Vec<Reason> =
             wrong.iter().map(|(made, _)| Reason::BroughtBack(made.path.display().to_string())).collect();
         let verdict = if reasons.is_empty() { Verdict::UpToDate } else { Verdict::Restored };
