@@ -6,8 +6,10 @@
 
 mod event;
 mod message;
+mod metric;
 mod status;
 
 pub use event::{Event, EventKind, Failure, Stream, VERSION, outcome_name, run_state_name};
 pub use message::{Command, Definition, OnFailure, Request, Response, SourceFile, Submit};
+pub use metric::{METRICS_VERSION, RunMetric, Sample};
 pub use status::{Breaker, Cache, Holder, Limit, Status, Waiter};

@@ -21,6 +21,7 @@ mod performance;
 mod rest;
 mod review;
 mod review_text;
+mod sparkline;
 mod state;
 mod story;
 #[cfg(test)]
@@ -37,6 +38,7 @@ pub use chain::Link;
 pub use difference::{Change, Difference};
 pub use performance::{Counts, Performance, Saving};
 pub use review::{Queued, Review, Slow, Surroundings, Use};
+pub use sparkline::sparkline;
 pub use state::state_name;
 pub use story::Story;
 pub use time::{bytes, clock, short};

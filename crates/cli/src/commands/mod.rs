@@ -9,6 +9,7 @@ mod completions;
 mod diff;
 mod explain;
 mod graph;
+mod history;
 mod key;
 mod logs;
 mod pause;
@@ -86,6 +87,8 @@ pub enum Command {
     Show(show::Show),
     /// Say why a run took as long as it did, and what would help
     Report(report::Report),
+    /// Show the course of durations, successes and parallelism over runs
+    History(history::History),
     /// Write a run as a trace, which ui.perfetto.dev and chrome://tracing open
     Trace(trace::Trace),
     /// Say what is different between two runs
@@ -156,6 +159,7 @@ impl Command {
             Command::Runs(runs) => runs.run(global),
             Command::Show(show) => show.run(global),
             Command::Report(report) => report.run(global),
+            Command::History(history) => history.run(global),
             Command::Trace(trace) => trace.run(global),
             Command::Diff(diff) => diff.run(global),
             Command::Logs(logs) => logs.run(global),

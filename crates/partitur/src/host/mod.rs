@@ -11,6 +11,7 @@ mod context;
 mod document;
 mod feed;
 mod guest;
+mod metrics;
 mod pressure;
 mod server;
 mod session;

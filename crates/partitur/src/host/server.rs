@@ -30,6 +30,7 @@ use super::conductor::Question;
 use super::context::{Context, Given, env_from_wire};
 use super::document::compile_record;
 use super::feed::{Feed, Follower};
+use super::metrics::Metrics;
 use super::pressure::Looks;
 use super::session::{HostError, Settings};
 use super::status;
@@ -75,6 +76,7 @@ pub(crate) struct Host {
     /// Runs that are wanted and were not looked up yet, and what must be durable before.
     unsettled: Vec<(BatchNo, Asked)>,
     looks: Looks,
+    metrics: Metrics,
     later: Later,
     said_later: Receiver<Input>,
     events: Vec<WorkerEvent>,
@@ -200,6 +202,7 @@ impl Host {
         let socket = state.path().join("host.sock");
         let terminals = Terminals::listen(&socket, &mut executor)?;
         let interrupts = Interrupts::listen(&mut executor)?;
+        let metrics = state.path().join("metrics");
         let host = Host {
             shard,
             executor,
@@ -225,6 +228,7 @@ impl Host {
             evaluator,
             unsettled: Vec::new(),
             looks: Looks::default(),
+            metrics: Metrics::new(metrics),
             later,
             said_later,
             events: Vec::new(),
@@ -255,6 +259,7 @@ impl Host {
         self.carry_out()?;
         self.resolve_what_is_settled();
         self.end_what_is_over();
+        self.sample();
         self.terminals.flush(&mut self.executor);
         Ok(())
     }
@@ -519,6 +524,7 @@ impl Host {
     fn run_ended(&mut self, run: RunId) {
         self.seal(run);
         self.executor.leave_run(run);
+        self.measure(run);
         self.tell_end(run);
         // A run that is at rest leaves memory; whoever asks for it later has it brought back.
         if self.shard.engine().run(run).is_some_and(|rec| rec.parent.is_none()) {
@@ -537,6 +543,21 @@ impl Host {
         {
             let output = record.output.as_ref().filter(|output| !output.is_null()).map(Payload::render);
             self.executor.seal(run, seal, output);
+        }
+    }
+
+    /// What a run came to that nobody above tells about goes into the metric log.
+    fn measure(&self, run: RunId) {
+        let engine = self.shard.engine();
+        if let Some(record) = engine.run(run).filter(|record| record.parent.is_none()) {
+            self.metrics.run_ended(record, engine.tasks(run));
+        }
+    }
+
+    fn sample(&mut self) {
+        if self.metrics.is_due() && self.readiness() == Readiness::Busy {
+            let (at, status) = (self.clock.now().millis(), self.status());
+            self.metrics.sample(at, &status);
         }
     }
 
