@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use partitur_expr::{Lookup, Step, Template, Tree, navigate};
 use partitur_model::Payload;
-use partitur_model::definition::{ClaimMode, Definition, Each, Items, Kind, Node};
+use partitur_model::definition::{ClaimMode, Definition, Each, FoundClaim, Items, Kind, Node};
 use partitur_report::short;
 use serde_json::{Value, json};
 
@@ -107,11 +107,35 @@ impl<'a> Wanted<'a> {
 pub fn expected(shape: &Shape<'_>, history: &BTreeMap<String, Duration>) -> Vec<Expected> {
     let mut expected = shape.expected(history);
     for (expected, node) in expected.iter_mut().zip(&shape.nodes) {
+        if is_service(node) {
+            // Others wait until it is up, and not for its end.
+            *expected = Expected::Estimate(node.expected.unwrap_or_default());
+        }
         if *expected == Expected::Unknown && is_instant(node) {
             *expected = Expected::Estimate(Duration::ZERO);
         }
     }
     expected
+}
+
+fn is_service(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Command(command) if command.service.is_some())
+}
+
+/// What rules have found, a line for each claim.
+pub fn found_lines(found: &[FoundClaim]) -> Vec<String> {
+    let task = |place: &str| place.trim_start_matches("tasks.").to_owned();
+    found
+        .iter()
+        .map(|found| format!("{} locks {} (rule `{}`)", task(&found.task.0), found.resource, found.rule))
+        .collect()
+}
+
+/// The same for programs.
+pub fn found_json(found: &[FoundClaim]) -> Value {
+    let told =
+        |found: &FoundClaim| json!({"place": found.task.0, "resource": found.resource, "rule": found.rule});
+    found.iter().map(told).collect()
 }
 
 /// What would run.
@@ -121,6 +145,8 @@ struct Plan {
     at_once: u32,
     study: Option<Study>,
     unknown: usize,
+    /// What rules have found, instead of the document saying it.
+    found: Vec<FoundClaim>,
 }
 
 /// A task of the plan.
@@ -131,6 +157,8 @@ struct Entry {
     expected: Expected,
     parts: Option<Parts>,
     cached: bool,
+    /// It lives as long as others need it.
+    service: bool,
     condition: Option<String>,
     /// How much later it may end without anything ending later, if that is told.
     slack: Option<Duration>,
@@ -177,6 +205,7 @@ impl Plan {
             at_once: wanted.at_once,
             unknown: expected.iter().filter(known).count(),
             study,
+            found: wanted.definition.found.clone(),
         }
     }
 
@@ -203,6 +232,10 @@ impl Plan {
             for entry in wave {
                 text += &entry.text(width);
             }
+        }
+        if !self.found.is_empty() {
+            text += "\nfound by rules\n";
+            text.extend(found_lines(&self.found).iter().map(|line| format!("  {line}\n")));
         }
         text += &format!("\n{}\n", self.expectation());
         if self.waves.iter().flatten().any(|entry| entry.cached) {
@@ -233,6 +266,7 @@ impl Plan {
             "waves": waves,
             "makespan_ms": self.makespan().map(|time| time.as_millis() as u64),
             "unknown": self.unknown,
+            "found": found_json(&self.found),
         })
     }
 }
@@ -263,6 +297,7 @@ impl Entry {
             expected,
             parts,
             cached: own_and_inner(node).any(|node| node.cache.is_some()),
+            service: is_service(node),
             condition: node.when.as_ref().map(|when| when.condition.0.clone()),
             slack: None,
         }
@@ -283,6 +318,9 @@ impl Entry {
         }
         if let Some(condition) = &self.condition {
             line += &format!("  when {condition}");
+        }
+        if self.service {
+            line += "  service";
         }
         if self.cached {
             line += "  cached?";
@@ -324,6 +362,9 @@ impl Entry {
                 None => Value::Null,
             },
         });
+        if self.service {
+            told["service"] = json!(true);
+        }
         if let Some(slack) = self.slack {
             told["slack_ms"] = json!(slack.as_millis() as u64);
         }

@@ -15,6 +15,7 @@ use crate::effect::Effect;
 use crate::program::{Action, ProgramNode};
 use crate::retry;
 use crate::run::{Key, Run, View};
+use crate::service::{Services, too_early};
 use crate::work;
 
 /// The pool of slots that bounds how many attempts live at once on a node.
@@ -38,6 +39,7 @@ impl Run {
         let needs_row = node.when.is_some()
             || node.spec.timeouts.queue.is_some()
             || record.served.is_some()
+            || self.needs_service(key)
             || record.attempt > 0
             || record.generation > 0;
         let (task, path) = (record.seq, record.path.clone());
@@ -55,6 +57,10 @@ impl Run {
         let seq = self.record(key).seq;
         if cx.admission.holds(TaskKey { run: self.id(), task: seq }) {
             // Granted already; the word of it is on its way.
+            return;
+        }
+        if !self.wants_undo(key) && self.services(key) != Services::Up {
+            // Offered as soon as they are up.
             return;
         }
         let ticket = self.ticket(cx, key);
@@ -78,7 +84,7 @@ impl Run {
         if node.is_polled() {
             self.worker_requests(cx, key, &mut claims);
         }
-        if !node.is_watch() {
+        if !node.is_watch() && node.service().is_none() {
             self.slot_requests(cx, key, node, &mut claims);
         }
         Ticket {
@@ -193,7 +199,9 @@ impl Run {
             return;
         }
         let undo = self.wants_undo(key);
-        let may_begin = self.lets_begin() && self.state(key) == Some(TaskState::Ready);
+        let may_begin = self.lets_begin()
+            && self.state(key) == Some(TaskState::Ready)
+            && self.services(key) == Services::Up;
         if !undo && !may_begin {
             return cx.admission.release(cx.now, grant.task);
         }
@@ -265,7 +273,10 @@ impl Run {
             None => [(cx.now, node.spec.timeouts.attempt), (first, node.spec.timeouts.total)],
         };
         let deadline = limits.into_iter().filter_map(|(from, limit)| Some(from + limit?)).min();
-        let deadline = deadline.unwrap_or(Timestamp::MAX);
+        let deadline = match node.service() {
+            Some(service) => cx.now + service.within,
+            None => deadline.unwrap_or(Timestamp::MAX),
+        };
         let lease = self.lease_of(node).map_or(Timestamp::MAX, |lease| cx.now + lease);
         record.state = TaskState::Running { token, deadline, lease };
         record.attempt += 1;
@@ -326,7 +337,7 @@ impl Run {
         }
         match report.what {
             ReportKind::Alive => self.extend_lease(cx, key),
-            ReportKind::Serves => {}
+            ReportKind::Serves => self.service_is_up(cx, key),
             ReportKind::Progress { fraction, message } => {
                 let (task, path) = (task.seq, task.path.clone());
                 cx.event(self.id(), EventKind::TaskProgress { task, path, fraction, message });
@@ -386,7 +397,10 @@ impl Run {
         if let (Ok(_), false, Some((began, ended))) = (&ending.result, ending.cached, ending.span) {
             cx.governors.took(self.id(), &record.node, ended.since(began));
         }
-        let result = ending.result.and_then(|output| self.check_until(key, &record, output));
+        let mut result = ending.result.and_then(|output| self.check_until(key, &record, output));
+        if self.is_service(key) {
+            result = too_early(result, self.is_up(key));
+        }
         self.tell_breaker(cx, key, result.is_ok());
         match result {
             Ok(output) if self.node(key).remote().is_some_and(|remote| remote.async_complete) => {
@@ -447,6 +461,9 @@ impl Run {
                 }
                 record.state = TaskState::Backoff { until: at };
                 self.put(cx, key, record);
+                if self.is_service(key) {
+                    self.service_is_down(cx);
+                }
             }
             None => self.end_task(cx, key, record, outcome),
         }
@@ -500,6 +517,13 @@ impl Run {
     fn stopped(&mut self, cx: &mut Cx<'_>, key: Key, record: TaskRecord, cause: StopCause) {
         match cause {
             StopCause::Cancel => self.cancelled(cx, key, record),
+            StopCause::Unneeded => self.succeed(cx, key, record, Payload::Null),
+            StopCause::Timeout if self.is_service(key) => {
+                let within = self.node(key).service().map(|service| service.within).unwrap_or_default();
+                let message =
+                    format!("it was not up within {}", partitur_model::unit::format_duration(within));
+                self.judge(cx, key, record, TaskError::new("not-up", message), TaskOutcome::TimedOut);
+            }
             StopCause::Timeout => {
                 let limit = self.limit_that_ran_out(cx, key, &record);
                 let message = format!("it took longer than {}", partitur_model::unit::format_duration(limit));
@@ -707,6 +731,9 @@ impl Run {
         }
         record.ready = cx.now;
         self.become_ready_unless_paused(cx, key, record);
+        if self.is_service(key) {
+            self.service_is_down(cx);
+        }
     }
 
     /// The attempt could not even be made: as a task it fails, as a compensation too.
@@ -728,7 +755,7 @@ pub(crate) fn available(task: &TaskRecord) -> Timestamp {
 /// What an attempt was told to stop for gives way to what outweighs it: a reset forgets a timeout, a cancel both.
 fn weight(cause: StopCause) -> u32 {
     match cause {
-        StopCause::Timeout | StopCause::HeartbeatLost => 0,
+        StopCause::Timeout | StopCause::HeartbeatLost | StopCause::Unneeded => 0,
         StopCause::Reset => 1,
         StopCause::Cancel => 2,
     }

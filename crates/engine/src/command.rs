@@ -109,7 +109,7 @@ impl Run {
     }
 
     /// Cancels a task that has begun, or was reset and has not begun again.
-    fn cancel_whatever(&mut self, cx: &mut Cx<'_>, key: Key) {
+    pub(crate) fn cancel_whatever(&mut self, cx: &mut Cx<'_>, key: Key) {
         match self.state(key) {
             Some(TaskState::Open) => {
                 self.close_container(cx, key, TaskError::terminal(CANCELLED, "it was cancelled"));

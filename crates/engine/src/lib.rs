@@ -22,6 +22,7 @@ mod ending;
 mod engine;
 mod expand;
 mod family;
+mod found;
 mod input;
 mod join;
 mod load;
@@ -40,6 +41,7 @@ mod room;
 mod run;
 mod schema;
 mod served;
+mod service;
 mod submission;
 mod timers;
 mod turns;
@@ -51,6 +53,7 @@ pub use batch::{Batch, BatchNo};
 pub use check::check;
 pub use effect::{Answer, Effect, Handed, Purpose, Refusal};
 pub use engine::{Boot, Engine, Options, Reason, Urgency};
+pub use found::{SHIPPED as SHIPPED_RESOURCE_RULES, find_resources};
 pub use input::{
     Command, Input, Poll, QueueName, ReplyTo, Resolved, Restart, StoredRun, Submission, TaskName, Update,
     UpdateStatus,

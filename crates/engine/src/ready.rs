@@ -27,6 +27,9 @@ impl Run {
         if self.is_about_to_terminate(key) {
             return self.terminate_at_last(cx, key);
         }
+        if self.is_running() && self.awaits_services(key) {
+            self.wake_services(cx, key);
+        }
         let verdict = self.verdict(key);
         if self.is_not_reached(key, verdict) {
             return self.note_not_reached(cx, key);
@@ -42,6 +45,7 @@ impl Run {
                 self.cancelled(cx, key, record);
             }
             Verdict::Skip => self.skip(cx, key),
+            Verdict::Begin if self.is_service(key) && !self.is_needed(key) => self.leave_out_service(cx, key),
             Verdict::Begin => self.begin(cx, key),
         }
     }
@@ -139,6 +143,9 @@ impl Run {
     fn begin_action(&mut self, cx: &mut Cx<'_>, key: Key, node: &ProgramNode) {
         let mut record = self.record(key);
         record.ready = self.instance(key).since.max(record.ready);
+        if self.needs_service(key) {
+            record.ready = cx.now;
+        }
         if record.served.as_ref().is_some_and(|served| served.skipped_by_hand) {
             return self.end_task(cx, key, record, TaskOutcome::Skipped);
         }
@@ -411,6 +418,10 @@ impl Run {
         let error = record.error.clone();
         let path = record.path.clone();
         self.put(cx, key, record);
+        if self.is_service(key) && outcome != TaskOutcome::Succeeded {
+            self.service_is_lost(cx, key);
+        }
+        self.let_services_go(cx, key.scope);
         if outcome.is_failure() {
             let error = error.unwrap_or_else(|| TaskError::new("failed", "it failed"));
             self.spread_failure(cx, key, &path, error);

@@ -33,11 +33,16 @@ impl Run {
             }
         }
         let mut targets = Vec::new();
-        let mut children = Vec::new();
+        let (mut children, mut services) = (Vec::new(), Vec::new());
         for key in self.keys() {
             match self.failed_part(key) {
                 FailedPart::No => {}
                 FailedPart::Child if resume_sub_runs => children.push(key),
+                FailedPart::Task if self.is_service(key) => {
+                    // What has succeeded with it is not done again.
+                    targets.extend(self.unserved(key));
+                    services.push(key);
+                }
                 FailedPart::Task | FailedPart::Child => targets.push(key),
             }
         }
@@ -47,6 +52,11 @@ impl Run {
         }
         self.begin_again(cx);
         self.reset(cx, &targets, &children, Again::FurtherRow);
+        for service in services {
+            if self.is_there(service) && self.state(service).is_some_and(TaskState::is_ended) {
+                self.begin_service_again(cx, service);
+            }
+        }
         for key in children {
             self.retry_child(cx, key);
         }
@@ -280,7 +290,9 @@ impl Run {
                 self.wait_for_child(cx, key);
             }
         }
-        for key in order.into_iter().filter(|&key| self.is_there(key)).collect::<Vec<_>>() {
+        let here: Vec<Key> = order.into_iter().filter(|&key| self.is_there(key)).collect();
+        self.renew_services(cx, &here);
+        for key in here {
             self.recount(key);
             // Another join comes with its fork, behind the first tasks of the branches.
             if set[&key] != Again::Unmade {

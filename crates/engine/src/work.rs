@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 
 use partitur_expr::{Lookup, Template};
-use partitur_model::dispatch::{BuildRequest, CacheRequest, Dispatch, GrantedClaim, HttpCall, Process, Work};
+use partitur_model::dispatch::{
+    BuildRequest, CacheRequest, Dispatch, GrantedClaim, HttpCall, Process, Ready, Service, Work,
+};
 use partitur_model::record::{TaskError, TaskRecord};
 use partitur_model::{AttemptId, RunId, TaskSeq};
 
 use crate::attempt::lease;
-use crate::program::{Action, CommandTemplate, ProgramNode, WorkTemplate};
+use crate::program::{Action, CommandTemplate, ProgramNode, ReadyTemplate, ServiceTemplate, WorkTemplate};
 use crate::run::{Key, Run, View};
 
 /// Everything that an attempt needs to know.
@@ -132,7 +134,23 @@ fn process(
         stdin: command.stdin.as_ref().map(|stdin| stdin.resolve_text(view)),
         output: command.output,
         clean_env: command.clean_env,
+        service: command.service.as_ref().map(|service| Box::new(filled_service(service, view))),
     })
+}
+
+fn filled_service(service: &ServiceTemplate, view: &View<'_>) -> Service {
+    let ready = match &service.ready {
+        ReadyTemplate::Started => Ready::Started,
+        ReadyTemplate::Port(port) => Ready::Port(port.resolve_text(view)),
+        ReadyTemplate::Http(url) => Ready::Http(url.resolve_text(view)),
+        ReadyTemplate::Line(text) => Ready::Line(text.clone()),
+        ReadyTemplate::Direct(argv) => {
+            let argv = argv.iter().map(|word| word.resolve_text(view)).collect();
+            Ready::Command { argv, env: Vec::new() }
+        }
+        ReadyTemplate::Shell { argv, vars } => Ready::Command { argv: argv.clone(), env: texts(vars, view) },
+    };
+    Service { ready, every: service.every, grace: service.grace }
 }
 
 fn texts(templates: &[(String, Template)], view: &dyn Lookup) -> Vec<(String, String)> {
@@ -162,7 +180,7 @@ fn cache_request(
     view: &View<'_>,
 ) -> Option<CacheRequest> {
     // Results of runs of a server serve from memory, before an attempt is made.
-    let cache = node.spec.cache.as_ref().filter(|_| !run.serves())?;
+    let cache = node.spec.cache.as_ref().filter(|_| !run.serves() && node.service().is_none())?;
     let material = match &node.cache_key {
         Some(declared) => format!("key {}", declared.resolve_text(view)),
         None => {
@@ -189,7 +207,9 @@ fn build_request(
 ) -> Option<BuildRequest> {
     let is_process = matches!(work, Work::Process(_));
     let declares = !node.reads.is_empty() && !node.writes.is_empty();
-    if !is_process || !declares || node.spec.is_always_executed || run.serves() {
+    // A service is there for others, however little has changed.
+    let is_service = node.service().is_some();
+    if !is_process || !declares || is_service || node.spec.is_always_executed || run.serves() {
         return None;
     }
     let declared = node.cache_key.as_ref().map(|declared| declared.resolve_text(view));
@@ -236,7 +256,7 @@ pub(crate) fn resource_name(declared: &str, dir: &str) -> String {
             return format!("{kind}{}", absolute(path, dir));
         }
     }
-    declared.to_owned()
+    partitur_graph::normal_name(declared).map_or_else(|_| declared.to_owned(), |name| name.into_owned())
 }
 
 fn absolute(path: &str, dir: &str) -> String {
@@ -274,5 +294,6 @@ mod tests {
         assert_eq!(resource_name("dir:/srv//data/", "/home/x"), "dir:/srv/data");
         assert_eq!(resource_name("file:../../../../etc", "/home/x"), "file:/etc");
         assert_eq!(resource_name("service:billing", "/home/x"), "service:billing");
+        assert_eq!(resource_name("git-ref:refs/heads/main", "/home/x"), "git-ref:main");
     }
 }

@@ -37,7 +37,10 @@ pub use gains::{Change, Gain, gains, makespan_with};
 pub use interner::Interner;
 pub use partition::{Cut, Partition, partition};
 pub use races::{Access, Claim, Race, Races, Suggestion, Touches, races};
-pub use resource::{PathPattern, Resource, paths_overlap};
+pub use resource::{
+    KINDS as RESOURCE_KINDS, Kind as ResourceKind, Misuse, PathPattern, Resource, kind_of, normal_name,
+    paths_overlap,
+};
 pub use schedule::{Order, Schedule, simulate, simulate_by};
 pub use timetable::{Cause, Hold, Limits, Timetable, timetable};
 pub use waves::{Cyclic, Waves, levels, topological_order};

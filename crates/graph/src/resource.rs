@@ -3,9 +3,12 @@
 //! Paths are text here; nobody looks at a disk. A plain path stands for a file or for a directory with all that lies
 //! below it, since the text does not tell. A pattern stands for the files that it finds.
 
+mod kinds;
 mod pattern;
 
 use std::fmt;
+
+pub use kinds::{KINDS, Kind, Misuse, kind_of, normal_name};
 
 /// A thing that several tasks may touch.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -26,7 +29,10 @@ impl Resource {
     pub fn of_lock(text: &str) -> Resource {
         match text.strip_prefix("file:").or_else(|| text.strip_prefix("dir:")) {
             Some(path) => Resource::path(path),
-            None => Resource::Name(text.to_owned()),
+            // What is misused is equal to nothing but itself.
+            None => {
+                Resource::Name(normal_name(text).map_or_else(|_| text.to_owned(), |name| name.into_owned()))
+            }
         }
     }
 

@@ -86,6 +86,49 @@ pub struct Definition {
     pub cache: Option<Cache>,
     /// A `for-each` or a matrix has no more branches; the engine's own bound holds if `None`.
     pub branches_max: Option<u32>,
+    /// What tasks hold without saying so themselves.
+    pub resource_rules: ResourceRules,
+    /// What the rules have found; it stands among the claims of the tasks, too.
+    pub found: Vec<FoundClaim>,
+}
+
+/// Rules that find the resources of tasks.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceRules {
+    /// Those that ship hold, too.
+    pub shipped: bool,
+    /// The document's own.
+    pub rules: Vec<ResourceRule>,
+}
+
+impl Default for ResourceRules {
+    fn default() -> ResourceRules {
+        ResourceRules { shipped: true, rules: Vec::new() }
+    }
+}
+
+/// Tasks for which the condition holds have these claims.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ResourceRule {
+    /// For people.
+    pub name: String,
+    /// Over what is told of a task: `type`, `agent`, `context`, `name`, `description`.
+    pub condition: Expression,
+    /// What they hold.
+    pub claims: Vec<Claim>,
+    /// Where it is declared.
+    pub place: Place,
+}
+
+/// A claim that a rule has found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundClaim {
+    /// Whose.
+    pub task: Place,
+    /// On what.
+    pub resource: String,
+    /// The name of the rule.
+    pub rule: String,
 }
 
 /// How many runs of a definition live at once.
@@ -305,6 +348,10 @@ pub struct Node {
     pub secrets: Vec<String>,
     /// The agent whose task it is.
     pub agent: Option<Template>,
+    /// What kind of work it is, for rules that find its resources.
+    pub task_type: Option<String>,
+    /// What is told about it, for the same.
+    pub context: Option<TemplateTree>,
     /// What its input and output must be, in runs of a server.
     pub schemas: Option<Box<Schemas>>,
     /// The clients of a server are not shown it: it is no task of their definition.
@@ -362,6 +409,8 @@ impl Node {
             at_most_once: false,
             secrets: Vec::new(),
             agent: None,
+            task_type: None,
+            context: None,
             schemas: None,
             out_of_sight: false,
             label: None,
@@ -454,6 +503,47 @@ pub struct Command {
     pub output: OutputMode,
     /// Only the declared environment is given, not that of the caller.
     pub clean_env: bool,
+    /// It lives as long as others need it.
+    pub service: Option<Box<Service>>,
+}
+
+/// A process that lives as long as others need it: those begin when it is up, and it ends after the last of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// How it is known to be up.
+    pub ready: Ready,
+    /// It fails if it is not up by then.
+    pub within: Duration,
+    /// It is asked this often.
+    pub every: Duration,
+    /// Between the request to end and the kill; what is usual if `None`.
+    pub grace: Option<Duration>,
+}
+
+impl Default for Service {
+    fn default() -> Service {
+        Service {
+            ready: Ready::Started,
+            within: Duration::from_secs(60),
+            every: Duration::from_millis(200),
+            grace: None,
+        }
+    }
+}
+
+/// How a service is known to be up.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Ready {
+    /// It has been started.
+    Started,
+    /// A TCP port takes connections: a number on this machine, or `host:port`.
+    Port(Template),
+    /// A URL answers with a status of 200 to 299.
+    Http(Template),
+    /// It writes this text.
+    Line(String),
+    /// A command succeeds.
+    Command(Program),
 }
 
 /// What a process executes.

@@ -82,6 +82,39 @@ pub struct Process {
     pub output: OutputMode,
     /// Whether only the declared environment is given.
     pub clean_env: bool,
+    /// It lives until it is told to stop, and says when it is up.
+    pub service: Option<Box<Service>>,
+}
+
+/// How a service is known to be up, and how it ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Service {
+    /// How it is known to be up.
+    pub ready: Ready,
+    /// It is asked this often.
+    pub every: Duration,
+    /// Between the request to end and the kill; what is usual if `None`.
+    pub grace: Option<Duration>,
+}
+
+/// How a service is known to be up.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ready {
+    /// It has been started.
+    Started,
+    /// A TCP port takes connections: a number on this machine, or `host:port`.
+    Port(String),
+    /// A URL answers with a status of 200 to 299.
+    Http(String),
+    /// It writes this text.
+    Line(String),
+    /// A command succeeds.
+    Command {
+        /// Program and arguments.
+        argv: Vec<String>,
+        /// On top of the environment of the service.
+        env: Vec<(String, String)>,
+    },
 }
 
 /// An HTTP call to make.

@@ -370,6 +370,8 @@ pub enum StopCause {
     HeartbeatLost,
     /// The task was reset; it becomes ready or blocked again.
     Reset,
+    /// It is a service, and nobody needs it any more.
+    Unneeded,
 }
 
 /// How a task ended.

@@ -92,13 +92,17 @@ impl<'a> Cast<'a> {
 
     fn find_last(&mut self) {
         let tasks = self.tasks;
+        let nodes = std::mem::take(&mut self.nodes);
         let later = |kept: &mut usize, at: usize| {
             let end = |at: usize| (tasks[at].ended, tasks[at].seq);
             if end(at) > end(*kept) {
                 *kept = at;
             }
         };
-        for (at, task) in tasks.iter().enumerate().filter(|(_, task)| task.ended.is_some()) {
+        // Services end when all is done: they determine no end.
+        let ends =
+            |(at, task): &(usize, &TaskRecord)| task.ended.is_some() && !nodes[*at].is_some_and(is_service);
+        for (at, task) in tasks.iter().enumerate().filter(ends) {
             later(self.last.entry(task.scope).or_insert(at), at);
             if let Some(scope) = task.scope {
                 later(self.last_inside.entry(scope.container).or_insert(at), at);
@@ -107,6 +111,7 @@ impl<'a> Cast<'a> {
                 }
             }
         }
+        self.nodes = nodes;
     }
 
     /// The task of a scope that ended last.
@@ -136,7 +141,8 @@ impl<'a> Cast<'a> {
         own.into_iter().flat_map(move |(graph, own)| {
             let name = |&from: &u32| graph.scope.nodes[from as usize].name.as_str();
             let place = move |from| self.by_place.get(&(scope, name(from))).copied();
-            graph.before.successors(own).iter().filter_map(place)
+            let before = graph.before.successors(own).iter();
+            before.filter(|&&from| !is_service(&graph.scope.nodes[from as usize])).filter_map(place)
         })
     }
 
@@ -158,7 +164,9 @@ impl<'a> Cast<'a> {
     /// Whether attempts of the task do work themselves: they hold a slot.
     pub fn works(&self, at: usize) -> bool {
         self.node(at).is_none_or(|node| match node.kind {
-            Kind::Command(_) | Kind::Http(_) | Kind::Remote(_) => true,
+            // A service is there for others, beside the slots.
+            Kind::Command(ref command) => command.service.is_none(),
+            Kind::Http(_) | Kind::Remote(_) => true,
             Kind::Wait(_)
             | Kind::Evaluate(_)
             | Kind::SubRun(_)
@@ -173,6 +181,10 @@ impl<'a> Cast<'a> {
             | Kind::Noop => false,
         })
     }
+}
+
+fn is_service(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Command(command) if command.service.is_some())
 }
 
 fn has_failed(task: &TaskRecord) -> bool {

@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use partitur_engine::{Program, check, compile};
+use partitur_engine::{Program, check, compile, find_resources};
 use partitur_formats::{Places, codes, definition_record, read, read_record};
 use partitur_model::definition::{
     Claim, ClaimMode, Definition, Kind, Node, ResourceSpec, Scope, Template, WaitFor,
@@ -79,9 +79,10 @@ pub(crate) fn read_flow(
     resolve: &mut dyn FnMut(&str) -> Result<Vec<u8>, String>,
     allowed: Allowed,
 ) -> Result<Flow, Vec<Told>> {
-    let document =
+    let mut document =
         read(file, text.as_bytes(), resolve).map_err(|wrong| told(&wrong.faults, &wrong.places))?;
     let mut faults = document.warnings.clone();
+    faults.extend(find_resources(&mut document.definition).err().unwrap_or_default());
     faults.extend(check(&document.definition));
     faults.extend(refusals(&document.definition, allowed));
     let compiled = compile(&placed(&document.definition, allowed));
@@ -106,7 +107,8 @@ pub(crate) fn recall(record: &DefinitionRecord, allowed: Allowed) -> Result<Arc<
     let messages = |faults: Vec<Fault>| {
         faults.into_iter().map(|fault| fault.message).collect::<Vec<String>>().join("; ")
     };
-    let document = read_record(record).map_err(|wrong| messages(wrong.faults))?;
+    let mut document = read_record(record).map_err(|wrong| messages(wrong.faults))?;
+    find_resources(&mut document.definition).map_err(messages)?;
     compile(&placed(&document.definition, allowed)).map_err(messages)
 }
 
@@ -201,7 +203,8 @@ fn bound(definition: &mut Definition, allowed: Allowed) {
 fn claim_places(scope: &mut Scope) {
     for node in &mut scope.nodes {
         let undoes = node.undo.as_ref().is_some_and(|undo| matches!(undo.kind, Kind::Command(_)));
-        if undoes || matches!(node.kind, Kind::Command(_)) {
+        // Those that need a service would wait for its place.
+        if undoes || matches!(&node.kind, Kind::Command(command) if command.service.is_none()) {
             node.claims.push(Claim {
                 resource: Template(COMMANDS.to_owned()),
                 mode: ClaimMode::Exclusive,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind};
+use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Service, Work};
 use partitur_model::{AttemptId, Timestamp};
 
 use crate::await_file::AwaitFile;
@@ -15,6 +15,7 @@ use crate::platform::Poller;
 use crate::process::Process;
 use crate::progress::{Throttle, Word};
 use crate::run::Run;
+use crate::service::Readiness;
 
 /// A living attempt.
 pub(crate) struct Attempt {
@@ -29,6 +30,10 @@ pub(crate) struct Attempt {
     pub wake: Option<Instant>,
     /// What it holds of the places that are shared with what tasks start.
     pub place: Option<Place>,
+    /// It is a service that is not up yet.
+    pub readiness: Option<Readiness>,
+    /// Between the request to end and the kill; what is usual if `None`.
+    pub grace: Option<Duration>,
 }
 
 /// What an attempt does at the moment.
@@ -73,6 +78,14 @@ pub(crate) struct Desk<'a> {
 /// When the processes that live were born, by attempt.
 pub(crate) type Births = HashMap<u64, u64>;
 
+/// What the dispatch says of a service, if it is one.
+pub(crate) fn service_of(dispatch: &Dispatch) -> Option<&Service> {
+    match &dispatch.work {
+        Work::Process(process) if !dispatch.undo => process.service.as_deref(),
+        Work::Process(_) | Work::Http(_) | Work::AwaitFile { .. } | Work::Remote { .. } => None,
+    }
+}
+
 impl Attempt {
     pub fn new(dispatch: &Dispatch) -> Attempt {
         let beat = dispatch.heartbeat.filter(|_| !dispatch.heartbeat_by_child).map(|due| {
@@ -88,6 +101,8 @@ impl Attempt {
             beat,
             wake: None,
             place: None,
+            readiness: service_of(dispatch).map(Readiness::new),
+            grace: service_of(dispatch).and_then(|service| service.grace),
         }
     }
 
@@ -100,7 +115,8 @@ impl Attempt {
             Doing::AwaitFile(wait) => Some(wait.next_look()),
             Doing::Http | Doing::Call | Doing::Searching | Doing::Keeping(_) | Doing::Queued => None,
         };
-        doing.into_iter().chain(self.beat.as_ref().map(|beat| beat.next)).min()
+        let ask = self.readiness.as_ref().and_then(Readiness::next_look);
+        doing.into_iter().chain(ask).chain(self.beat.as_ref().map(|beat| beat.next)).min()
     }
 
     /// Time has passed.

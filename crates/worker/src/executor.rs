@@ -8,20 +8,20 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use partitur_model::definition::OutputMode;
-use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
+use partitur_model::dispatch::{Dispatch, Ending, Ready as Up, Report, ReportKind, Work};
 use partitur_model::record::TaskError;
 use partitur_model::{AttemptId, Payload, RawJson, RunId};
 
-use crate::attempt::{Attempt, Desk, Doing, Keep};
+use crate::attempt::{Attempt, Desk, Doing, Keep, service_of};
 use crate::await_file::AwaitFile;
 use crate::build::{BuildContext, Decided, Decision, Keeper, Kept, Question, Reuse, Seal, Ticket};
 use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Inputs, Lookup, Success};
 use crate::calls::{Calls, Order};
-use crate::http::HttpThread;
+use crate::http::{self, HttpThread};
 use crate::inbox::{Inbox, Letter};
 use crate::jobserver::{Jobserver, Places};
 use crate::log::Stream;
-use crate::platform::{DirWatch, Guard, Instance, Poller, Ready, Spawner, Waker};
+use crate::platform::{self, DirWatch, Guard, Instance, Poller, Ready, Spawner, Waker};
 use crate::private::Written;
 use crate::process::{Process, Source};
 use crate::run::{Run, RunContext};
@@ -319,7 +319,8 @@ impl LocalExecutor {
 
     /// Begins with the work itself; a process needs a place, if these are shared.
     fn begin(&mut self, serial: u64, dispatch: &Dispatch) {
-        if let (Work::Process(_), Some(places)) = (&dispatch.work, &mut self.places) {
+        let takes_place = matches!(dispatch.work, Work::Process(_)) && service_of(dispatch).is_none();
+        if let (true, Some(places)) = (takes_place, &mut self.places) {
             let place = if self.queued.is_empty() { places.take() } else { None };
             let attempt = self.attempts.get_mut(&serial).expect("inserted by `start`");
             if place.is_none() {
@@ -371,6 +372,7 @@ impl LocalExecutor {
                 }
                 self.attempts.get_mut(&serial).expect("inserted by `start`").doing = doing;
                 self.order_wake(serial);
+                self.ask_whether_up(serial);
             }
             Err(error) => self.end(serial, Ending::failure(error)),
         }
@@ -393,12 +395,7 @@ impl LocalExecutor {
             }
             Work::AwaitFile { path } => Ok(Doing::AwaitFile(AwaitFile::new(run.dir.join(path)))),
             Work::Http(call) => {
-                if self.http.is_none() {
-                    let thread = HttpThread::start(self.inbox.mailbox.clone());
-                    self.http =
-                        Some(thread.map_err(|error| TaskError::new("http-client", error.to_string()))?);
-                }
-                let http = self.http.as_ref().expect("started above");
+                let http = self.http_thread()?;
                 http.make(serial, dispatch.attempt, call.clone());
                 Ok(Doing::Http)
             }
@@ -425,7 +422,8 @@ impl LocalExecutor {
     /// lives any more.
     pub fn stop(&mut self, attempt: AttemptId) {
         if let Some(&serial) = self.serials.get(&attempt) {
-            self.stop_serial(serial, self.options.grace);
+            let grace = self.attempts.get(&serial).and_then(|attempt| attempt.grace);
+            self.stop_serial(serial, grace.unwrap_or(self.options.grace));
         }
     }
 
@@ -583,6 +581,14 @@ impl LocalExecutor {
             }
             Letter::Decided { serial, decision, decided } => self.on_decided(serial, decision, decided),
             Letter::Kept { serial, is_kept } => self.on_kept(serial, is_kept),
+            Letter::Asked { serial, up: true } => self.is_up(serial),
+            Letter::Asked { serial, up: false } => {
+                let attempt = self.attempts.get_mut(&serial);
+                if let Some(readiness) = attempt.and_then(|attempt| attempt.readiness.as_mut()) {
+                    readiness.is_not_up(Instant::now());
+                    self.order_wake(serial);
+                }
+            }
             Letter::Searched { serial, found } => {
                 let Some(dispatch) = self.searching.remove(&serial) else { return };
                 match found {
@@ -758,6 +764,7 @@ impl LocalExecutor {
                 attempt.wake = None;
                 attempt.on_time(now, desk)
             });
+            self.ask_whether_up(serial);
         }
     }
 
@@ -768,6 +775,7 @@ impl LocalExecutor {
     /// Lets an attempt do something, and sees to what follows from it.
     fn with(&mut self, serial: u64, act: impl FnOnce(&mut Attempt, &mut Desk<'_>) -> Option<Ending>) {
         let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let said = self.events.len();
         let run = self.runs.get_mut(&attempt.id.run).expect("a run outlives its attempts");
         let mut desk = Desk {
             options: &self.options,
@@ -779,7 +787,72 @@ impl LocalExecutor {
         };
         match act(attempt, &mut desk) {
             Some(ending) => self.end(serial, ending),
-            None => self.order_wake(serial),
+            None => {
+                self.order_wake(serial);
+                self.hear_services(serial, said);
+            }
+        }
+    }
+
+    /// A service that is not up yet is asked, if it is time.
+    fn ask_whether_up(&mut self, serial: u64) {
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let Doing::Process(process) = &attempt.doing else { return };
+        let asked = attempt.readiness.as_mut().and_then(|readiness| readiness.ask(Instant::now()));
+        let question = match asked {
+            None | Some(Up::Line(_)) => return,
+            Some(Up::Started) => return self.is_up(serial),
+            Some(Up::Command { argv, env }) => {
+                let (leader, mailbox) = (process.leader(), self.inbox.mailbox.clone());
+                let ask = move || {
+                    let up = platform::says_yes(leader, &argv, &env);
+                    mailbox.send(Letter::Asked { serial, up });
+                };
+                // Without a thread, nobody is asked, and the service is found not to be up in time.
+                let _ = std::thread::Builder::new().name("partitur-ask".into()).spawn(ask);
+                return;
+            }
+            Some(Up::Port(port)) => http::Question::Port(port),
+            Some(Up::Http(url)) => http::Question::Http(url),
+        };
+        match self.http_thread() {
+            Ok(http) => http.ask(serial, question),
+            Err(_) => self.inbox.mailbox.send(Letter::Asked { serial, up: false }),
+        }
+    }
+
+    /// The thread for calls, started by the first of them.
+    fn http_thread(&mut self) -> Result<&HttpThread, TaskError> {
+        if self.http.is_none() {
+            let thread = HttpThread::start(self.inbox.mailbox.clone());
+            self.http = Some(thread.map_err(|error| TaskError::new("http-client", error.to_string()))?);
+        }
+        Ok(self.http.as_ref().expect("started above"))
+    }
+
+    /// A service is up.
+    fn is_up(&mut self, serial: u64) {
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        if attempt.readiness.take().is_some() {
+            let id = attempt.id;
+            self.report(id, ReportKind::Serves);
+        }
+    }
+
+    /// What services have written since may say that they are up.
+    fn hear_services(&mut self, serial: u64, from: usize) {
+        let Some(attempt) = self.attempts.get_mut(&serial) else { return };
+        let Some(readiness) = &mut attempt.readiness else { return };
+        let mut up = false;
+        for event in &self.events[from.min(self.events.len())..] {
+            if let WorkerEvent::Output { attempt: writer, bytes, .. } = event
+                && *writer == attempt.id
+            {
+                up |= readiness.hears(bytes);
+            }
+        }
+        if up {
+            self.is_up(serial);
         }
     }
 

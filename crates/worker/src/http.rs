@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 use std::error::Error as _;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use partitur_model::record::TaskError;
 use partitur_model::{AttemptId, Payload};
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::{Client, Method, Response, Url, redirect};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
@@ -34,6 +36,40 @@ pub(crate) struct HttpThread {
 enum Order {
     Make { serial: u64, attempt: AttemptId, call: HttpCall },
     Abort { serial: u64 },
+    Ask { serial: u64, question: Question },
+}
+
+/// What a service is asked.
+#[derive(Debug)]
+pub(crate) enum Question {
+    /// Whether it takes connections: a port of this machine, or `host:port`.
+    Port(String),
+    /// Whether it answers well.
+    Http(String),
+}
+
+/// Who has not answered by then is not up.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);
+
+impl Question {
+    async fn answer(self, client: &Client) -> bool {
+        let asked = async {
+            match self {
+                Question::Http(url) => {
+                    client.get(url).send().await.is_ok_and(|answer| answer.status().is_success())
+                }
+                Question::Port(port) => match port.parse::<u16>() {
+                    Ok(port) => {
+                        let here = [IpAddr::from(Ipv4Addr::LOCALHOST), IpAddr::from(Ipv6Addr::LOCALHOST)];
+                        let here = here.map(|address| SocketAddr::new(address, port));
+                        TcpStream::connect(&here[..]).await.is_ok()
+                    }
+                    Err(_) => TcpStream::connect(port).await.is_ok(),
+                },
+            }
+        };
+        tokio::time::timeout(ANSWER_TIMEOUT, asked).await.unwrap_or(false)
+    }
 }
 
 impl HttpThread {
@@ -54,6 +90,11 @@ impl HttpThread {
     pub fn make(&self, serial: u64, attempt: AttemptId, call: HttpCall) {
         // The thread lives as long as we do.
         let _ = self.orders.send(Order::Make { serial, attempt, call });
+    }
+
+    /// Asks a service whether it is up.
+    pub fn ask(&self, serial: u64, question: Question) {
+        let _ = self.orders.send(Order::Ask { serial, question });
     }
 
     /// Gives up a call; nothing more is heard of it.
@@ -91,6 +132,13 @@ async fn serve(mut orders: UnboundedReceiver<Order>, mailbox: &Mailbox) {
                         mailbox.send(Letter::Called { serial, what: ReportKind::Ended(Box::new(ending)) });
                     });
                     running.insert(serial, task.abort_handle());
+                }
+                Order::Ask { serial, question } => {
+                    let (client, mailbox) = (client.clone(), mailbox.clone());
+                    tokio::task::spawn_local(async move {
+                        let up = question.answer(&client).await;
+                        mailbox.send(Letter::Asked { serial, up });
+                    });
                 }
                 Order::Abort { serial } => running.remove(&serial).into_iter().for_each(|call| call.abort()),
             }

@@ -19,6 +19,8 @@ pub(crate) enum Letter {
     Decided { serial: u64, decision: Decision, decided: Decided },
     /// A success is kept, or cannot be.
     Kept { serial: u64, is_kept: bool },
+    /// A service was asked whether it is up.
+    Asked { serial: u64, up: bool },
 }
 
 /// Where helper threads send what they have to say.

@@ -31,6 +31,7 @@ mod process;
 mod progress;
 mod run;
 mod secret;
+mod service;
 mod sink;
 
 use std::io;

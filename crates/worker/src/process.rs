@@ -151,6 +151,11 @@ impl Process {
         }
     }
 
+    /// The number of its first process.
+    pub fn leader(&self) -> i32 {
+        self.child.pid
+    }
+
     /// When its leader was born.
     pub fn born(&self) -> u64 {
         self.tree.born()

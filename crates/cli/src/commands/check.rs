@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use crate::document::{self, tally};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::plan::{found_json, found_lines};
 use crate::settings::Global;
 use crate::shape::Shape;
 
@@ -54,16 +55,20 @@ impl Check {
             some => format!("; {some}"),
         };
         println!("ok: {}{warnings}", size(&shape));
+        for line in found_lines(&loaded.document.definition.found) {
+            println!("found: {line}");
+        }
         Ok(Exit::Success)
     }
 
     fn run_json(self, global: &Global) -> Result<Exit, Failure> {
-        let (faults, places, shape) = match load(&self.file) {
+        let (faults, places, shape, found) = match load(&self.file) {
             Ok(loaded) => {
                 let shape = figures(&Shape::of(&loaded.document.definition, &[]));
-                (loaded.warnings, loaded.document.places, shape)
+                let found = found_json(&loaded.document.definition.found);
+                (loaded.warnings, loaded.document.places, shape, found)
             }
-            Err(LoadError::Faulty { faults, places }) => (faults, *places, Value::Null),
+            Err(LoadError::Faulty { faults, places }) => (faults, *places, Value::Null, json!([])),
             // The same words as without JSON.
             Err(LoadError::Unreadable { .. }) => {
                 return document::open(&self.file, global.color).map(|_| Exit::Faulty);
@@ -71,7 +76,7 @@ impl Check {
         };
         let fatal = faults.iter().any(|fault| self.deny_warnings || fault.severity == Severity::Error);
         let told: Vec<Value> = faults.iter().map(|fault| fault_json(fault, &places)).collect();
-        println!("{}", json!({"ok": !fatal, "faults": told, "graph": shape}));
+        println!("{}", json!({"ok": !fatal, "faults": told, "graph": shape, "found": found}));
         Ok(if fatal { Exit::Faulty } else { Exit::Success })
     }
 }

@@ -3,7 +3,7 @@
 /// Declares the codes together with the list of all of them.
 macro_rules! codes {
     ($($(#[doc = $doc:literal])+ $name:ident = $code:literal;)+) => {
-        $($(#[doc = $doc])+ pub(super) const $name: &str = $code;)+
+        $($(#[doc = $doc])+ pub(crate) const $name: &str = $code;)+
 
         /// All codes that [`check`](super::check) may give.
         pub const ALL: &[&str] = &[$($code),+];

@@ -7,7 +7,7 @@
 //! Not here: syntax of documents (`formats`), what a run is given (`submission.rs`).
 //! Begin with [`check`]; `outline.rs` is the form in which all parts see the tasks.
 
-mod codes;
+pub(crate) mod codes;
 mod expressions;
 mod figures;
 mod names;

@@ -9,8 +9,11 @@ use super::outline::Outline;
 use super::suggest::Suggest;
 use super::{Cx, Found, Part, codes};
 
-/// What is held whole: it has no units.
-const WHOLE: [&str; 3] = ["file:", "dir:", "service:"];
+/// Whether it is held whole: it has no units.
+fn is_whole(name: &str) -> bool {
+    let is_path = ["file:", "dir:"].iter().any(|kind| name.starts_with(kind));
+    is_path || partitur_graph::kind_of(name).is_some_and(|kind| kind.whole)
+}
 
 pub(super) fn check(cx: &Cx<'_>, found: &mut Found) {
     let declared = Declared::of(cx);
@@ -96,7 +99,7 @@ impl<'a> Claimed<'a> {
 fn units(declared: &Declared<'_>, claim: &Claim, suggest: &Suggest) -> Option<Fault> {
     let claimed = Claimed::of(claim);
     let (name, units) = (&claim.resource.0, claim.units);
-    if WHOLE.iter().any(|kind| name.starts_with(kind)) {
+    if is_whole(name) {
         let message = format!("`{name}` is held whole: there are no {units} units of it");
         let fault = Fault::error(codes::TOO_MANY_UNITS, claim.place.clone(), message).label("more than one");
         return (units > 1).then(|| fault.hint("count a resource with `resources:`"));

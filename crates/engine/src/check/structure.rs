@@ -20,6 +20,7 @@ pub(super) fn check(cx: &Cx<'_>, found: &mut Found) {
         } else {
             never_runs(cx.outline, scope, found);
         }
+        services(cx.outline, scope, found);
     }
     flows(cx, found);
 }
@@ -59,6 +60,22 @@ fn edges(outline: &Outline<'_>, scope: u32, found: &mut Found) {
                 fault.label("the task itself").hint("remove it; to repeat a task, use `loop`"),
             );
         }
+    }
+}
+
+/// A service that nobody needs never begins.
+fn services(outline: &Outline<'_>, scope: u32, found: &mut Found) {
+    let is_service = |node: &Node| matches!(&node.kind, Kind::Command(command) if command.service.is_some());
+    let nodes = &outline.scope(scope).scope.nodes;
+    if nodes.is_empty() || !nodes.iter().all(is_service) {
+        return;
+    }
+    for task in outline.tasks_of(scope).map(|task| outline.task(task)) {
+        let message =
+            format!("the service `{}` never begins: there is no task that needs it", task.node.name);
+        let fault = Fault::warning(codes::NO_EFFECT, task.node.place.member("service"), message);
+        let hint = "add a task that needs it, or take `service` away";
+        found.add(Part::Task(task.rank), fault.label("nobody needs it").hint(hint));
     }
 }
 

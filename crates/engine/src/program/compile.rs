@@ -13,8 +13,8 @@ use crate::room::Room;
 
 use super::{
     Action, Body, BodyIx, ClaimTemplate, CommandTemplate, Computation, EachAction, ExpandAction, FlowAction,
-    ItemsTemplate, LoopAction, Program, ProgramNode, RemoteTemplate, RetryRule, Source, UndoAction,
-    WaitTemplate, WorkTemplate,
+    ItemsTemplate, LoopAction, Program, ProgramNode, ReadyTemplate, RemoteTemplate, RetryRule,
+    ServiceTemplate, Source, UndoAction, WaitTemplate, WorkTemplate,
 };
 
 /// An expression or template cannot be read.
@@ -104,6 +104,10 @@ pub(crate) fn levels(successors: &Csr, expected: &[Duration]) -> Vec<f32> {
     }
 }
 
+fn is_service(node: &Node) -> bool {
+    matches!(&node.kind, Kind::Command(command) if command.service.is_some())
+}
+
 struct Compiler {
     dialect: Dialect,
     /// The number of the first body.
@@ -132,6 +136,13 @@ impl Compiler {
             successors,
             predecessors,
             guards: scope.edges.iter().map(|edge| edge.guard.clone()).collect(),
+            services: scope
+                .nodes
+                .iter()
+                .zip(0..)
+                .filter(|(node, _)| is_service(node))
+                .map(|(_, at)| at)
+                .collect(),
         });
         for node in &scope.nodes {
             if let Some(compiled) = self.node(node) {
@@ -282,6 +293,10 @@ impl Compiler {
             stdin: command.stdin.as_ref().and_then(|stdin| self.template(stdin, &place.member("stdin"))),
             output: command.output,
             clean_env: command.clean_env,
+            service: match &command.service {
+                Some(service) => Some(Box::new(self.service(service, &place.member("service"))?)),
+                None => None,
+            },
         };
         Some(match &command.program {
             source::Program::Direct(argv) => {
@@ -295,6 +310,33 @@ impl Compiler {
                 WorkTemplate::Shell { shell: shell.clone(), script: script.clone(), vars, command: common }
             }
         })
+    }
+
+    fn service(&mut self, service: &source::Service, place: &Place) -> Option<ServiceTemplate> {
+        let ready = match &service.ready {
+            source::Ready::Started => ReadyTemplate::Started,
+            source::Ready::Port(port) => ReadyTemplate::Port(self.template(port, &place.member("port"))?),
+            source::Ready::Http(url) => ReadyTemplate::Http(self.template(url, &place.member("http"))?),
+            source::Ready::Line(text) => ReadyTemplate::Line(text.clone()),
+            source::Ready::Command(program) => self.question(program, &place.member("run")),
+        };
+        let (within, every, grace) = (service.within, service.every, service.grace);
+        Some(ServiceTemplate { ready, within, every, grace })
+    }
+
+    /// A command that is asked whether a service is up.
+    fn question(&mut self, program: &source::Program, place: &Place) -> ReadyTemplate {
+        match program {
+            source::Program::Direct(argv) => ReadyTemplate::Direct(self.templates(argv, place)),
+            source::Program::Shell { shell, script, vars } => {
+                let argv = shell.iter().chain([script]).cloned().collect();
+                let vars = vars
+                    .iter()
+                    .filter_map(|(name, value)| Some((name.clone(), self.template(value, place)?)))
+                    .collect();
+                ReadyTemplate::Shell { argv, vars }
+            }
+        }
     }
 
     fn wait(&mut self, wait: &source::Wait, place: &Place) -> Option<Action> {

@@ -60,6 +60,8 @@ pub(crate) struct Body {
     pub guards: Vec<Guard>,
     /// Longest remaining path in seconds, the node itself included.
     pub levels: Vec<f32>,
+    /// The nodes that are services.
+    pub services: Vec<u32>,
 }
 
 /// A task, compiled.
@@ -119,6 +121,27 @@ pub(crate) struct CommandTemplate {
     pub stdin: Option<Template>,
     pub output: partitur_model::definition::OutputMode,
     pub clean_env: bool,
+    pub service: Option<Box<ServiceTemplate>>,
+}
+
+/// A process that lives as long as others need it.
+#[derive(Debug)]
+pub(crate) struct ServiceTemplate {
+    pub ready: ReadyTemplate,
+    pub within: Duration,
+    pub every: Duration,
+    pub grace: Option<Duration>,
+}
+
+/// How a service is known to be up, before its values are filled in.
+#[derive(Debug)]
+pub(crate) enum ReadyTemplate {
+    Started,
+    Port(Template),
+    Http(Template),
+    Line(String),
+    Direct(Vec<Template>),
+    Shell { argv: Vec<String>, vars: Vec<(String, Template)> },
 }
 
 /// Work for a worker of a type.
@@ -264,6 +287,30 @@ impl ProgramNode {
             Action::Each(each) => Some(each.body),
             Action::Loop(repeat) => Some(repeat.body),
             Action::Attempt(_)
+            | Action::Wait(_)
+            | Action::Evaluate(_)
+            | Action::SubRun { .. }
+            | Action::Start(_)
+            | Action::Expand(_)
+            | Action::Switch { .. }
+            | Action::Join(_)
+            | Action::Terminate { .. }
+            | Action::SetVariables(_)
+            | Action::Noop => None,
+        }
+    }
+
+    /// What the task is as a service, if it is one.
+    pub(crate) fn service(&self) -> Option<&ServiceTemplate> {
+        match &self.action {
+            Action::Attempt(WorkTemplate::Direct { command, .. } | WorkTemplate::Shell { command, .. }) => {
+                command.service.as_deref()
+            }
+            Action::Attempt(
+                WorkTemplate::Http { .. } | WorkTemplate::Remote(_) | WorkTemplate::AwaitFile { .. },
+            )
+            | Action::Each(_)
+            | Action::Loop(_)
             | Action::Wait(_)
             | Action::Evaluate(_)
             | Action::SubRun { .. }

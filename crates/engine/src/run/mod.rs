@@ -19,6 +19,7 @@ use partitur_model::{FencingToken, Payload, RunId, TaskSeq, Timestamp};
 use crate::cx::{Agenda, Cx, Todo};
 use crate::program::{Action, Body, BodyIx, Program, ProgramNode};
 use crate::rollback::Undoing;
+use crate::service::Services;
 use crate::timers::{Timer, Timers};
 
 pub(crate) use scope::ScopeState;
@@ -365,6 +366,12 @@ impl Run {
         let body = self.graph_of(key);
         let node = &body.nodes[key.node as usize];
         let task = self.task(key).expect("a task that ends has a record").clone();
+        if node.service().is_some() {
+            // Its edges are never counted: what they mean follows from its record.
+            let all = body.successors.successors(key.node).iter();
+            agenda.extend(all.map(|&node| Todo::Consider(self.id(), Key { scope: key.scope, node })));
+            return;
+        }
         for (edge, target) in body.successors.out_edges(key.node) {
             let arrival = Arrival::of(&body.guards[edge as usize], &task, node, self.serves());
             let trigger = body.nodes[target as usize].spec.trigger;
@@ -438,8 +445,9 @@ impl Run {
         if joins && self.is_without_fork(key) {
             return Verdict::Skip;
         }
+        let services = self.services(key);
         if self.hurries(key) {
-            return Verdict::Begin;
+            return if services == Services::Missing { Verdict::Wait } else { Verdict::Begin };
         }
         if instance.missing > 0 {
             return if self.may_open_join(key) { Verdict::Open } else { Verdict::Wait };
@@ -448,7 +456,21 @@ impl Run {
             Trigger::All => instance.dead && !joins,
             Trigger::Any => !instance.taken && instance.dead,
         };
-        if dies { Verdict::Skip } else { Verdict::Begin }
+        match services {
+            _ if dies => Verdict::Skip,
+            Services::Lost => Verdict::Skip,
+            Services::Missing => Verdict::Wait,
+            Services::Up => Verdict::Begin,
+        }
+    }
+
+    /// Whether nothing but services keeps the task from beginning.
+    pub(crate) fn awaits_services(&self, key: Key) -> bool {
+        let instance = self.instance(key);
+        !self.has_begun(key)
+            && !instance.excluded
+            && instance.missing == 0
+            && self.services(key) == Services::Missing
     }
 
     /// Counts the edges of a task afresh, after it or its predecessors were reset.
@@ -456,8 +478,11 @@ impl Run {
         let (body, serves) = (self.graph_of(key), self.serves());
         let mut fresh = Instance { missing: 0, ..Instance::default() };
         for (edge, source) in body.predecessors.out_edges(key.node) {
-            fresh.missing += 1;
             let source_key = Key { scope: key.scope, node: source };
+            if self.is_service(source_key) {
+                continue;
+            }
+            fresh.missing += 1;
             if let Some(task) = self.task(source_key).filter(|task| task.state.is_ended()) {
                 let arrival =
                     Arrival::of(&body.guards[edge as usize], task, &body.nodes[source as usize], serves);
@@ -618,7 +643,7 @@ fn task_failed(task: &TaskRecord) -> bool {
 }
 
 /// Whether an edge with this guard is taken at the end of `task`.
-fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode, serves: bool) -> bool {
+pub(crate) fn is_taken(guard: &Guard, task: &TaskRecord, node: &ProgramNode, serves: bool) -> bool {
     let TaskState::Ended(outcome) = task.state else { return false };
     let goes_on = node.spec.optional || node.spec.permissive;
     let passes = outcome == TaskOutcome::Succeeded || (outcome.is_failure() && goes_on);

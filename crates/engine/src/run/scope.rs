@@ -79,7 +79,11 @@ impl Run {
     ) -> u32 {
         let scope = self.scopes.len() as u32;
         let graph = self.body(body).clone();
-        let degrees = graph.successors.in_degrees();
+        let mut degrees = graph.successors.in_degrees();
+        for &service in &graph.services {
+            // Edges from services are not counted.
+            graph.successors.successors(service).iter().for_each(|&node| degrees[node as usize] -= 1);
+        }
         let since = container
             .and_then(|(key, _)| self.task(key))
             .map_or(self.rec.created, |task| task.started.unwrap_or(task.ready));

@@ -502,6 +502,7 @@ impl Lab {
                 let result = Err(TaskError::new("refused", "it said no"));
                 self.command(run, Command::Signal { task: task.into(), result })
             }
+            ["up", task] => self.report(self.live[&(run, task.to_owned())], ReportKind::Serves),
             ["alive", task] => self.report(self.live[&(run, task.to_owned())], ReportKind::Alive),
             ["old", attempt, how] => {
                 let attempt = self.past[&(run, attempt.to_owned())];

@@ -7,6 +7,7 @@ mod lab;
 mod met;
 mod random;
 mod random_served;
+mod random_services;
 mod runs;
 mod script;
 mod scripts;

@@ -435,7 +435,8 @@ pub(super) fn read_undo(
     };
     let kind = match (program, draft.http) {
         (Some(program), None) => {
-            Kind::Command(Command { program, stdin: None, output: OutputMode::Auto, ..like.clone() })
+            let (output, service) = (OutputMode::Auto, None);
+            Kind::Command(Command { program, stdin: None, output, service, ..like.clone() })
         }
         (None, Some(http)) => Kind::Http(http),
         (Some(_), Some(_)) => {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use partitur_graph::{kind_of, normal_name};
 use partitur_model::Fault;
 use partitur_model::definition::{Claim, ClaimMode, Template};
 
@@ -29,7 +30,7 @@ struct ClaimDraft {
 static CLAIM_KEYS: &[Key<ClaimDraft>] = &[
     Key {
         name: "resource",
-        about: "`file:path`, `dir:path`, `service:name`, or the name of a counted resource",
+        about: "`file:path`, `dir:path`, a kind and a name as `port:5432`, or the name of a counted resource",
         shape: Shape::Template,
         read: |reader, draft, at| draft.resource = read_resource(reader, at),
     },
@@ -75,14 +76,11 @@ fn read_claim(reader: &mut Reader<'_>, at: At<'_>) -> Option<Claim> {
         expires: draft.expires,
         place: at.place(),
     };
-    if claim.units > 1 && ["file:", "dir:", "service:"].iter().any(|kind| claim.resource.0.starts_with(kind))
-    {
+    if claim.units > 1 && is_whole(&claim.resource.0) {
         let message = format!("`{}` has no units to take several of", claim.resource.0);
         let fault =
             Fault::error(codes::BAD_VALUE, at.place().member("units"), message).label("more than one");
-        reader.fault(
-            fault.hint("files, directories and services are held whole; count a resource with `resources:`"),
-        );
+        reader.fault(fault.hint("it is held whole; count a resource with `resources:`"));
     }
     Some(claim)
 }
@@ -94,5 +92,40 @@ fn read_resource(reader: &mut Reader<'_>, at: At<'_>) -> Option<Template> {
         reader.expected(at, "the name of a resource");
         return None;
     }
+    if let Err(misuse) = normal_name(text).map(drop)
+        && !text.contains("${")
+    {
+        let fault = Fault::error(codes::BAD_VALUE, at.place(), misuse.message).label("no such resource");
+        reader.fault(fault.hint(misuse.hint));
+        return None;
+    }
     Some(Template::from(text))
+}
+
+/// Whether there is one of it, which is held whole.
+fn is_whole(name: &str) -> bool {
+    let is_path = ["file:", "dir:"].iter().any(|kind| name.starts_with(kind));
+    is_path || kind_of(name).is_some_and(|kind| kind.whole)
+}
+
+/// The name of what is counted under `resources`.
+pub(super) fn counted_name(reader: &mut Reader<'_>, at: At<'_>, name: &str) -> Option<String> {
+    if is_whole(name) {
+        let message = format!("`{name}` is held whole: there is nothing to count");
+        let fault = Fault::error(codes::BAD_VALUE, at.place(), message).label("one of it");
+        reader.fault(fault.hint("claim it under `locks` as it is"));
+        return None;
+    }
+    // A prefix is no name.
+    if name.ends_with('*') {
+        return Some(name.to_owned());
+    }
+    match normal_name(name) {
+        Ok(normal) => Some(normal.into_owned()),
+        Err(misuse) => {
+            let fault = Fault::error(codes::BAD_VALUE, at.place(), misuse.message).label("no such resource");
+            reader.fault(fault.hint(misuse.hint));
+            None
+        }
+    }
 }

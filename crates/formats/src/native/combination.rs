@@ -13,7 +13,7 @@ use crate::reader::{Given, Reader, listed, shorten, with_meant};
 /// Keys that mean nothing without one of some others.
 const COMPANIONS: &[(&[&str], &[&str])] = &[
     (&["shell", "dir", "env", "clean-env"], &["run", "undo"]),
-    (&["stdin", "output"], &["run"]),
+    (&["stdin", "output", "service"], &["run"]),
     (&["first-only"], &["rules"]),
     (&["with"], &["flow"]),
     (&["key", "max-parallel", "batch", "fail-fast", "tasks"], &["for-each", "matrix"]),
@@ -32,8 +32,13 @@ const OF_ATTEMPTS: &[&str] = &[
     "at-most-once",
     "secrets",
     "agent",
+    "type",
+    "context",
     "expected",
 ];
+
+/// Keys that belong to what comes to an end by itself.
+const NOT_OF_SERVICES: &[&str] = &["timeout", "cache", "undo", "output"];
 
 /// The keys of which a task has one.
 const ACTIONS: &[&str] = &["run", "http", "wait", "eval", "rules", "flow", "switch", "loop", "tasks"];
@@ -45,6 +50,7 @@ struct Sets {
     branches: Given,
     containers: Given,
     of_attempts: Given,
+    services: Given,
     /// All keys that need a companion.
     followers: Given,
 }
@@ -58,6 +64,7 @@ static SETS: LazyLock<Sets> = LazyLock::new(|| {
         branches: set(&["for-each", "matrix"]),
         containers: set(&["loop", "tasks"]),
         of_attempts: set(OF_ATTEMPTS),
+        services: set(&["service"]),
         followers: set(&followers),
     }
 });
@@ -97,6 +104,18 @@ pub(super) fn check_companions(reader: &mut Reader<'_>, given: Given, node: &Nod
                 let why = format!("`{key}` has no effect without `{}`", companions.join("` or `"));
                 reader.fault(lonely(key, why));
             }
+        }
+    }
+    if given.and(sets.services).count() > 0 {
+        for key in given.and(Given::of(TASK_KEYS, NOT_OF_SERVICES)).names(TASK_KEYS) {
+            let why = format!("`{key}` has no effect on a service: it ends when nobody needs it");
+            reader.fault(lonely(key, why));
+        }
+        for key in given.and(sets.branches).names(TASK_KEYS) {
+            let message =
+                format!("a service cannot be repeated by itself: nobody in a branch of `{key}` needs it");
+            let fault = Fault::error(codes::CONFLICT, node.place.member(key), message).label("repeats it");
+            reader.fault(fault.hint("put it under `tasks:` together with those that need it"));
         }
     }
     if given.and(sets.containers).count() > 0 {

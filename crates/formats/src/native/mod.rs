@@ -7,6 +7,8 @@ mod container;
 mod name;
 mod needs;
 mod policy;
+mod rules;
+mod service;
 mod shape;
 mod task;
 
@@ -114,6 +116,12 @@ static DOCUMENT_KEYS: &[Key<DocumentDraft>] = &[
         read: |reader, draft, at| draft.definition.resources = read_resources(reader, at),
     },
     Key {
+        name: "resource-rules",
+        about: "what tasks hold without saying so, by their type, agent and context; `false`: not even what ships finds",
+        shape: rules::RULES,
+        read: |reader, draft, at| draft.definition.resource_rules = rules::read_rules(reader, at),
+    },
+    Key {
         name: "breakers",
         about: "circuit breakers, by the name of what they guard",
         shape: Shape::Either(&[
@@ -188,7 +196,7 @@ pub(crate) fn read_inputs(reader: &mut Reader<'_>, at: At<'_>) -> Vec<InputSpec>
 pub(crate) fn read_resources(reader: &mut Reader<'_>, at: At<'_>) -> Vec<ResourceSpec> {
     reader.named(at, |reader, name, at| {
         let units = reader.count(at, 1)?;
-        Some(ResourceSpec { name: name.to_owned(), units, place: at.place() })
+        Some(ResourceSpec { name: claims::counted_name(reader, at, name)?, units, place: at.place() })
     })
 }
 

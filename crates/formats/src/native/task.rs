@@ -8,7 +8,7 @@ use partitur_model::definition::{
 };
 use partitur_model::{Fault, Place};
 
-use super::{DocumentDraft, action, claims, combination, container, name, needs, policy, shape};
+use super::{DocumentDraft, action, claims, combination, container, name, needs, policy, service, shape};
 use crate::codes;
 use crate::keys::{Block, Key, Shape, texts};
 use crate::reader::{At, Reader};
@@ -24,6 +24,7 @@ pub(super) struct TaskDraft {
     shell: Option<Arc<[String]>>,
     run: Option<Item>,
     undo: Option<Item>,
+    service: Option<Item>,
     needs: Option<Item>,
     tasks: Option<Item>,
     loop_: Option<Item>,
@@ -49,6 +50,7 @@ impl TaskDraft {
             shell: None,
             run: None,
             undo: None,
+            service: None,
             needs: None,
             tasks: None,
             loop_: None,
@@ -85,6 +87,12 @@ pub(super) static TASK_KEYS: &[Key<TaskDraft>] = &[
         about: "the tasks that must have succeeded before, by name; `{task, outcome}` for another outcome",
         shape: Shape::OneOrMany(&Shape::Either(&[Shape::Text, Shape::Block(&needs::NEED)])),
         read: |_, draft, at| draft.needs = Some(at.item),
+    },
+    Key {
+        name: "service",
+        about: "the command lives as long as others need it: `true`, or how it is known to be up",
+        shape: Shape::Either(&[Shape::Flag, Shape::Block(&service::SERVICE)]),
+        read: |_, draft, at| draft.service = Some(at.item),
     },
     Key {
         name: "description",
@@ -360,6 +368,24 @@ pub(super) static TASK_KEYS: &[Key<TaskDraft>] = &[
         shape: Shape::Template,
         read: |reader, draft, at| draft.node.agent = reader.template(at),
     },
+    Key {
+        name: "type",
+        about: "what kind of work it is, for `resource-rules`",
+        shape: Shape::Text,
+        read: |reader, draft, at| draft.node.task_type = reader.string(at),
+    },
+    Key {
+        name: "context",
+        about: "what is told about it, for `resource-rules`",
+        shape: Shape::Named(&Shape::Any),
+        read: |reader, draft, at| {
+            if reader.form(at) == Form::Map {
+                draft.node.context = Some(reader.value_tree(at));
+            } else {
+                reader.expected(at, "a mapping");
+            }
+        },
+    },
 ];
 
 fn set_kind(draft: &mut TaskDraft, kind: Option<Kind>) {
@@ -436,7 +462,9 @@ fn settle(reader: &mut Reader<'_>, at: At<'_>, draft: &mut TaskDraft, document: 
     }
     if let Some(item) = draft.run {
         let program = action::read_program(reader, at.member("run", item), shell).unwrap_or_default();
-        node.kind = Kind::Command(Command { program, ..std::mem::take(&mut draft.command) });
+        let service = draft.service.map(|item| at.member("service", item));
+        let service = service.and_then(|at| service::read_service(reader, at, shell)).map(Box::new);
+        node.kind = Kind::Command(Command { program, service, ..std::mem::take(&mut draft.command) });
     } else if let Some(item) = draft.loop_ {
         let kind = container::read_loop(reader, at.member("loop", item), document);
         node.kind = kind.unwrap_or(Kind::Noop);

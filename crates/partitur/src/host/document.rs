@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use partitur_engine::{Program, compile};
+use partitur_engine::{Program, compile, find_resources};
 use partitur_formats::{Document, Places, definition_record, detect, read, read_record};
 use partitur_model::definition::Definition;
 use partitur_model::record::{DefinitionRecord, SourceFormat};
@@ -91,9 +91,10 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     }
     let mut resolve =
         |flow: &str| std::fs::read(dir.join(flow)).map_err(|error| format!("cannot be read: {error}"));
-    let document = read(&path.to_string_lossy(), &bytes, &mut resolve)
+    let mut document = read(&path.to_string_lossy(), &bytes, &mut resolve)
         .map_err(|wrong| LoadError::Faulty { faults: wrong.faults, places: Box::new(wrong.places) })?;
     let mut faults = document.warnings.clone();
+    faults.extend(find_resources(&mut document.definition).err().unwrap_or_default());
     faults.extend(partitur_engine::check(&document.definition));
     let program = match compile(&document.definition) {
         Ok(program) if !faults.iter().any(|fault| fault.severity == Severity::Error) => program,
@@ -123,7 +124,8 @@ pub fn read_definition(record: &DefinitionRecord) -> Result<Arc<Definition>, Str
     match record.format {
         SourceFormat::Conductor => conductor::definition_of(record),
         SourceFormat::Yaml | SourceFormat::Json | SourceFormat::NodesEdges => {
-            let document = read_record(record).map_err(|wrong| messages(wrong.faults))?;
+            let mut document = read_record(record).map_err(|wrong| messages(wrong.faults))?;
+            find_resources(&mut document.definition).map_err(messages)?;
             Ok(document.definition)
         }
     }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use partitur_api::{METRICS_VERSION, RunMetric, Sample, Status, run_state_name};
+use partitur_model::definition::Kind;
 use partitur_model::record::{RunRecord, TaskOutcome, TaskRecord, TaskState};
 
 /// A file is put aside when it has so many bytes, and so many are kept.
@@ -31,7 +32,7 @@ impl Metrics {
     }
 
     /// A run has ended.
-    pub fn run_ended<'a>(&self, run: &RunRecord, tasks: impl Iterator<Item = &'a TaskRecord>) {
+    pub fn run_ended<'a>(&self, run: &RunRecord, tasks: impl Iterator<Item = (&'a TaskRecord, &'a Kind)>) {
         let line = serde_json::to_string(&measure(run, tasks)).expect("a metric is plain data");
         // What cannot be measured keeps nothing from running.
         let _ = append(&self.dir, "runs", &line);
@@ -59,7 +60,7 @@ impl Metrics {
     }
 }
 
-fn measure<'a>(run: &RunRecord, tasks: impl Iterator<Item = &'a TaskRecord>) -> RunMetric {
+fn measure<'a>(run: &RunRecord, tasks: impl Iterator<Item = (&'a TaskRecord, &'a Kind)>) -> RunMetric {
     let ended = run.ended.unwrap_or(run.begun);
     let mut metric = RunMetric {
         v: METRICS_VERSION,
@@ -72,8 +73,12 @@ fn measure<'a>(run: &RunRecord, tasks: impl Iterator<Item = &'a TaskRecord>) -> 
     };
     let mut work = Duration::ZERO;
     let mut cpu_micros = 0;
-    for task in tasks {
+    for (task, kind) in tasks {
         let TaskState::Ended(outcome) = task.state else { continue };
+        // What is made of tasks is told by them.
+        if kind.body().is_some() {
+            continue;
+        }
         metric.tasks += 1;
         metric.failed += u64::from(outcome.is_failure());
         metric.skipped += u64::from(outcome == TaskOutcome::Skipped);
@@ -81,8 +86,8 @@ fn measure<'a>(run: &RunRecord, tasks: impl Iterator<Item = &'a TaskRecord>) -> 
         metric.retries += u64::from(task.attempt.saturating_sub(1));
         metric.memory_max = metric.memory_max.max(task.usage.rss_max);
         cpu_micros += task.usage.cpu_micros;
-        // What holds others is told by them.
-        if let (Some(from), Some(to), true) = (task.started, task.ended, task.attempt > 0) {
+        let is_service = matches!(kind, Kind::Command(command) if command.service.is_some());
+        if let (Some(from), Some(to), true) = (task.started, task.ended, task.attempt > 0 && !is_service) {
             work += to.since(from);
         }
     }

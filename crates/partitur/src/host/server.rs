@@ -550,7 +550,8 @@ impl Host {
     fn measure(&self, run: RunId) {
         let engine = self.shard.engine();
         if let Some(record) = engine.run(run).filter(|record| record.parent.is_none()) {
-            self.metrics.run_ended(record, engine.tasks(run));
+            let tasks = engine.tasks(run).filter_map(|task| engine.task(run, task.seq));
+            self.metrics.run_ended(record, tasks);
         }
     }
 

@@ -266,6 +266,7 @@ fn cause_code(cause: StopCause) -> i64 {
         StopCause::Timeout => 1,
         StopCause::HeartbeatLost => 2,
         StopCause::Reset => 3,
+        StopCause::Unneeded => 4,
     }
 }
 
@@ -275,6 +276,7 @@ fn read_cause(code: i64) -> Result<StopCause, Unreadable> {
         1 => StopCause::Timeout,
         2 => StopCause::HeartbeatLost,
         3 => StopCause::Reset,
+        4 => StopCause::Unneeded,
         _ => return Err(unknown("state", code)),
     })
 }

@@ -100,6 +100,7 @@ fn any_task_state() -> impl Strategy<Value = TaskState> {
         Just(StopCause::Timeout),
         Just(StopCause::HeartbeatLost),
         Just(StopCause::Reset),
+        Just(StopCause::Unneeded),
     ];
     let outcome = prop_oneof![
         Just(TaskOutcome::Succeeded),

@@ -174,7 +174,8 @@ fn cannot(path: &Path, error: &io::Error) -> String {
 
 /// What is executed, and where, in one hash.
 fn command(process: &Process) -> Digest {
-    let Process { argv, dir, env_files, stdin, output, clean_env } = process;
+    // Of a service nobody asks.
+    let Process { argv, dir, env_files, stdin, output, clean_env, service: _ } = process;
     digest(format!("{argv:?} {dir:?} {env_files:?} {stdin:?} {output:?} {clean_env:?}").as_bytes())
 }
 

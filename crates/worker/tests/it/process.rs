@@ -22,6 +22,7 @@ fn a_process_is_told_who_it_is_and_where() {
         output: OutputMode::Lines,
         env_files: Vec::new(),
         clean_env: false,
+        service: None,
     });
     dispatch.env = vec![("A".into(), "1".into()), ("A".into(), "2".into())];
     let (token, run) = (dispatch.attempt.token, harness.run);

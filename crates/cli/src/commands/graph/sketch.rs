@@ -151,6 +151,7 @@ fn form(node: &Node) -> Form {
 
 fn kind_words(node: &Node) -> Option<String> {
     let words = match &node.kind {
+        Kind::Command(command) if command.service.is_some() => "service",
         Kind::Command(_) => return None,
         Kind::Switch(_) | Kind::Join(_) | Kind::Noop => return None,
         Kind::Http(_) => "HTTP",

@@ -1,8 +1,8 @@
 //! What a document declares about a run and its tasks, in words.
 
 use partitur_model::definition::{
-    Backoff, Cache, Claim, ClaimMode, Definition, Kind, Node, OnFailure, Otherwise, Priority, Retry, Scope,
-    Timeouts,
+    Backoff, Cache, Claim, ClaimMode, Definition, Kind, Node, OnFailure, Otherwise, Priority, Ready, Retry,
+    Scope, Service, Timeouts,
 };
 use partitur_model::unit::format_duration;
 use serde_json::{Value, json};
@@ -62,7 +62,12 @@ pub fn words_with_parts(node: &Node) -> Vec<String> {
 pub fn node_words(node: &Node) -> Vec<String> {
     let mut words: Vec<String> = Vec::new();
     if !node.claims.is_empty() {
-        let locks = node.claims.iter().map(claim_words).collect::<Vec<_>>().join(", ");
+        let words_of = |claim: &Claim| {
+            // What a rule has found stands where its task does.
+            let found = if claim.place == node.place { " (found)" } else { "" };
+            claim_words(claim) + found
+        };
+        let locks = node.claims.iter().map(words_of).collect::<Vec<_>>().join(", ");
         words.push(format!("locks {locks}"));
     }
     words.extend(node.retry.as_deref().map(retry_words));
@@ -149,8 +154,8 @@ fn kind_words(kind: &Kind) -> Vec<String> {
         }
         Kind::Loop(body) if body.iterations_max == u32::MAX => Vec::new(),
         Kind::Loop(body) => vec![format!("at most {} iterations", body.iterations_max)],
-        Kind::Command(_)
-        | Kind::Http(_)
+        Kind::Command(command) => command.service.iter().map(|service| service_words(service)).collect(),
+        Kind::Http(_)
         | Kind::Remote(_)
         | Kind::Wait(_)
         | Kind::Evaluate(_)
@@ -163,6 +168,17 @@ fn kind_words(kind: &Kind) -> Vec<String> {
         | Kind::SetVariables(_)
         | Kind::Noop => Vec::new(),
     }
+}
+
+fn service_words(service: &Service) -> String {
+    let up = match &service.ready {
+        Ready::Started => "when it is started".to_owned(),
+        Ready::Port(port) => format!("when port {} takes connections", port.0),
+        Ready::Http(url) => format!("when {} answers", url.0),
+        Ready::Line(text) => format!("when it writes `{text}`"),
+        Ready::Command(_) => "when its command says so".to_owned(),
+    };
+    format!("service, up {up}, within {}", format_duration(service.within))
 }
 
 /// The node of this name, wherever it stands.

@@ -9,6 +9,7 @@ mod paths;
 mod rooms;
 mod schemas;
 mod served;
+mod services;
 mod stale;
 mod undoing;
 mod values;

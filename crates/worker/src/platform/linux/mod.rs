@@ -4,6 +4,7 @@ mod guard;
 mod poll;
 mod pressure;
 mod proc;
+mod question;
 mod spawn;
 mod tree;
 mod watch;
@@ -12,6 +13,7 @@ pub(crate) use guard::Guard;
 pub use poll::Waker;
 pub(crate) use poll::{Poller, Ready};
 pub use pressure::PressureGauge;
+pub(crate) use question::says_yes;
 pub(crate) use spawn::{
     Child, Exit, Spawn, SpawnError, Spawner, Stage, Status, kill_group, reap, reap_now, spare,
 };
