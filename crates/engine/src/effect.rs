@@ -170,6 +170,12 @@ pub enum Refusal {
     /// The inputs or options of a submission do not fit.
     #[error("the submission does not fit its definition ({} faults)", .0.len())]
     BadSubmission(Vec<Fault>),
+    /// There is no such lock.
+    #[error("there is no such lock, or its lease is over")]
+    NoLock,
+    /// A lock is not to be had.
+    #[error("the lock is not to be had: {0}")]
+    LockTaken(String),
     /// There is nothing to do.
     #[error("{0}")]
     NothingToDo(String),

@@ -9,6 +9,7 @@ use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, ServerOpti
 use partitur_model::{AttemptId, DefinitionId, Payload, Pressure, RunId, TaskSeq};
 
 use crate::batch::BatchNo;
+use crate::engine::outside::LockInput;
 use crate::program::Program;
 
 /// One thing that happened.
@@ -92,6 +93,8 @@ pub enum Input {
         /// Who waits for the answer.
         reply: Option<ReplyTo>,
     },
+    /// Somebody outside wants something of locks.
+    Locks(LockInput),
     /// Results of earlier tasks and runs serve nobody any more.
     ClearResults {
         /// Who waits for the answer.

@@ -52,6 +52,9 @@ mod work;
 pub use batch::{Batch, BatchNo};
 pub use check::check;
 pub use effect::{Answer, Effect, Handed, Purpose, Refusal};
+pub use engine::outside::{
+    HeldLock, LOCKS_MAX, LockClaim, LockInput, LockWish, OUTSIDE, WantedLock, lock_name,
+};
 pub use engine::{Boot, Engine, Options, Reason, Urgency};
 pub use found::{SHIPPED as SHIPPED_RESOURCE_RULES, find_resources};
 pub use input::{

@@ -41,11 +41,13 @@ pub enum EntryKind {
     Flow,
     /// Keys of those who may ask: what is kept of them holds no secret.
     Key,
+    /// Locks that somebody outside holds.
+    Lock,
 }
 
 impl EntryKind {
     /// All kinds.
-    pub const ALL: [EntryKind; 8] = [
+    pub const ALL: [EntryKind; 9] = [
         EntryKind::Workflow,
         EntryKind::Task,
         EntryKind::EventHandler,
@@ -54,6 +56,7 @@ impl EntryKind {
         EntryKind::TaskTags,
         EntryKind::Flow,
         EntryKind::Key,
+        EntryKind::Lock,
     ];
 }
 

@@ -75,7 +75,8 @@ impl Documents {
             | EntryKind::WorkflowTags
             | EntryKind::TaskTags
             | EntryKind::Flow
-            | EntryKind::Key => {
+            | EntryKind::Key
+            | EntryKind::Lock => {
                 let key = (entry.kind, entry.name.clone(), entry.version);
                 match entry.body {
                     Some(_) => drop(self.others.insert(key, entry.clone())),

@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::time::Duration;
 
+use partitur_engine::admission::Taken;
 use partitur_engine::{
-    Answer, Command, Handed, Input, Poll, QueueName, Refusal, ReplyTo, Submission, Update,
+    Answer, Command, Handed, HeldLock, Input, LockInput, LockWish, Poll, QueueName, Refusal, ReplyTo,
+    Submission, Update,
 };
 use partitur_model::catalogue::{Entry, LogLine};
 use partitur_model::definition::Label;
 use partitur_model::event::Event;
-use partitur_model::{AttemptId, RunId, TaskSeq};
+use partitur_model::{AttemptId, RunId, TaskSeq, Timestamp};
 use partitur_store::StoreError;
 use tokio::sync::{Notify, mpsc, oneshot};
 
@@ -37,6 +39,10 @@ pub(crate) enum Message {
     Forget(Vec<RunId>, oneshot::Sender<()>),
     /// What tasks of a run are called, which an older binary wrote.
     Label(RunId, Vec<(TaskSeq, Option<Label>)>, oneshot::Sender<Result<(), StoreError>>),
+    /// Somebody asks for a lock that is held.
+    Lock(u64, oneshot::Sender<Option<HeldLock>>),
+    /// Somebody asks who waits for whom.
+    Contention(oneshot::Sender<Contention>),
     /// Somebody asks how everything stands.
     Standing(oneshot::Sender<Standing>),
     /// The store has completed something.
@@ -61,6 +67,28 @@ pub(crate) enum Waiter {
     Keep(Vec<Entry>, oneshot::Sender<Result<Answer, NodeError>>),
     /// To a poll; of an update in the same step, this is its run.
     Tasks(Option<RunId>, oneshot::Sender<Result<HandedOut, NodeError>>),
+}
+
+/// Who holds things, and who waits for them.
+#[derive(Debug, Default)]
+pub(crate) struct Contention {
+    /// The locks of those outside.
+    pub held: Vec<HeldLock>,
+    /// Tasks and those outside who wait.
+    pub waiting: Vec<Contender>,
+    /// All things that are held or waited for.
+    pub things: Vec<Taken>,
+    /// Not all who wait are told.
+    pub cut: bool,
+}
+
+/// Somebody who waits.
+#[derive(Debug)]
+pub(crate) struct Contender {
+    pub who: String,
+    pub wants: Vec<String>,
+    pub since: Timestamp,
+    pub waits_for: Vec<String>,
 }
 
 /// Who follows a run.
@@ -296,6 +324,85 @@ impl Handle {
         receiver.await.map_err(|_| NodeError::Stopping)
     }
 
+    /// Takes a lock; waits so long for it. Whoever gives up waiting has none.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn acquire(&self, mut wish: LockWish, patience: Duration) -> Result<(), NodeError> {
+        let mut open = OpenLock { handle: self, id: wish.id, open: true };
+        let asked = self.ask(|reply| {
+            wish.reply = Some(reply);
+            Input::Locks(LockInput::Acquire(Box::new(wish)))
+        });
+        let mut asked = std::pin::pin!(asked);
+        let answer = if patience.is_zero() {
+            asked.await
+        } else {
+            match tokio::time::timeout(patience, &mut asked).await {
+                Ok(answer) => answer,
+                Err(_) => {
+                    self.send(Message::Input(release(open.id, None), None))?;
+                    asked.await
+                }
+            }
+        };
+        // What is held is the asker's from now on; what was refused is gone.
+        open.open = false;
+        answer.map(drop)
+    }
+
+    /// The holder of a lock lives.
+    ///
+    /// # Errors
+    /// There is no such lock.
+    pub(crate) async fn renew(&self, id: u64) -> Result<(), NodeError> {
+        self.ask(|reply| Input::Locks(LockInput::Renew { id, reply: Some(reply) })).await.map(drop)
+    }
+
+    /// A lock is given back.
+    ///
+    /// # Errors
+    /// There is no such lock.
+    pub(crate) async fn release(&self, id: u64) -> Result<(), NodeError> {
+        self.ask(|reply| release(id, Some(reply))).await.map(drop)
+    }
+
+    /// A lock that is held.
+    ///
+    /// # Errors
+    /// The node has ended.
+    pub(crate) async fn lock(&self, id: u64) -> Result<Option<HeldLock>, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Message::Lock(id, sender))?;
+        receiver.await.map_err(|_| NodeError::Stopping)
+    }
+
+    /// Who holds things, and who waits for them.
+    ///
+    /// # Errors
+    /// The node has ended.
+    pub(crate) async fn contention(&self) -> Result<Contention, NodeError> {
+        let (sender, receiver) = oneshot::channel();
+        self.send(Message::Contention(sender))?;
+        receiver.await.map_err(|_| NodeError::Stopping)
+    }
+
+    /// Closes a breaker.
+    ///
+    /// # Errors
+    /// It is closed.
+    pub(crate) async fn reset_breaker(&self, name: String) -> Result<(), NodeError> {
+        self.ask(|reply| Input::ResetBreaker { name, reply: Some(reply) }).await.map(drop)
+    }
+
+    /// Forgets the results that serve again.
+    ///
+    /// # Errors
+    /// The node has ended.
+    pub(crate) async fn clear_results(&self) -> Result<(), NodeError> {
+        self.ask(|reply| Input::ClearResults { reply: Some(reply) }).await.map(drop)
+    }
+
     /// How everything stands at this moment.
     ///
     /// # Errors
@@ -374,6 +481,26 @@ async fn answers(awaited: Vec<Awaited>) -> Vec<Result<Answer, NodeError>> {
 
 /// Events that may wait for a slow follower.
 const EVENTS_MAX: usize = 4_096;
+
+fn release(id: u64, reply: Option<ReplyTo>) -> Input {
+    Input::Locks(LockInput::Release { id, reply })
+}
+
+/// Gives a lock back when whoever asked for it is gone.
+struct OpenLock<'a> {
+    handle: &'a Handle,
+    id: u64,
+    open: bool,
+}
+
+impl Drop for OpenLock<'_> {
+    fn drop(&mut self) {
+        if self.open {
+            // Without a node there is no lock.
+            let _ = self.handle.send(Message::Input(release(self.id, None), None));
+        }
+    }
+}
 
 /// Takes its poll back when whoever asked is gone.
 struct OpenPoll<'a> {

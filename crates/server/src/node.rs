@@ -7,7 +7,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use partitur_engine::{Answer, Effect, Input, Purpose, ReplyTo};
+use partitur_engine::admission::TaskKey;
+use partitur_engine::{Answer, Effect, Input, OUTSIDE, Purpose, ReplyTo};
 use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::event::{Event, EventKind};
@@ -21,11 +22,12 @@ use tokio::sync::oneshot;
 
 use crate::app::Library;
 use crate::commands::{Commands, Workplace};
-use crate::handle::{HandedOut, Handle, Message, NodeError, Request, Waiter, Watcher};
+use crate::handle::{Contender, Contention, HandedOut, Handle, Message, NodeError, Request, Waiter, Watcher};
 use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::metrics::scrape::Standing;
 use crate::metrics::store::Measured;
+use crate::native_api::locks;
 use crate::nesting::{Above, Nesting};
 use crate::reads::Reads;
 use crate::resolve::Question;
@@ -50,6 +52,9 @@ const TURN_MAX: Duration = Duration::from_millis(20);
 
 /// How often runs that nothing has happened to are asked to leave memory.
 const SWEEP: Duration = Duration::from_secs(30);
+
+/// Of those who wait for things, so many are told: to say for whom each waits costs a look at all who hold something.
+const CONTENDERS_MAX: usize = 200;
 
 /// Nothing happens for so long at most.
 const NAP: Duration = Duration::from_secs(1);
@@ -109,7 +114,11 @@ pub(crate) fn start(
     library.learn(&catalogue.entries);
     let clock = Clock::new();
     let options = Options {
-        engine: partitur_engine::Options { concurrency: u32::MAX, ..Default::default() },
+        engine: partitur_engine::Options {
+            concurrency: u32::MAX,
+            locks: locks::stored(&catalogue.entries),
+            ..Default::default()
+        },
         adopt: Adopt::All,
         gather: GATHER,
     };
@@ -281,6 +290,8 @@ impl Node {
             }
             Message::Watch(run, watcher) => self.watchers.entry(run).or_default().push(watcher),
             Message::Queues(sender) => drop(sender.send(self.queues())),
+            Message::Lock(id, sender) => drop(sender.send(self.shard.engine().held_lock(id).cloned())),
+            Message::Contention(sender) => drop(sender.send(self.contention())),
             Message::Standing(sender) => drop(sender.send(self.standing())),
             Message::Woken => {}
             Message::Forget(runs, done) => {
@@ -571,6 +582,30 @@ impl Node {
     fn queues(&self) -> Vec<(String, u64)> {
         let queues = self.shard.engine().census().queues.into_iter();
         queues.map(|waiting| (waiting.queue, waiting.tasks)).collect::<BTreeMap<_, _>>().into_iter().collect()
+    }
+
+    fn contention(&self) -> Contention {
+        let engine = self.shard.engine();
+        let names = |tasks: Vec<TaskKey>| tasks.into_iter().map(|task| engine.name_of(task)).collect();
+        let mut waiting: Vec<Contender> = Vec::new();
+        for wanted in engine.wanted_locks().into_iter().take(CONTENDERS_MAX) {
+            let wants = wanted.claims.iter().map(|claim| claim.resource.clone()).collect();
+            let waits_for = names(wanted.waits_for);
+            waiting.push(Contender { who: wanted.holder.to_string(), wants, since: wanted.since, waits_for });
+        }
+        let tasks = engine.contenders(CONTENDERS_MAX);
+        let cut = tasks.len() == CONTENDERS_MAX || waiting.len() == CONTENDERS_MAX;
+        for (task, thing, since) in tasks.into_iter().filter(|(task, ..)| task.run != OUTSIDE) {
+            let (who, waits_for) = (engine.name_of(task), names(engine.in_the_way_of(task)));
+            waiting.push(Contender { who, wants: vec![thing], since, waits_for });
+        }
+        waiting.sort_by_key(|waiting| waiting.since);
+        Contention {
+            held: engine.held_locks().cloned().collect(),
+            waiting,
+            things: engine.census().things,
+            cut,
+        }
     }
 
     fn standing(&self) -> Standing {

@@ -289,6 +289,7 @@ pub fn input_name(input: &Input) -> &'static str {
         Input::Concurrency(_) => "concurrency",
         Input::Pressure(_) => "pressure",
         Input::ResetBreaker { .. } => "reset breaker",
+        Input::Locks(_) => "locks",
         Input::ClearResults { .. } => "clear results",
     }
 }

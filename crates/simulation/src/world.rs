@@ -704,6 +704,7 @@ fn concerned(input: &Input) -> Option<RunId> {
         | Input::GiveBack(_)
         | Input::Keep { .. }
         | Input::ResetBreaker { .. }
+        | Input::Locks(_)
         | Input::ClearResults { .. } => None,
     }
 }

@@ -2,9 +2,9 @@
 
 use partitur_model::Timestamp;
 
-use super::Admission;
 use super::cell::{Cell, Stock};
 use super::lane::Lane;
+use super::{Admission, ResourceId, TaskKey};
 
 /// How much waits and is held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -60,6 +60,29 @@ impl Admission {
             }
         }
         census
+    }
+}
+
+impl Admission {
+    /// Those who hold anything that does not go together with what a waiting ticket wants.
+    pub fn in_the_way_of(&self, task: TaskKey) -> Vec<TaskKey> {
+        let Some(index) = self.tickets.find(task) else { return Vec::new() };
+        let entry = &self.tickets[index];
+        let mut holders: Vec<TaskKey> = entry.needs.iter().flat_map(|need| self.in_the_way(need)).collect();
+        holders.retain(|&holder| holder != task);
+        holders.sort_unstable();
+        holders.dedup();
+        holders
+    }
+
+    /// The tickets that wait for things, at most so many, oldest of each thing first: what they wait for, and since when.
+    pub fn contenders(&self, most: usize) -> Vec<(TaskKey, ResourceId, Timestamp)> {
+        let things = self.resources.cells.iter().filter(|cell| !cell.limit);
+        let waiting = things.flat_map(|cell| {
+            let keys = cell.lanes.iter().flat_map(|lane| lane.queues.iter().flatten().flatten());
+            keys.map(|key| (self.tickets[key.index].key(), cell.label, key.ready))
+        });
+        waiting.take(most).collect()
     }
 }
 

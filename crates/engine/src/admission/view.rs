@@ -134,7 +134,7 @@ impl Admission {
     }
 
     /// The holders that do not go together with the need.
-    fn in_the_way(&self, need: &Need) -> Vec<TaskKey> {
+    pub(super) fn in_the_way(&self, need: &Need) -> Vec<TaskKey> {
         let conflicts = |held: &Need| match (held.demand, need.demand) {
             (Demand::Path(held), Demand::Path(wanted)) => !held.compatible(wanted),
             (Demand::Shared, Demand::Shared) | (Demand::Permits(_), _) => false,

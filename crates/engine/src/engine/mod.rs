@@ -4,6 +4,7 @@
 //! when the engine itself is at fault, `view.rs` what others may look at.
 
 mod incident;
+pub(crate) mod outside;
 mod pressure;
 mod residency;
 mod submission;
@@ -35,6 +36,7 @@ use crate::timers::Timers;
 use crate::turns::{STRETCH, Turns};
 use crate::update::Updated;
 use incident::{SetAside, Unit};
+use outside::{HeldLock, OUTSIDE, Outside};
 use residency::Waiting;
 
 pub use pressure::Urgency;
@@ -49,6 +51,8 @@ pub struct Options {
     pub admission: admission::Options,
     /// So many things follow in a step before loops that wait for nobody wait for their next turn.
     pub stretch: u32,
+    /// What those outside held when the node ended.
+    pub locks: Vec<HeldLock>,
     /// Somebody looks at the machine and says how it is: limits with bounds follow the load. Otherwise the upper bound
     /// holds.
     pub adapts: bool,
@@ -57,7 +61,13 @@ pub struct Options {
 impl Default for Options {
     /// Ten at once, critical path first.
     fn default() -> Options {
-        Options { concurrency: 10, admission: admission::Options::default(), stretch: STRETCH, adapts: false }
+        Options {
+            concurrency: 10,
+            admission: admission::Options::default(),
+            stretch: STRETCH,
+            locks: Vec::new(),
+            adapts: false,
+        }
     }
 }
 
@@ -101,6 +111,7 @@ pub struct Engine {
     keyed: BTreeMap<(String, String), RunId>,
     admission: Admission,
     governors: Governors,
+    outside: Outside,
     polls: Polls,
     results: Results,
     /// So many names of resources there were when the unused were last forgotten, and so many queues.
@@ -158,6 +169,7 @@ impl Engine {
             admission: Admission::new(options.admission),
             governors: Governors::new(options.adapts),
             keyed: BTreeMap::new(),
+            outside: Outside::default(),
             polls: Polls::default(),
             results: Results::default(),
             names: 0,
@@ -177,6 +189,7 @@ impl Engine {
             engine.admission.restore_breaker(breaker);
         }
         batch.node(engine.node);
+        engine.take_up_locks(options.locks);
         let bad = engine.take_up_runs(boot.runs, batch);
         (engine, bad)
     }
@@ -219,6 +232,7 @@ impl Engine {
             | Input::Concurrency(_)
             | Input::Pressure(_)
             | Input::ResetBreaker { .. }
+            | Input::Locks(_)
             | Input::ClearResults { .. }
             | Input::Loaded(_)
             | Input::NotFound(_)
@@ -253,6 +267,7 @@ impl Engine {
             Input::Concurrency(count) => self.admission.set_capacity(SLOTS, count),
             Input::Pressure(pressure) => self.press(pressure, batch, agenda),
             Input::ResetBreaker { name, reply } => self.reset_breaker(&name, reply, batch),
+            Input::Locks(input) => self.locks(input, batch),
             Input::ClearResults { reply } => {
                 self.results.clear();
                 answer_to(reply, Answer::Done, batch);
@@ -329,6 +344,7 @@ impl Engine {
             | Input::GiveBack(_)
             | Input::Keep { .. }
             | Input::ResetBreaker { .. }
+            | Input::Locks(_)
             | Input::ClearResults { .. } => {}
         }
     }
@@ -505,6 +521,7 @@ impl Engine {
     }
 
     fn tick(&mut self, batch: &mut Batch) {
+        self.end_leases(batch);
         self.fire_timers(batch);
         // However many timers are due, somebody goes on.
         self.turns.begin();
@@ -585,9 +602,13 @@ impl Engine {
         loop {
             self.admission.decide(self.now, &mut grants);
             if grants.is_empty() {
-                return;
+                break;
             }
             for grant in grants.drain(..) {
+                if grant.task.run == OUTSIDE {
+                    self.hold_lock(&grant, batch);
+                    continue;
+                }
                 self.guarded(Some(grant.task.run), batch, |engine, batch, agenda| {
                     if let Some(grant) = engine.if_here(grant.task.run, grant, Waiting::Grant, batch) {
                         engine.start(&grant, batch, agenda);
@@ -595,6 +616,7 @@ impl Engine {
                 });
             }
         }
+        self.refuse_locks(batch);
     }
 
     fn start(&mut self, grant: &Grant, batch: &mut Batch, agenda: &mut Agenda) {
@@ -642,6 +664,7 @@ fn subject(input: &Input) -> Option<RunId> {
         | Input::GiveBack(_)
         | Input::Keep { .. }
         | Input::ResetBreaker { .. }
+        | Input::Locks(_)
         | Input::ClearResults { .. } => None,
     }
 }

@@ -208,6 +208,7 @@ fn who_waits(input: &Input) -> Option<ReplyTo> {
         | Input::Resolved { .. }
         | Input::Keep { .. }
         | Input::ResetBreaker { .. }
+        | Input::Locks(_)
         | Input::ClearResults { .. } => None,
     }
 }

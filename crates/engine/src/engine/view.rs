@@ -7,7 +7,7 @@ use partitur_model::record::{BreakerRecord, RunRecord, TaskRecord};
 use partitur_model::{DefinitionId, RunId, TaskSeq, Timestamp};
 
 use super::Engine;
-use crate::admission::{Census, HoldView, ResourceId, WaitView};
+use crate::admission::{Census, HoldView, ResourceId, TaskKey, WaitView};
 use crate::program::Program;
 use crate::results::ResultsView;
 use crate::run::Run;
@@ -16,7 +16,7 @@ impl Engine {
     /// When the engine has something to do although nothing happens: at once if something waits for its turn.
     pub fn wake(&self) -> Option<Timestamp> {
         let turn = self.turns.any().then_some(Timestamp::ZERO);
-        [turn, self.timers.next(), self.admission.wake()].into_iter().flatten().min()
+        [turn, self.timers.next(), self.admission.wake(), self.outside.next()].into_iter().flatten().min()
     }
 
     /// Who waits for what, and who has it.
@@ -32,6 +32,17 @@ impl Engine {
     /// How much waits and is held.
     pub fn census(&self) -> Census {
         self.admission.census()
+    }
+
+    /// The tasks and locks that wait for things, at most so many: who, for what, since when.
+    pub fn contenders(&self, most: usize) -> Vec<(TaskKey, String, Timestamp)> {
+        let waiting = self.admission.contenders(most).into_iter();
+        waiting.map(|(task, thing, since)| (task, self.resource_name(thing).to_owned(), since)).collect()
+    }
+
+    /// Who holds what a waiting task wants.
+    pub fn in_the_way_of(&self, task: TaskKey) -> Vec<TaskKey> {
+        self.admission.in_the_way_of(task)
     }
 
     /// How the results stand that are kept.

@@ -47,6 +47,7 @@ impl Met {
             | Input::Update(_)
             | Input::Resolved { .. }
             | Input::ResetBreaker { .. }
+            | Input::Locks(_)
             | Input::ClearResults { .. } => {}
         }
     }

@@ -942,6 +942,8 @@ fn refused(refusal: &Refusal) -> Response {
         | Refusal::WrongState { .. }
         | Refusal::WrongTaskState { .. }
         | Refusal::NothingToDo(_)
+        | Refusal::NoLock
+        | Refusal::LockTaken(_)
         | Refusal::KeyTaken(_)
         | Refusal::TooManyRuns { .. }
         | Refusal::Incident(_) => Vec::new(),

@@ -32,7 +32,8 @@ fn exists(app: &App, kind: EntryKind, name: &str) -> Result<(), Error> {
         | EntryKind::EventHandler
         | EntryKind::Schema
         | EntryKind::Flow
-        | EntryKind::Key => false,
+        | EntryKind::Key
+        | EntryKind::Lock => false,
     };
     if there { Ok(()) } else { Err(Error::not_found(format!("No such definition found by name: {name}"))) }
 }

@@ -84,11 +84,12 @@ impl From<NodeError> for Error {
 impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Error {
         let status = match &refusal {
-            Refusal::UnknownRun | Refusal::UnknownTask(_) => StatusCode::NOT_FOUND,
+            Refusal::UnknownRun | Refusal::UnknownTask(_) | Refusal::NoLock => StatusCode::NOT_FOUND,
             Refusal::WrongState { .. }
             | Refusal::WrongTaskState { .. }
             | Refusal::NothingToDo(_)
             | Refusal::KeyTaken(_)
+            | Refusal::LockTaken(_)
             | Refusal::TooManyRuns { .. } => StatusCode::CONFLICT,
             Refusal::BadSubmission(faults) => {
                 let told =

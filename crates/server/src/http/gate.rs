@@ -130,7 +130,7 @@ impl Gate {
         request: &Request,
         now: &Now,
     ) -> Result<(), Box<Response>> {
-        count(&self.app, class, who(asking, request, now), now).map_err(Box::new)
+        count(&self.app, class, who(asking, request, now), now)
     }
 
     async fn answer(&self, asking: Asking, request: Request, next: Next) -> Response {
@@ -168,9 +168,9 @@ impl Gate {
 }
 
 /// Counts a request; otherwise, what is answered to whoever comes too fast.
-fn count(app: &App, class: Class, who: Who, now: &Now) -> Result<(), Response> {
+fn count(app: &App, class: Class, who: Who, now: &Now) -> Result<(), Box<Response>> {
     let admitted = app.limiter.admit(&now.rates, class, who, app.started.elapsed());
-    admitted.map_err(|too_fast| throttled(app, too_fast, now))
+    admitted.map_err(|too_fast| Box::new(throttled(app, too_fast, now)))
 }
 
 fn throttled(app: &App, too_fast: TooFast, now: &Now) -> Response {
@@ -249,14 +249,14 @@ pub(crate) fn exchanged(
     match found {
         Ok(key) => match count(app, Class::Machine, Who::with_key(&key.id), &now) {
             Ok(()) => token(&key),
-            Err(too_fast) => too_fast,
+            Err(too_fast) => *too_fast,
         },
         Err(why) => match count(app, Class::Anonymous, from, &now) {
             Ok(()) => {
                 app.metrics.auth_failures.at(why as usize, 0).add(1);
                 unauthorized(why)
             }
-            Err(too_fast) => too_fast,
+            Err(too_fast) => *too_fast,
         },
     }
 }

@@ -25,7 +25,7 @@ use crate::conductor_api::{
     bulk, event, execute, metadata, ops, queue, schema, search, tags, tasks, testing, workflow,
 };
 use crate::metrics::scrape;
-use crate::native_api::{documents, exchange, follow, keys, runs};
+use crate::native_api::{documents, exchange, follow, keys, locks, runs, story, system};
 
 /// One route.
 pub(crate) struct Route {
@@ -248,6 +248,16 @@ fn native_routes() -> Vec<Route> {
         Start: post "/v1/flows/{name}/runs" "Run a native document with the body as its inputs" [""] takes OptionalObject => documents::start;
         Read: get "/v1/runs/{run}" "Show a run, in short" [""] => runs::get;
         Read: get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
+        Read: get "/v1/runs/{run}/report" "Why a run took as long as it did, and what would help" ["format=json (html, text)"] => story::report;
+        Work: post "/v1/locks" "Take a lock: all of its claims or none" [""] takes locks::Wanted => locks::acquire;
+        Read: get "/v1/locks" "Who holds what, who waits, and for whom" [""] => locks::all;
+        Work: put "/v1/locks/{lock}" "Say that the holder of a lock lives" [""] => locks::renew;
+        Work: delete "/v1/locks/{lock}" "Give a lock back" [""] => locks::release;
+        Read: get "/v1/breakers" "How the breakers are" [""] => system::breakers;
+        Operate: post "/v1/breakers/{name}/reset" "Close a breaker by hand" [""] => system::reset;
+        Read: get "/v1/cache" "The results that serve again" [""] => system::cache;
+        Operate: delete "/v1/cache" "Forget the results that serve again" [""] => system::clear;
+        Read: get "/v1/system" "How everything is, in one answer" [""] => system::state;
         Work: post "/v1/exchange" "Bring many results and take many tasks: {worker, done: [{run, task, status, output}], type, take, wait}" [""] takes exchange::Exchange => exchange::exchange;
     }
 }

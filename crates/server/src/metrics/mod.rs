@@ -14,7 +14,7 @@ mod text;
 pub(crate) mod watch;
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use axum::http::{Method, StatusCode};
 
@@ -81,6 +81,35 @@ pub struct Metrics {
     pub(crate) connections: Level,
     pub(crate) streams: Level,
     quarantined: Counter,
+    pace: Pace,
+}
+
+/// So many seconds are looked back at.
+const PACE: usize = 16;
+
+/// Tasks that ended in each of the last seconds; one thread writes.
+#[derive(Debug, Default)]
+struct Pace([(AtomicU64, AtomicU64); PACE]);
+
+impl Pace {
+    fn ended(&self, now_ms: u64) {
+        let second = now_ms / 1_000;
+        let (of, count) = &self.0[second as usize % PACE];
+        if of.swap(second, Ordering::Relaxed) != second {
+            count.store(0, Ordering::Relaxed);
+        }
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Over the last ten whole seconds.
+    fn per_second(&self, now_ms: u64) -> f64 {
+        let now = now_ms / 1_000;
+        let recent = self.0.iter().filter(|(of, _)| {
+            let of = of.load(Ordering::Relaxed);
+            of < now && of + 10 >= now
+        });
+        recent.map(|(_, count)| count.load(Ordering::Relaxed)).sum::<u64>() as f64 / 10.0
+    }
 }
 
 /// So many of something that comes and goes.
@@ -183,12 +212,18 @@ impl Metrics {
             connections: Level::default(),
             streams: Level::default(),
             quarantined: Counter::default(),
+            pace: Pace::default(),
         }
     }
 
     /// A request to a route was answered.
     pub(crate) fn answered(&self, route: usize, status: StatusCode, took: std::time::Duration) {
         self.requests.answered(route, status, took);
+    }
+
+    /// Tasks a second, over the last ten.
+    pub(crate) fn tasks_per_second(&self, now_ms: u64) -> f64 {
+        self.pace.per_second(now_ms)
     }
 
     /// So many rows were set aside at the start.
@@ -228,5 +263,21 @@ impl Requests {
         let at = STATUSES.iter().position(|&known| known == status).unwrap_or(STATUSES.len() - 1);
         let answers = &self.routes[route].by_status[at];
         answers.get_or_init(|| Box::new(Histogram::new(ANSWERS))).time(took);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pace_is_that_of_the_last_ten_whole_seconds() {
+        let pace = Pace::default();
+        for second in 100..130 {
+            (0..20).for_each(|at| pace.ended(second * 1_000 + at));
+        }
+        assert_eq!(pace.per_second(130_000), 20.0);
+        assert_eq!(pace.per_second(135_500), 10.0, "half of them are over for long");
+        assert_eq!(pace.per_second(200_000), 0.0);
     }
 }

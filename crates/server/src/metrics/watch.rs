@@ -56,6 +56,7 @@ impl Metrics {
 
     fn task_ended(&self, engine: &Engine, event: &Event, task: TaskSeq, outcome: usize, again: bool) {
         let Some((record, kind)) = engine.task(event.run, task) else { return };
+        self.pace.ended(event.at.millis());
         let task_type = task_type(kind);
         self.attempts.with(&task_type, outcome, |counter| counter.add(1));
         if let Some(started) = record.started.filter(|_| !record.cached) {

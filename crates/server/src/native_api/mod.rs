@@ -5,4 +5,7 @@ pub(crate) mod documents;
 pub(crate) mod exchange;
 pub(crate) mod follow;
 pub(crate) mod keys;
+pub(crate) mod locks;
 pub(crate) mod runs;
+pub(crate) mod story;
+pub(crate) mod system;

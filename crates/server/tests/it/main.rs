@@ -4,6 +4,7 @@ mod broken;
 mod cache;
 mod documents;
 mod keys;
+mod locks;
 mod metadata;
 mod metrics;
 mod native;

@@ -77,6 +77,7 @@ pub(super) fn kind_code(kind: EntryKind) -> i64 {
         EntryKind::TaskTags => 5,
         EntryKind::Flow => 6,
         EntryKind::Key => 16,
+        EntryKind::Lock => 17,
     }
 }
 
