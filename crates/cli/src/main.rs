@@ -20,6 +20,7 @@ mod remote;
 mod settings;
 mod shape;
 mod summary;
+mod undeclared;
 
 use std::process::ExitCode;
 

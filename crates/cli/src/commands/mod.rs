@@ -5,6 +5,7 @@ mod breakers;
 mod cache;
 mod cancel;
 mod check;
+mod clean;
 mod completions;
 mod diff;
 mod explain;
@@ -133,6 +134,8 @@ pub enum Command {
     Taskmaster(taskmaster::Taskmaster),
     /// List or reset circuit breakers
     Breakers(breakers::Breakers),
+    /// Remove what the tasks of a document have written
+    Clean(clean::Clean),
     /// Show or clear the cache of results
     Cache(cache::Cache),
     /// Explain an error code
@@ -182,6 +185,7 @@ impl Command {
             Command::Bench(bench) => bench.run(),
             Command::Taskmaster(taskmaster) => taskmaster.run(global),
             Command::Breakers(breakers) => breakers.run(global),
+            Command::Clean(clean) => clean.run(global),
             Command::Cache(cache) => cache.run(global),
             Command::Explain(explain) => explain.run(),
             Command::Schema(schema) => schema.run(),

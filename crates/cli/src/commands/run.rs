@@ -1,9 +1,10 @@
 //! `partitur run`: a document, or what its targets need.
 
 mod sealed;
+mod watch;
 
 use std::io::IsTerminal as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use partitur::host::{Eviction, Loaded, Scheduler, Session, Settings, environment};
 use partitur_api::{OnFailure, Submit};
@@ -21,6 +22,7 @@ use crate::host::{AT_ONCE, persist, settings};
 use crate::plan::{self, Wanted};
 use crate::progress::Look;
 use crate::settings::{Global, make_state, open_reader};
+use crate::undeclared;
 
 /// Run a document, or what its targets need
 ///
@@ -32,6 +34,8 @@ use crate::settings::{Global, make_state, open_reader};
   partitur run flow.yaml report -j 4 --input month=2026-10
   partitur run flow.yaml --dry-run             # the plan, nothing is executed
   partitur run flow.yaml --json | jq -r 'select(.event == \"task-ended\") | .task'
+  partitur run flow.yaml --explain             # why each task is executed or not
+  partitur run flow.yaml --watch               # again whenever a source changes
   PARTITUR_SECRET_ERP_TOKEN=… partitur run flow.yaml
 
 Ctrl-C cancels gently; twice kills at once. After a crash, the same command goes on.")]
@@ -72,6 +76,12 @@ pub struct Run {
     /// Execute every task, also those that are up to date
     #[arg(short, long)]
     force: bool,
+    /// Run it again whenever something that its tasks read changes
+    #[arg(long, conflicts_with_all = ["dry_run", "json"])]
+    watch: bool,
+    /// Say which files were written although no task declares to write them
+    #[arg(long)]
+    check_writes: bool,
     /// Survive power cuts, not only the end of the process (slower)
     #[arg(long)]
     durable: bool,
@@ -125,6 +135,9 @@ enum CacheEviction {
 
 impl Run {
     pub fn run(self, global: &Global) -> Result<Exit, Failure> {
+        if self.watch {
+            return watch::watch(&self.file, &self.targets);
+        }
         // First of all: whoever has nothing to do need not even understand the document.
         let seal = Sealed::of(&self.wanted(), global);
         if let Some(nothing) = seal.as_ref().and_then(Sealed::nothing).filter(|_| self.may_be_spared()) {
@@ -178,6 +191,18 @@ impl Run {
             colour: global.color,
         }
         .follow(&mut session)
+        .inspect(|_| self.say_what_is_undeclared(loaded, run, &settings.state_dir))
+    }
+
+    /// What cannot be told is not worth a failure: the run is over.
+    fn say_what_is_undeclared(&self, loaded: &Loaded, run: u64, state: &Path) {
+        if !self.check_writes {
+            return;
+        }
+        match undeclared::find(&loaded.document.definition, &loaded.dir, run, state) {
+            Ok(found) => found.iter().for_each(|found| eprintln!("! {found}")),
+            Err(failure) => eprintln!("! what was written without being declared is not known: {failure}"),
+        }
     }
 
     /// What makes two runs equal.

@@ -7,6 +7,7 @@ mod crash;
 mod found;
 mod graph;
 mod history;
+mod incremental;
 mod looking_back;
 mod nested;
 mod page;

@@ -19,6 +19,7 @@ mod reason;
 mod record;
 mod remains;
 mod script;
+mod sources;
 mod stamp;
 mod state;
 
@@ -27,6 +28,7 @@ use std::path::{Path, PathBuf};
 pub use nothing::{Nothing, Seal};
 pub use reason::{Decision, Reason, Verdict};
 pub use remains::{Remains, Remnant, Standing};
+pub use sources::{Declared, LATE, Snapshot, Sources, changed_since};
 
 pub(crate) use keeper::{Decided, Keeper, Kept, Reuse, Ticket};
 pub(crate) use nothing::Wish;

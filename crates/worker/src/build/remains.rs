@@ -59,7 +59,9 @@ impl Remains {
         let mut left: BTreeMap<PathBuf, (String, Vec<Seen>, bool)> = BTreeMap::new();
         for record in self.state.every() {
             let Some((document, task)) = record.task.split_once('\0') else { continue };
-            if document != name {
+            let is_its_own =
+                document.strip_prefix(name).is_some_and(|flow| flow.is_empty() || flow.starts_with('/'));
+            if !is_its_own {
                 continue;
             }
             let named = named(record);

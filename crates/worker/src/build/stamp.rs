@@ -56,6 +56,11 @@ impl Stamp {
         self.changed + (SETTLE.as_nanos() as u64) >= moment
     }
 
+    /// When it last changed, in nanoseconds since the Unix epoch.
+    pub fn changed(&self) -> u64 {
+        self.changed
+    }
+
     pub fn is_executable(&self) -> bool {
         self.mode & 0o111 != 0
     }

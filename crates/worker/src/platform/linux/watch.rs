@@ -25,6 +25,15 @@ impl DirWatch {
         Ok(DirId(inotify::add_watch(&self.0, dir, flags)?))
     }
 
+    /// From now on, whatever happens in it: also what goes, and what only gets another mode.
+    pub fn add_all(&self, dir: &Path) -> io::Result<()> {
+        use inotify::WatchFlags as Flags;
+        let comes = Flags::MODIFY | Flags::CLOSE_WRITE | Flags::CREATE | Flags::MOVED_TO;
+        let flags = comes | Flags::DELETE | Flags::MOVED_FROM | Flags::ATTRIB | Flags::DELETE_SELF;
+        inotify::add_watch(&self.0, dir, flags)?;
+        Ok(())
+    }
+
     /// Each file that has appeared or was written since, by its directory and name; several changes may count as one.
     /// Says whether there may have been others: there were more than the kernel keeps.
     pub fn read(&self, mut changed: impl FnMut(DirId, &[u8])) -> bool {
