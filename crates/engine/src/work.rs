@@ -205,7 +205,8 @@ fn build_request(
     work: &Work,
     view: &View<'_>,
 ) -> Option<BuildRequest> {
-    let is_process = matches!(work, Work::Process(_));
+    // A service is there for others, whatever has changed.
+    let is_process = matches!(work, Work::Process(process) if process.service.is_none());
     let declares = !node.reads.is_empty() && !node.writes.is_empty();
     // A service is there for others, however little has changed.
     let is_service = node.service().is_some();

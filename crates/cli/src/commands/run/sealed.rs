@@ -74,7 +74,8 @@ impl Sealed {
 
 fn covers(scope: &Scope) -> bool {
     scope.nodes.iter().all(|node| match &node.kind {
-        Kind::Command(_) | Kind::Evaluate(_) | Kind::Switch(_) | Kind::Join(_) | Kind::Noop => true,
+        Kind::Command(command) => command.service.is_none(),
+        Kind::Evaluate(_) | Kind::Switch(_) | Kind::Join(_) | Kind::Noop => true,
         Kind::Each(_) | Kind::Loop(_) => node.kind.body().is_none_or(covers),
         Kind::Http(_)
         | Kind::Remote(_)
