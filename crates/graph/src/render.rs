@@ -1,4 +1,5 @@
-//! Pictures of a graph: for the eye (`svg`, `html`), for other tools (`dot`, `mermaid`), for a terminal (`text`).
+//! Pictures of a graph: for the eye (`svg`, `html`), for other tools (`dot`, `mermaid`), for a terminal (`text`),
+//! for programs that draw themselves (`data`).
 //!
 //! All of them draw one [`Picture`], and those with coordinates share one arrangement (`arrange`). What stands in a
 //! picture comes from documents that others wrote: every writer escapes all of it, so that no name becomes code.
@@ -6,6 +7,7 @@
 //! Not here: what a task is, where its state comes from, files. Begin with [`Picture`].
 
 mod arrange;
+mod data;
 mod dot;
 mod fold;
 mod html;
@@ -16,6 +18,7 @@ mod state;
 mod svg;
 mod text;
 
+pub use data::data;
 pub use dot::dot;
 pub use fold::fold_by_prefix;
 pub use html::html;

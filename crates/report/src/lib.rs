@@ -5,7 +5,7 @@
 //! [`trace`] the same for tools that draw it, [`Difference`] what is different between two runs. [`Watch`] is fed while a
 //! run is followed and knows what records do not keep: single attempts, and what a task waited for.
 //!
-//! [`trust`] looks at declared dependencies instead: which say nothing new, which are missing, which cost time.
+//! [`picture`] draws a definition with what a run has made of it. [`trust`] looks at declared dependencies instead: which say nothing new, which are missing, which cost time.
 //!
 //! Not here: files, clocks, terminals; where the records come from.
 //! Begin with `performance.rs`; `chain.rs` finds the chain of tasks that determined the end.
@@ -18,6 +18,7 @@ mod covered;
 mod difference;
 mod page;
 mod performance;
+pub mod picture;
 mod rest;
 mod review;
 mod review_text;

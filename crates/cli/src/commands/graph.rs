@@ -5,22 +5,17 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use partitur_graph::render;
+use partitur_report::picture::{self, Overlay, Sketch};
 use partitur_report::{Performance, Watch, short};
 
 use crate::commands::runs::shown_state;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::plan::{self, Paper};
+use crate::progress::moment;
 use crate::records::{self, Records};
 use crate::settings::{Global, open_reader};
 use crate::shape::{Expected, Shape};
-
-mod forks;
-mod overlay;
-mod sketch;
-
-use overlay::Overlay;
-use sketch::Sketch;
 
 /// Draw a document or a run of it
 ///
@@ -137,12 +132,13 @@ impl Graph {
             None => (planned(&shape, &expected), String::new()),
             Some(records) => played(records, &shape),
         };
-        let overlay = records.map(Overlay::of);
+        let story = records.map(|records| records.story(moment()));
+        let overlay = story.as_ref().map(Overlay::of);
         let mut picture = Sketch { definition, history: &history, overlay: overlay.as_ref() }.picture();
         mark(&mut picture, &critical);
         picture.title = definition.name.clone();
         picture.subtitle = subtitle(&shape, &standing);
-        forks::group(&mut picture, &definition.root);
+        picture::group(&mut picture, &definition.root);
         render::fold_by_prefix(&mut picture);
         Ok(picture)
     }

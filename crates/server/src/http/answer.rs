@@ -4,7 +4,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use axum::body::Body;
-use axum::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER};
+use axum::http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, RETRY_AFTER};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -144,6 +144,14 @@ pub(crate) fn json(value: &impl Serialize) -> Response {
 /// Plain text, whatever the client says that it accepts: Conductor's clients parse the bare string.
 pub(crate) fn text(text: impl Into<String>) -> Response {
     typed("text/plain;charset=UTF-8", text.into())
+}
+
+/// A drawing. Where it is opened by itself, nothing in it is executed or fetched.
+pub(crate) fn svg(text: String) -> Response {
+    let mut response = typed("image/svg+xml", text);
+    let policy = HeaderValue::from_static("default-src 'none'; style-src 'unsafe-inline'");
+    response.headers_mut().insert(CONTENT_SECURITY_POLICY, policy);
+    response
 }
 
 /// A page.

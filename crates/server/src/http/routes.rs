@@ -248,6 +248,7 @@ fn native_routes() -> Vec<Route> {
         Start: post "/v1/flows/{name}/runs" "Run a native document with the body as its inputs" [""] takes OptionalObject => documents::start;
         Read: get "/v1/runs/{run}" "Show a run, in short" [""] => runs::get;
         Read: get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
+        Read: get "/v1/runs/{run}/graph" "A run as a picture, with what has become of each task" ["format=json (svg, html)"] => story::graph;
         Read: get "/v1/runs/{run}/report" "Why a run took as long as it did, and what would help" ["format=json (html, text)"] => story::report;
         Work: post "/v1/locks" "Take a lock: all of its claims or none" [""] takes locks::Wanted => locks::acquire;
         Read: get "/v1/locks" "Who holds what, who waits, and for whom" [""] => locks::all;

@@ -251,7 +251,7 @@ fn results_that_serve_again_are_counted_and_can_be_forgotten() {
 }
 
 #[test]
-fn a_report_says_why_a_run_took_as_long_as_it_did() {
+fn a_run_is_drawn_and_reported() {
     let site = Site::new();
     site.teach("mail", &["write", "send"]);
     let run = site.start("mail", json!({}));
@@ -265,5 +265,15 @@ fn a_report_says_why_a_run_took_as_long_as_it_did() {
     assert!(report("text").body.contains("send"), "{}", report("text").body);
     assert!(report("html").body.starts_with("<!doctype html>"));
     assert_eq!(report("pdf").status, 400);
+    let graph = |format: &str| site.get(&format!("/v1/runs/{run}/graph?format={format}"));
+    let drawn = graph("json").json();
+    let names: Vec<&str> =
+        drawn["items"].as_array().unwrap().iter().filter_map(|item| item["name"].as_str()).collect();
+    assert_eq!(names, ["write", "send"]);
+    assert_eq!((&drawn["items"][1]["state"], &drawn["links"][0]["to"]), (&json!("succeeded"), &json!(1)));
+    assert!(drawn["items"][1]["x"].as_f64() > drawn["items"][0]["x"].as_f64(), "{drawn}");
+    let svg = graph("svg");
+    assert!(svg.kind == "image/svg+xml" && svg.body.contains("<svg") && svg.body.contains("send"));
+    assert_eq!(graph("pdf").status, 400);
     assert_eq!(site.get("/v1/runs/00000000-0000-8000-8000-000000000000/report").status, 404);
 }

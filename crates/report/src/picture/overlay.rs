@@ -7,7 +7,7 @@ use partitur_graph::render::State;
 use partitur_model::record::{TaskOutcome, TaskRecord, TaskState, UndoState};
 use partitur_model::{RunId, TaskSeq};
 
-use crate::records::Records;
+use crate::story::Story;
 
 /// Where tasks are executed: in a run, or in a container of it.
 pub type Stage = (RunId, Option<TaskSeq>);
@@ -21,17 +21,17 @@ pub struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     /// The rows of this run.
-    pub fn of(records: &'a Records) -> Overlay<'a> {
+    pub fn of(story: &Story<'a>) -> Overlay<'a> {
         let mut tasks: BTreeMap<(Stage, &'a str), Vec<&'a TaskRecord>> = BTreeMap::new();
-        let mut open = vec![records];
-        while let Some(records) = open.pop() {
-            for task in &records.tasks {
-                let stage = (records.run.id, task.scope.map(|scope| scope.container));
+        let mut open = vec![story];
+        while let Some(story) = open.pop() {
+            for task in story.tasks {
+                let stage = (story.run.id, task.scope.map(|scope| scope.container));
                 tasks.entry((stage, &task.node)).or_default().push(task);
             }
-            open.extend(&records.children);
+            open.extend(&story.children);
         }
-        Overlay { root: (records.run.id, None), tasks }
+        Overlay { root: (story.run.id, None), tasks }
     }
 
     /// All rows of a task on these stages.

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::short;
 use partitur_graph::render::{Form, Item, Link, Picture};
 use partitur_model::definition::{Definition, Guard, Kind, Node, Scope, WaitFor};
-use partitur_report::short;
 
 use super::overlay::{Overlay, Stage, state, took};
 
