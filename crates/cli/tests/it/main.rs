@@ -4,6 +4,7 @@ mod adaptive;
 mod check;
 mod conductor;
 mod crash;
+mod dashboard;
 mod found;
 mod graph;
 mod history;

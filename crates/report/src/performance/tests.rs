@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use partitur_model::definition::{Definition, Node, Scope};
+use partitur_model::definition::{Definition, Kind, Node, Scope};
 use partitur_model::record::{RunRecord, TaskError};
 
 use super::*;
@@ -157,4 +157,19 @@ fn a_chain_of_fifty_thousand_tasks_is_read_in_no_time() {
     assert_eq!(performance.critical.len(), COUNT as usize);
     // It takes a tenth of a second; looking through all tasks for each of them takes minutes.
     assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
+}
+
+#[test]
+fn a_service_is_no_work_and_determines_no_end() {
+    let mut db = command("db");
+    if let Kind::Command(command) = &mut db.kind {
+        command.service = Some(Box::default());
+    }
+    let root = Scope { nodes: vec![db, command("use")], edges: edges(&[(0, 1)]) };
+    let definition = Definition { root, ..Definition::default() };
+    let tasks = [task(1, "db", 0.0, 0.0, 5.0), task(2, "use", 1.0, 1.0, 4.0)];
+    let performance = performance(&run(5.0), &tasks, &definition, &Watch::default());
+    assert_eq!(performance.attempts, Duration::from_secs(3));
+    let path: Vec<&str> = performance.critical.iter().map(|link| link.path.as_str()).collect();
+    assert_eq!(path, ["use"]);
 }
