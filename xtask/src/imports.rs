@@ -18,7 +18,22 @@ const TABLE: &[(&str, &[&str])] = &[
     ("engine", &["model", "expr", "graph"]),
     ("runtime", &["model", "engine", "store"]),
     ("worker", &["model", "expr", "script"]),
-    ("server", &["model", "api", "conductor", "engine", "formats", "runtime", "script", "store", "worker"]),
+    (
+        "server",
+        &[
+            "model",
+            "api",
+            "conductor",
+            "engine",
+            "formats",
+            "graph",
+            "report",
+            "runtime",
+            "script",
+            "store",
+            "worker",
+        ],
+    ),
     (
         "partitur",
         &[
