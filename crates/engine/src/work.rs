@@ -208,9 +208,7 @@ fn build_request(
     // A service is there for others, whatever has changed.
     let is_process = matches!(work, Work::Process(process) if process.service.is_none());
     let declares = !node.reads.is_empty() && !node.writes.is_empty();
-    // A service is there for others, however little has changed.
-    let is_service = node.service().is_some();
-    if !is_process || !declares || is_service || node.spec.is_always_executed || run.serves() {
+    if !is_process || !declares || node.spec.is_always_executed || run.serves() {
         return None;
     }
     let declared = node.cache_key.as_ref().map(|declared| declared.resolve_text(view));
