@@ -3,7 +3,8 @@
 //! [`wire`] holds what crosses, with Conductor's names, defaults and gaps; [`wire::read`] reads it and says what is wrong
 //! and where. [`check`] finds all faults of a definition at once, under the paths by which Conductor's clients know them.
 //! [`lower`] makes of a workflow definition what `engine` compiles; [`freeze`] gives it its task definitions first.
-//! [`render`] writes runs and tasks from their rows. [`query`] reads searches.
+//! [`render`] writes runs and tasks from their rows. [`query`] reads searches, [`schedule`] knows when schedules
+//! are due.
 //!
 //! Not here: HTTP, the engine, rows on a disk, where definitions are kept. Everything follows from the arguments.
 //! Begin with `wire/workflow_def.rs`, then `lower/mod.rs`; each kind of task has a file in `lower/`.
@@ -17,6 +18,7 @@ mod lower;
 pub mod query;
 mod record;
 pub mod render;
+pub mod schedule;
 mod task_type;
 mod wanted;
 pub mod wire;

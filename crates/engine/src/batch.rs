@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use partitur_model::catalogue::{Entry, LogLine};
 pub use partitur_model::change::BatchNo;
 use partitur_model::change::Change;
+use partitur_model::note::Note;
 use partitur_model::record::{BreakerRecord, DefinitionRecord, NodeRecord, RunRecord, TaskRecord};
 use partitur_model::{DefinitionId, RunId, TaskSeq};
 
@@ -111,6 +112,10 @@ impl Batch {
 
     pub(crate) fn entry(&mut self, entry: Entry) {
         self.changes.push(Change::Entry(Box::new(entry)));
+    }
+
+    pub(crate) fn note(&mut self, note: Note) {
+        self.changes.push(Change::Note(Box::new(note)));
     }
 
     pub(crate) fn log(&mut self, run: RunId, task: TaskSeq, lines: Vec<LogLine>) {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use partitur_model::catalogue::{Entry, LogLine};
 use partitur_model::dispatch::Report;
+use partitur_model::note::Note;
 use partitur_model::record::{DefinitionRecord, RunOptions, RunRecord, ServerOptions, TaskError, TaskRecord};
 use partitur_model::{AttemptId, DefinitionId, Payload, Pressure, RunId, TaskSeq};
 
@@ -82,6 +83,14 @@ pub enum Input {
         /// Who waits for the answer.
         reply: Option<ReplyTo>,
     },
+    /// An input of which a trace is to stay: the notes are written in the same step, unless it is refused or comes too
+    /// late. A run that it starts is that of the notes which name none.
+    Noted {
+        /// What is to happen; may itself leave no trace.
+        input: Box<Input>,
+        /// The trace.
+        notes: Vec<Note>,
+    },
     /// A worker writes about a task.
     Log {
         /// The run.
@@ -107,6 +116,13 @@ pub enum Input {
         /// Who waits for the answer.
         reply: Option<ReplyTo>,
     },
+}
+
+impl Input {
+    /// Notes to be written, whatever else happens.
+    pub fn notes(notes: Vec<Note>, reply: Option<ReplyTo>) -> Input {
+        Input::Noted { input: Box::new(Input::Keep { entries: Vec::new(), reply }), notes }
+    }
 }
 
 /// A worker's wish for tasks. It is answered once, with [`Effect::HandOut`](crate::Effect::HandOut).

@@ -43,11 +43,13 @@ pub enum EntryKind {
     Key,
     /// Locks that somebody outside holds.
     Lock,
+    /// Schedules.
+    Schedule,
 }
 
 impl EntryKind {
     /// All kinds.
-    pub const ALL: [EntryKind; 9] = [
+    pub const ALL: [EntryKind; 10] = [
         EntryKind::Workflow,
         EntryKind::Task,
         EntryKind::EventHandler,
@@ -57,6 +59,7 @@ impl EntryKind {
         EntryKind::Flow,
         EntryKind::Key,
         EntryKind::Lock,
+        EntryKind::Schedule,
     ];
 }
 

@@ -2,6 +2,7 @@
 
 use crate::catalogue::{Entry, LogLine};
 use crate::id::{RunId, TaskSeq};
+use crate::note::Note;
 use crate::record::{BreakerRecord, DefinitionRecord, NodeRecord, RunRecord, TaskRecord};
 
 /// The number of a batch: rising by one, without gaps, from 1 at each start.
@@ -36,4 +37,6 @@ pub enum Change {
     Entry(Box<Entry>),
     /// Lines of a task's log.
     Log(RunId, TaskSeq, Vec<LogLine>),
+    /// What is noted beside runs.
+    Note(Box<Note>),
 }

@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod event;
 pub mod fault;
 pub mod id;
+pub mod note;
 #[cfg(feature = "planted-faults")]
 pub mod planted;
 pub mod pressure;

@@ -212,6 +212,13 @@ impl<S: Store> Shard<S> {
         let before = self.batch.effects().len();
         let input = match input {
             Input::Submit(submission) => Input::Submit(self.with_holder_of_key(submission)),
+            Input::Noted { input, notes } => match *input {
+                Input::Submit(submission) => {
+                    let submission = Input::Submit(self.with_holder_of_key(submission));
+                    Input::Noted { input: Box::new(submission), notes }
+                }
+                other => Input::Noted { input: Box::new(other), notes },
+            },
             other => other,
         };
         self.engine.step(now, input, &mut self.batch);

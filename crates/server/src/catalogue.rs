@@ -76,7 +76,8 @@ impl Documents {
             | EntryKind::TaskTags
             | EntryKind::Flow
             | EntryKind::Key
-            | EntryKind::Lock => {
+            | EntryKind::Lock
+            | EntryKind::Schedule => {
                 let key = (entry.kind, entry.name.clone(), entry.version);
                 match entry.body {
                     Some(_) => drop(self.others.insert(key, entry.clone())),

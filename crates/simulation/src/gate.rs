@@ -127,6 +127,7 @@ impl<S: Store> Store for Gate<S> {
             | Change::RemoveRun(_)
             | Change::Breaker(_)
             | Change::Entry(_)
+            | Change::Note(_)
             | Change::Log(..) => None,
         });
         Ok(self.inner.definition(id)?.or_else(|| submitted.next()))

@@ -46,7 +46,11 @@ impl Rows {
                 self.runs.remove(run);
                 self.tasks.remove(run);
             }
-            Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) | Change::Log(..) => {}
+            Change::Definition(_)
+            | Change::Breaker(_)
+            | Change::Entry(_)
+            | Change::Note(_)
+            | Change::Log(..) => {}
         }
     }
 

@@ -278,6 +278,7 @@ pub fn input_name(input: &Input) -> &'static str {
         Input::Update(_) => "update",
         Input::Resolved { .. } => "resolved",
         Input::Keep { .. } => "keep",
+        Input::Noted { .. } => "noted",
         Input::Log { .. } => "log",
         Input::Evaluated { .. } => "value",
         Input::Tick => "tick",

@@ -684,6 +684,7 @@ impl<D: Disk> World<D> {
 
 fn concerned(input: &Input) -> Option<RunId> {
     match input {
+        Input::Noted { input, .. } => concerned(input),
         Input::Report(report) => Some(report.attempt.run),
         Input::Update(update) => Some(update.run),
         Input::Command { run, .. }

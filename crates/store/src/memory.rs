@@ -282,6 +282,7 @@ impl Store for MemoryStore {
             | Change::RemoveRun(_)
             | Change::Breaker(_)
             | Change::Entry(_)
+            | Change::Note(_)
             | Change::Log(..) => None,
         });
         Ok(state.durable.definition(id).or(submitted).cloned())

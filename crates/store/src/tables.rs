@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
+use partitur_model::note::{Note, NoteKind};
 use partitur_model::record::{
     BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, Served, TaskRecord,
 };
@@ -34,6 +35,7 @@ pub struct Tables {
     tasks: BTreeMap<(RunKey, TaskSeq), TaskRecord>,
     logs: BTreeMap<(RunKey, TaskSeq), Vec<LogLine>>,
     catalogue: BTreeMap<(EntryKind, Arc<str>, u32), Entry>,
+    notes: BTreeMap<(NoteKind, Arc<str>), Note>,
 }
 
 impl Tables {
@@ -54,11 +56,16 @@ impl Tables {
                 self.tasks.remove(&((*run).into(), *seq));
                 self.logs.remove(&((*run).into(), *seq));
             }
-            Change::RemoveRun(run) => self.remove_run((*run).into()),
+            Change::RemoveRun(run) => {
+                self.remove_run((*run).into());
+                let run = run.to_string();
+                self.notes.retain(|(kind, _), note| *kind != NoteKind::Message || *note.about != *run);
+            }
             Change::Breaker(breaker) => {
                 self.breakers.insert(breaker.name.clone(), breaker.state);
             }
             Change::Entry(entry) => self.keep_entry(entry),
+            Change::Note(note) => self.keep_note(note),
             Change::Log(run, seq, lines) => {
                 self.logs.entry(((*run).into(), *seq)).or_default().extend_from_slice(lines);
             }
@@ -70,6 +77,14 @@ impl Tables {
         match &entry.body {
             Some(_) => drop(self.catalogue.insert(key, entry.clone())),
             None => drop(self.catalogue.remove(&key)),
+        }
+    }
+
+    fn keep_note(&mut self, note: &Note) {
+        let key = (note.kind, note.id.clone());
+        match &note.body {
+            Some(_) => drop(self.notes.insert(key, note.clone())),
+            None => drop(self.notes.remove(&key)),
         }
     }
 
@@ -150,6 +165,11 @@ impl Tables {
         self.catalogue.values()
     }
 
+    /// The notes, by kind and id.
+    pub fn notes(&self) -> impl Iterator<Item = &Note> {
+        self.notes.values()
+    }
+
     /// What was written about a task.
     pub fn log(&self, run: RunId, task: TaskSeq) -> &[LogLine] {
         self.logs.get(&(run.into(), task)).map_or(&[], Vec::as_slice)
@@ -178,7 +198,7 @@ pub(crate) fn concerns(change: &Change, run: RunId) -> bool {
         Change::RemoveTask(id, _) | Change::RemoveRun(id) => *id == run,
         // A run comes back without what was written about its tasks.
         Change::Log(..) => false,
-        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) => false,
+        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) | Change::Note(_) => false,
     }
 }
 

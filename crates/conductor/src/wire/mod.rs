@@ -8,6 +8,7 @@ mod event_handler;
 mod raw;
 mod request;
 mod scalar;
+mod schedule;
 mod status;
 mod task_def;
 mod task_result;
@@ -21,6 +22,7 @@ pub use request::{
     IdempotencyStrategy, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, TaskMock, TaskMocks,
     WorkflowTestRequest,
 };
+pub use schedule::{CronSchedule, ScheduleExecution, ScheduleState, WorkflowSchedule};
 pub use status::{ReturnStrategy, TaskResultStatus, TaskStatus, WorkflowStatus};
 pub use task_def::{RetryLogic, SchemaDef, SchemaKind, TaskDef, TimeoutPolicy};
 pub use task_result::{TaskExecLog, TaskResult};

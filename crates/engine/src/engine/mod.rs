@@ -1,11 +1,12 @@
 //! The engine: its resident runs, and the one door through which everything reaches them.
 //!
-//! `submission.rs` is how runs come to be, `residency.rs` how they leave memory and return, `incident.rs` what happens
+//! `submission.rs` is how runs come to be, `noted.rs` what leaves a trace, `residency.rs` how they leave memory and return, `incident.rs` what happens
 //! when the engine itself is at fault, `view.rs` what others may look at.
 
 mod incident;
 pub(crate) mod outside;
 mod pressure;
+mod noted;
 mod residency;
 mod submission;
 mod view;
@@ -246,6 +247,7 @@ impl Engine {
             | Input::Update(_)
             | Input::Resolved { .. }
             | Input::Keep { .. }
+            | Input::Noted { .. }
             | Input::Log { .. } => {
                 let subject = subject(&input);
                 self.guarded(subject, batch, |engine, batch, agenda| engine.handle(input, batch, agenda));
@@ -295,6 +297,7 @@ impl Engine {
                 }
             }
             Input::Keep { entries, reply } => keep(entries, reply, batch),
+            Input::Noted { input, notes } => self.noted(*input, notes, batch, agenda),
             // Both go over many runs: `step` takes them apart.
             Input::Tick | Input::AttemptsLost => {}
         }
@@ -343,6 +346,7 @@ impl Engine {
             | Input::PollOver(_)
             | Input::GiveBack(_)
             | Input::Keep { .. }
+            | Input::Noted { .. }
             | Input::ResetBreaker { .. }
             | Input::Locks(_)
             | Input::ClearResults { .. } => {}
@@ -645,6 +649,7 @@ fn child_is_gone(todo: Todo, agenda: &mut Agenda) {
 /// Which run an input is for.
 fn subject(input: &Input) -> Option<RunId> {
     match input {
+        Input::Noted { input, .. } => subject(input),
         Input::Report(report) => Some(report.attempt.run),
         Input::Update(update) => Some(update.run),
         Input::Command { run, .. }

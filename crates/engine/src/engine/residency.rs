@@ -119,6 +119,7 @@ impl Engine {
     /// Nothing can be done with this for a run that is set aside or unknown.
     fn turn_away(&mut self, id: RunId, waiting: Waiting, batch: &mut Batch) {
         match waiting {
+            Waiting::Input(Input::Noted { input, .. }) => self.turn_away(id, Waiting::Input(*input), batch),
             Waiting::Input(input) => {
                 if let Some(to) = who_waits(&input) {
                     let refusal = match self.quarantined.get(&id) {
@@ -189,6 +190,7 @@ impl Engine {
 /// Who waits for the answer to something that is meant for a run.
 fn who_waits(input: &Input) -> Option<ReplyTo> {
     match input {
+        Input::Noted { input, .. } => who_waits(input),
         Input::Command { reply, .. } | Input::Log { reply, .. } => *reply,
         Input::Update(update) => update.reply.or(update.then.as_ref().map(|poll| poll.reply)),
         Input::Submit(_)

@@ -54,7 +54,7 @@ impl Rows {
                 self.runs.remove(run);
                 self.tasks.retain(|(of, _), _| of != run);
             }
-            Change::Entry(_) | Change::Log(..) => {}
+            Change::Entry(_) | Change::Note(_) | Change::Log(..) => {}
             Change::Breaker(record) => {
                 self.breakers.insert(record.name.clone(), record.clone());
             }

@@ -33,6 +33,7 @@ impl Met {
                     self.count(task, "loaded");
                 }
             }
+            Input::Noted { input, .. } => self.note(engine, input, now),
             Input::Tick
             | Input::Submit(_)
             | Input::Durable(_)

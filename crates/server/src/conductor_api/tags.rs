@@ -33,7 +33,8 @@ fn exists(app: &App, kind: EntryKind, name: &str) -> Result<(), Error> {
         | EntryKind::Schema
         | EntryKind::Flow
         | EntryKind::Key
-        | EntryKind::Lock => false,
+        | EntryKind::Lock
+        | EntryKind::Schedule => false,
     };
     if there { Ok(()) } else { Err(Error::not_found(format!("No such definition found by name: {name}"))) }
 }

@@ -38,6 +38,7 @@ impl Checker for Acknowledged {
                 | Change::RemoveTask(..)
                 | Change::Breaker(_)
                 | Change::Entry(_)
+                | Change::Note(_)
                 | Change::Log(..) => Ok(()),
             }),
             Seen::Idle => every_call_is_answered(scene),

@@ -25,6 +25,7 @@ impl Checker for Ends {
                 | Change::RemoveRun(_)
                 | Change::Breaker(_)
                 | Change::Entry(_)
+                | Change::Note(_)
                 | Change::Log(..) => Ok(()),
             }),
             Seen::Effect(Effect::Event(event)) => match event.what {

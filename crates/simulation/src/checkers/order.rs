@@ -74,6 +74,7 @@ fn committed(scene: &Scene<'_>, changes: &[Change]) -> Result<(), String> {
             | Change::RemoveRun(_)
             | Change::Breaker(_)
             | Change::Entry(_)
+            | Change::Note(_)
             | Change::Log(..) => None,
         })
         .filter(|task| begins(task) && !closes(task) && !is_past(task))

@@ -42,6 +42,7 @@ impl Checker for Undoing {
                 | Change::RemoveRun(_)
                 | Change::Breaker(_)
                 | Change::Entry(_)
+                | Change::Note(_)
                 | Change::Log(..) => Ok(()),
             }),
             Seen::Effect(_) | Seen::Rest | Seen::Idle | Seen::Started(_) | Seen::Killed => Ok(()),

@@ -27,9 +27,12 @@ pub fn brief_changes(changes: &[Change]) -> String {
         Change::Run(run) => format!("{} {:?}", run.id.number(), run.state),
         Change::RemoveTask(run, seq) => format!("{}/{} is gone", run.number(), seq.0),
         Change::RemoveRun(run) => format!("{} is gone", run.number()),
-        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) | Change::Log(..) => {
-            "other".to_owned()
-        }
+        Change::Node(_)
+        | Change::Definition(_)
+        | Change::Breaker(_)
+        | Change::Entry(_)
+        | Change::Note(_)
+        | Change::Log(..) => "other".to_owned(),
     };
     changes.iter().map(brief).collect::<Vec<String>>().join(", ")
 }

@@ -346,6 +346,7 @@ impl<D: Disk> World<D> {
                 Change::RemoveTask(..) => self.summary.deed("row removed"),
                 Change::Log(..) => self.summary.deed("log written"),
                 Change::Entry(_) => self.summary.deed("document kept"),
+                Change::Note(_) => self.summary.deed("note written"),
                 Change::Node(_) | Change::Definition(_) | Change::Breaker(_) => {}
             }
         }

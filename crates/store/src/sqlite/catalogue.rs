@@ -78,6 +78,7 @@ pub(super) fn kind_code(kind: EntryKind) -> i64 {
         EntryKind::Flow => 6,
         EntryKind::Key => 16,
         EntryKind::Lock => 17,
+        EntryKind::Schedule => 7,
     }
 }
 

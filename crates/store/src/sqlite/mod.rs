@@ -11,6 +11,7 @@ mod columns;
 mod fault;
 mod labels;
 mod load;
+mod notes;
 mod payload;
 mod queue;
 mod reader;
@@ -37,7 +38,7 @@ use partitur_model::{DefinitionId, RunId, TaskSeq};
 
 pub use backup::{Inspection, back_up, inspect, restore};
 pub use reader::{
-    CataloguePage, Clause, Column, EndedRoot, Found, FoundTasks, Order, Reader, Room, RunFilter, RunPage,
+    CataloguePage, Clause, Column, EndedRoot, Found, FoundTasks, NoteSearch, Order, Reader, Room, RunFilter, RunPage,
     Search, SearchedTask, TOTAL_MAX, TaskHead, TaskPage, TaskSearch, Test,
 };
 pub use schema::Synchronous;

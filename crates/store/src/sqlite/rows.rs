@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use partitur_model::TaskSeq;
 use partitur_model::catalogue::EntryKind;
 use partitur_model::change::Change;
+use partitur_model::note::{Note, NoteKind};
 use partitur_model::record::{
     BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, SourceFormat,
 };
@@ -14,7 +15,7 @@ use super::fault::store_error;
 use super::labels::Labels;
 use super::payload::{Packer, PayloadWriter};
 use super::removal::Remains;
-use super::{catalogue, run_row, task_row};
+use super::{catalogue, notes, run_row, task_row};
 use crate::StoreError;
 use crate::tables::RunKey;
 
@@ -172,7 +173,13 @@ impl<'a> Later<'a> {
             Change::Definition(definition) => self.rows.insert(RowName::Definition(definition.id.0)),
             Change::Breaker(breaker) => self.rows.insert(RowName::Breaker(&breaker.name)),
             Change::Entry(entry) => self.rows.insert(RowName::Entry(entry.kind, &entry.name, entry.version)),
+            Change::Note(note) => self.leave_note(note),
         }
+    }
+
+    fn leave_note(&mut self, note: &'a Note) -> bool {
+        // Which notes go with a run is known to the rows.
+        self.rows.insert(RowName::Note(note.kind, &note.id))
     }
 
     fn remove(&self, run: RunKey, seq: TaskSeq) -> bool {
@@ -189,6 +196,7 @@ enum RowName<'a> {
     Task(RunKey, TaskSeq),
     Breaker(&'a str),
     Entry(EntryKind, &'a str, u32),
+    Note(NoteKind, &'a str),
 }
 
 struct Rows<'c> {
@@ -222,13 +230,17 @@ impl Rows<'_> {
                 task_row::write(&mut self.tasks, &mut self.payloads, task, label)
             }
             Change::RemoveTask(run, seq) => self.remove_task((*run).into(), *seq),
-            Change::RemoveRun(run) => self.remove_run((*run).into()),
+            Change::RemoveRun(run) => {
+                notes::remove_messages(self.conn, *run)?;
+                self.remove_run((*run).into())
+            }
             Change::Breaker(breaker) => self.breaker(breaker),
             Change::Entry(entry) => catalogue::write_entry(self.conn, self.payloads.packer, entry),
             Change::Log(run, seq, lines) => {
                 self.remains.clear(self.conn, (*run).into())?;
                 catalogue::write_log(self.conn, (*run).into(), *seq, lines)
             }
+            Change::Note(note) => notes::write(self.conn, self.payloads.packer, note),
         }
     }
 

@@ -208,7 +208,7 @@ CREATE TABLE task_logs (
 CREATE INDEX task_logs_task ON task_logs (run, task);
 ";
 
-/// What searches go by.
+/// What searches go by, and what a server notes beside its runs: schedules that are due, events, messages.
 ///
 /// `runs_shelf` holds all runs of a name and a state in order, with what most conditions ask for, and changes when a run
 /// starts, ends, or is paused. `runs_sparse` and its like hold only those runs that are out of the ordinary.
@@ -243,6 +243,19 @@ CREATE INDEX tasks_label ON tasks (label, run) WHERE label IS NOT NULL;
 CREATE INDEX tasks_trouble ON tasks (run)
     WHERE state BETWEEN 21 AND 23 OR state = 24 AND served & 2 OR state = 20 AND error_code IS NOT NULL;
 CREATE INDEX tasks_unlabelled ON tasks (run) WHERE served IS NOT NULL AND label IS NULL;
+
+CREATE TABLE notes (
+    kind     INTEGER NOT NULL,
+    id       TEXT NOT NULL,
+    about    TEXT NOT NULL,
+    at       INTEGER NOT NULL,
+    run      BLOB,
+    unpacked INTEGER,
+    body     BLOB NOT NULL,
+    UNIQUE (kind, id)
+) STRICT;
+CREATE INDEX notes_at ON notes (kind, at);
+CREATE INDEX notes_about ON notes (kind, about, at);
 ";
 
 /// How much a commit survives.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
 use partitur_model::definition::OnFailure;
+use partitur_model::note::{Note, NoteKind};
 use partitur_model::record::*;
 use partitur_model::{DefinitionId, FencingToken, Payload, RunId, TaskSeq, Timestamp};
 use proptest::collection::vec;
@@ -335,6 +336,15 @@ fn any_lines() -> impl Strategy<Value = Vec<LogLine>> {
     vec((any_time(), any_text()).prop_map(|(at, text)| LogLine { at, text: text.into() }), 0..3)
 }
 
+fn any_note() -> impl Strategy<Value = Note> {
+    let kind = (0..NoteKind::ALL.len()).prop_map(|at| NoteKind::ALL[at]);
+    let about = prop_oneof![Just("a".to_owned()), any_run_id().prop_map(|run| run.to_string())];
+    let body = of(any_payload().prop_map(|body| body.to_raw()));
+    (kind, "[ab]", about, any_time(), of(any_run_id()), body).prop_map(|(kind, id, about, at, run, body)| {
+        Note { kind, id: id.into(), about: about.into(), at, run, body }
+    })
+}
+
 pub fn any_change() -> impl Strategy<Value = Change> {
     let node = (any::<u32>(), any::<u64>(), any_time())
         .prop_map(|(epoch, last_run, time)| Change::Node(NodeRecord { epoch, last_run, time }));
@@ -349,6 +359,7 @@ pub fn any_change() -> impl Strategy<Value = Change> {
         1 => any_run_id().prop_map(Change::RemoveRun),
         1 => any_breaker().prop_map(Change::Breaker),
         2 => any_entry().prop_map(|entry| Change::Entry(Box::new(entry))),
+        2 => any_note().prop_map(|note| Change::Note(Box::new(note))),
         2 => (any_run_id(), 0_u32..3, any_lines())
             .prop_map(|(run, seq, lines)| Change::Log(run, TaskSeq(seq), lines)),
     ]

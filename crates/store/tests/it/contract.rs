@@ -1,9 +1,10 @@
 //! The contract of a store, checked over each of them.
 
 use partitur_model::change::{BatchNo, Change};
+use partitur_model::note::{Note, NoteKind};
 use partitur_model::record::{NodeRecord, RunOutcome, TaskOutcome, TaskState};
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
-use partitur_store::{CataloguePage, Completion, MemoryStore, Options, Reader, SqliteStore, Store, Tables};
+use partitur_store::{CataloguePage, Completion, MemoryStore, NoteSearch, Options, Reader, SqliteStore, Store, Tables};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
@@ -317,7 +318,7 @@ proptest! {
     }
 
     #[test]
-    fn a_reader_finds_the_catalogue_and_the_logs_that_the_maps_have(batches in any_batches()) {
+    fn a_reader_finds_the_catalogue_the_notes_and_the_logs_that_the_maps_have(batches in any_batches()) {
         let dir = TempDir::new().unwrap();
         let path = dir.path().join("partitur.db");
         let (mut oracle, mut store) = (Tables::default(), sqlite(&path));
@@ -331,6 +332,17 @@ proptest! {
         assert_eq!(reader.catalogue().unwrap(), expected);
         for entry in &expected.entries {
             assert_eq!(reader.entry(entry.kind, &entry.name, entry.version).unwrap().as_ref(), Some(entry));
+        }
+        for kind in NoteKind::ALL {
+            let mut expected: Vec<Note> = oracle.notes().filter(|note| note.kind == kind).cloned().collect();
+            expected.sort_by(|a, b| (a.at.micros() as i64, &a.id).cmp(&(b.at.micros() as i64, &b.id)));
+            let all = NoteSearch { limit: 100, ..NoteSearch::default() };
+            assert_eq!(reader.notes(kind, all).unwrap(), expected);
+            let about_a = NoteSearch { about: Some("a"), newest_first: true, ..all };
+            expected.retain(|note| &*note.about == "a");
+            expected.reverse();
+            assert_eq!(reader.notes(kind, about_a).unwrap(), expected);
+            assert_eq!(reader.count_notes(kind, Some("a")).unwrap(), expected.len() as u64);
         }
         for change in batches.iter().flatten() {
             if let Change::Log(run, task, _) = change {

@@ -92,6 +92,7 @@ impl Bench {
             | Change::RemoveRun(_)
             | Change::Breaker(_)
             | Change::Entry(_)
+            | Change::Note(_)
             | Change::Log(..) => {}
         }
     }

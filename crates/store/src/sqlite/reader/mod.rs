@@ -4,11 +4,12 @@
 //! together from pages, which may show a run at slightly different moments.
 //!
 //! `runs` finds runs by what they are called and in order, `search` by anything, `tasks` is what a run did,
-//! `catalogue` what a server was taught, `durations` how long things took.
+//! `catalogue` what a server was taught, `notes` what it noted beside its runs, `durations` how long things took.
 
 mod catalogue;
 mod durations;
 mod families;
+mod notes;
 mod runs;
 mod search;
 mod tasks;
@@ -22,6 +23,7 @@ use rusqlite::Connection;
 
 pub use self::catalogue::CataloguePage;
 pub use self::families::{EndedRoot, Room};
+pub use self::notes::NoteSearch;
 pub use self::runs::{RunFilter, RunPage};
 pub use self::search::{
     Clause, Column, Found, FoundTasks, Order, Search, SearchedTask, TOTAL_MAX, TaskSearch, Test,
