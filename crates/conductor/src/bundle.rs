@@ -51,7 +51,7 @@ struct Everything {
 pub enum Obstacle {
     /// Something is wrong with it.
     Fault(ValidationError),
-    /// A task is work for workers, who ask a server for it.
+    /// A task is work for workers, who ask a server for it, or for the server itself.
     NeedsWorker {
         /// Where it stands.
         place: String,
@@ -190,6 +190,7 @@ impl Bundle {
             let work = match task.task_type() {
                 TaskType::Simple => Some(task.name.clone()),
                 TaskType::Custom(kind) => Some(kind),
+                TaskType::Event | TaskType::PullMessages => task.kind.clone(),
                 TaskType::SubWorkflow => {
                     found.extend(self.missing(task, &place));
                     None

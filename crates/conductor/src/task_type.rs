@@ -47,6 +47,10 @@ pub enum TaskType {
     Human,
     /// Waits for a signal.
     Yield,
+    /// Tells others that something has happened.
+    Event,
+    /// Waits for messages to its run.
+    PullMessages,
     /// Nothing.
     Noop,
     /// A type that Conductor or a vendor has, and this server has not.
@@ -55,9 +59,7 @@ pub enum TaskType {
 
 /// What is not built in, with the reason that its author is told.
 const ABSENT: &[(&str, &str)] = &[
-    ("EVENT", "message queues are not connected"),
     ("KAFKA_PUBLISH", "message queues are not connected"),
-    ("PULL_WORKFLOW_MESSAGES", "runs have no message queue"),
     ("JDBC", "databases are not connected; let a worker do it"),
     ("WAIT_FOR_WEBHOOK", "webhooks are not received; use WAIT and a signal"),
     ("GET_SIGNED_JWT", "let a worker do it"),
@@ -120,6 +122,8 @@ impl TaskType {
             "WAIT" => TaskType::Wait,
             "HUMAN" => TaskType::Human,
             "YIELD" => TaskType::Yield,
+            "EVENT" => TaskType::Event,
+            "PULL_WORKFLOW_MESSAGES" => TaskType::PullMessages,
             "NOOP" => TaskType::Noop,
             other => match ABSENT.iter().find(|(absent, _)| *absent == other) {
                 Some((_, reason)) => TaskType::Absent(reason),
@@ -147,7 +151,7 @@ mod tests {
     fn a_name_that_nobody_has_is_a_workers() {
         assert_eq!(TaskType::parse("FOO_BAR"), TaskType::Custom("FOO_BAR".to_owned()));
         assert_eq!(TaskType::parse(""), TaskType::Simple);
-        assert!(matches!(TaskType::parse("EVENT"), TaskType::Absent(_)));
+        assert!(matches!(TaskType::parse("KAFKA_PUBLISH"), TaskType::Absent(_)));
         assert!(TaskType::is_built_in("HTTP") && !TaskType::is_built_in("encode_video"));
     }
 }

@@ -45,21 +45,15 @@ pub enum NoteKind {
     Handled,
     /// A message for a run, until the run has taken it: it goes with its run.
     Message,
-    /// A call that somebody is owed about a run, until it is made.
-    Callback,
-    /// A call that was tried often enough.
-    Undelivered,
 }
 
 impl NoteKind {
     /// All kinds.
-    pub const ALL: [NoteKind; 7] = [
+    pub const ALL: [NoteKind; 5] = [
         NoteKind::Due,
         NoteKind::Started,
         NoteKind::Event,
         NoteKind::Handled,
         NoteKind::Message,
-        NoteKind::Callback,
-        NoteKind::Undelivered,
     ];
 }

@@ -10,6 +10,7 @@ use partitur_model::catalogue::Entry;
 use partitur_model::{TaskId, Timestamp};
 use partitur_runtime::Clock;
 use partitur_script::Evaluator;
+use tokio::sync::Notify;
 
 use crate::auth::Keys;
 use crate::catalogue::Catalogue;
@@ -18,8 +19,10 @@ use crate::handle::Handle;
 use crate::limits::Limiter;
 use crate::live::Live;
 use crate::metrics::Metrics;
+use crate::payloads::Payloads;
 use crate::programs::Programs;
 use crate::reads::Reads;
+use crate::schedules::Schedules;
 use crate::settings::Settings;
 use crate::workers::Workers;
 
@@ -33,12 +36,15 @@ pub struct Library {
     pub evaluator: Evaluator,
     /// Those who may ask.
     pub keys: Keys,
+    /// An event has arrived.
+    pub arrivals: Notify,
 }
 
 impl Library {
     pub(crate) fn new(evaluator: Evaluator, allowed: Allowed, keys: Keys) -> Library {
         let catalogue = Arc::<Catalogue>::default();
-        Library { programs: Programs::new(catalogue.clone(), allowed), catalogue, evaluator, keys }
+        let (programs, arrivals) = (Programs::new(catalogue.clone(), allowed), Notify::new());
+        Library { programs, catalogue, evaluator, keys, arrivals }
     }
 
     /// Takes over entries that are durable.
@@ -65,6 +71,10 @@ pub struct App {
     pub settings: Settings,
     /// Changes of the catalogue are checked and made one after the other.
     pub teaching: tokio::sync::Mutex<()>,
+    /// What clients bring apart from their requests.
+    pub payloads: Payloads,
+    /// What is started by the clock.
+    pub schedules: Schedules,
     /// Time.
     pub clock: Clock,
     /// Since when.

@@ -16,6 +16,7 @@ use partitur_engine::{
 use partitur_model::catalogue::{Entry, LogLine};
 use partitur_model::definition::Label;
 use partitur_model::event::Event;
+use partitur_model::note::Note;
 use partitur_model::{AttemptId, RunId, TaskSeq, Timestamp};
 use partitur_store::StoreError;
 use tokio::sync::{Notify, mpsc, oneshot};
@@ -166,6 +167,46 @@ impl Handle {
         Ok(answers(awaited).await)
     }
 
+    /// Starts many runs, each with what is to be noted of it if it is accepted; the answers are in their order.
+    ///
+    /// # Errors
+    /// Nothing is taken at the moment.
+    pub(crate) async fn submit_noted(
+        &self,
+        submissions: Vec<(Submission, Vec<Note>)>,
+    ) -> Result<Vec<Result<Answer, NodeError>>, NodeError> {
+        self.accepting()?;
+        let asked = submissions.into_iter().map(|(mut submission, notes)| {
+            self.request(|reply| {
+                submission.reply = Some(reply);
+                Input::Noted { input: Box::new(Input::Submit(Box::new(submission))), notes }
+            })
+        });
+        let (requests, awaited): (Vec<Request>, Vec<Awaited>) = asked.unzip();
+        self.send(Message::Many(requests))?;
+        Ok(answers(awaited).await)
+    }
+
+    /// Wants something of which a trace is to stay: the notes are written in the same commit, unless it is refused.
+    ///
+    /// # Errors
+    /// Why it is not done.
+    pub(crate) async fn noted(
+        &self,
+        notes: Vec<Note>,
+        input: impl FnOnce(ReplyTo) -> Input,
+    ) -> Result<Answer, NodeError> {
+        self.ask(|reply| Input::Noted { input: Box::new(input(reply)), notes }).await
+    }
+
+    /// Writes notes.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn note(&self, notes: Vec<Note>) -> Result<Answer, NodeError> {
+        self.ask(|reply| Input::notes(notes, Some(reply))).await
+    }
+
     /// Wants something of a run.
     ///
     /// # Errors
@@ -288,10 +329,23 @@ impl Handle {
     /// # Errors
     /// Why not.
     pub async fn keep(&self, entries: Vec<Entry>) -> Result<Answer, NodeError> {
+        self.keep_noted(entries, Vec::new()).await
+    }
+
+    /// Keeps documents of the catalogue, or forgets them, with what is to be noted of it.
+    ///
+    /// # Errors
+    /// Why not.
+    pub(crate) async fn keep_noted(
+        &self,
+        entries: Vec<Entry>,
+        notes: Vec<Note>,
+    ) -> Result<Answer, NodeError> {
         self.accepting()?;
         let (sender, receiver) = oneshot::channel();
         let reply = self.next_reply();
         let input = Input::Keep { entries: entries.clone(), reply: Some(reply) };
+        let input = Input::Noted { input: Box::new(input), notes };
         self.send(Message::Input(input, Some((reply, Waiter::Keep(entries, sender)))))?;
         receiver.await.unwrap_or(Err(NodeError::Stopping))
     }

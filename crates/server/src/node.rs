@@ -13,7 +13,7 @@ use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::event::{Event, EventKind};
 use partitur_model::record::{RunRecord, TaskError};
-use partitur_model::{RunId, Timestamp};
+use partitur_model::{AttemptId, Payload, RunId, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Options, Shard, ShardError};
 use partitur_store::{Reader, SqliteStore, StateDir, Store as _, StoreError, Synchronous};
 use partitur_worker::calls::{Calls, Order};
@@ -31,6 +31,7 @@ use crate::native_api::locks;
 use crate::nesting::{Above, Nesting};
 use crate::reads::Reads;
 use crate::resolve::Question;
+use crate::{events, messages};
 
 /// So long changes gather that nobody waits for.
 const GATHER: Duration = Duration::from_millis(4);
@@ -403,6 +404,13 @@ impl Node {
         {
             return commands.execute(dispatch);
         }
+        if let Work::Remote { task_type, input, .. } = &dispatch.work {
+            match task_type.as_str() {
+                events::EVENT => return self.publish(dispatch.attempt, input),
+                messages::PULL => return self.pull(dispatch.attempt, input.clone()),
+                _ => {}
+            }
+        }
         let (attempt, messages) = (dispatch.attempt, self.messages.clone());
         let tell = move |what| {
             // Without a node, the next start begins the attempt anew.
@@ -418,6 +426,36 @@ impl Node {
                 let error = TaskError::terminal("not-allowed", message);
                 tell(ReportKind::Ended(Box::new(Ending::failure(error))));
             }
+        }
+    }
+
+    /// An event, in the commit in which its task ends.
+    fn publish(&self, attempt: AttemptId, input: &Payload) {
+        let engine = self.shard.engine();
+        let task = engine.tasks(attempt.run).find(|task| task.seq == attempt.task);
+        // Without its run there is no task any more.
+        let (Some(task), Some(run)) = (task, engine.run(attempt.run)) else { return };
+        let published = events::published(attempt, &task.node, run, input, self.clock.now());
+        // Without a node, the next start begins the attempt anew.
+        let _ = self.messages.send(Message::Input(published, None));
+        self.library.arrivals.notify_one();
+    }
+
+    /// Messages for a run, after those that were taken before.
+    fn pull(&self, attempt: AttemptId, input: Payload) {
+        let messages = self.messages.clone();
+        let asked = self.reads.run(move |reader| {
+            let (sender, durable) = oneshot::channel();
+            // Without a node nobody waits for the answer.
+            let _ = messages.send(Message::Barrier(sender));
+            let _ = durable.blocking_recv();
+            let _ = messages.send(Message::Input(crate::messages::pulled(reader, attempt, &input), None));
+        });
+        if asked.is_err() {
+            // Too many read at once.
+            let what = ReportKind::Again { output: Payload::Null, pause: NAP };
+            let report = Input::Report(Report { attempt, what });
+            let _ = self.messages.send(Message::Input(report, None));
         }
     }
 

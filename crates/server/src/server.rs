@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use crate::app::{App, HandedQueues, Library};
 use crate::auth::{Keys, Signature, first_key};
 use crate::commands::Workplace;
+use crate::events;
 use crate::health::Health;
 use crate::http::connections::Limits;
 use crate::http::{connections, routes};
@@ -23,7 +24,9 @@ use crate::limits::Limiter;
 use crate::live::{Live, Reloaded};
 use crate::metrics::Metrics;
 use crate::node::{self, OpenError, Running};
+use crate::payloads::{self, Payloads};
 use crate::retention;
+use crate::schedules::{self, Schedules};
 use crate::settings::Settings;
 use crate::workers::Workers;
 
@@ -112,6 +115,8 @@ impl Server {
             limiter: Limiter::default(),
             settings,
             teaching: tokio::sync::Mutex::default(),
+            payloads: Payloads::new(state.path().join("payloads")),
+            schedules: Schedules::default(),
             clock: Clock::new(),
             started: Instant::now(),
             metrics,
@@ -189,6 +194,10 @@ impl Server {
         if self.app.has_keys() {
             first_key::make(&self.app).await?;
         }
+        schedules::recall(&self.app).await.map_err(|error| io::Error::other(error.message().to_owned()))?;
+        tokio::spawn(schedules::keep_time(self.app.clone()));
+        tokio::spawn(events::follow(self.app.clone()));
+        tokio::spawn(payloads::tidy(self.app.clone()));
         ready(self.address()?);
         let router = routes::router(self.app.clone());
         let (limits, metrics) = (self.app.settings.limits(), self.app.metrics.clone());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use partitur_conductor::Wanted;
-use partitur_conductor::wire::{StartWorkflowRequest, ValidationError, WorkflowDef};
+use partitur_conductor::wire::{Object, StartWorkflowRequest, ValidationError, WorkflowDef};
 use partitur_engine::{Answer, Refusal, Submission};
 use partitur_model::record::{RunOptions, ServerOptions};
 use partitur_model::{Payload, RunId};
@@ -13,6 +13,7 @@ use crate::app::App;
 use crate::auth::{Right, asking};
 use crate::handle::NodeError;
 use crate::http::answer::Error;
+use crate::payloads;
 
 /// Starts a run; its id when that is durable.
 pub(crate) async fn start(app: &App, request: StartWorkflowRequest) -> Result<RunId, Error> {
@@ -22,18 +23,28 @@ pub(crate) async fn start(app: &App, request: StartWorkflowRequest) -> Result<Ru
 /// What is to be submitted for a request.
 pub(crate) async fn submission(app: &App, request: StartWorkflowRequest) -> Result<Submission, Error> {
     Error::if_any(partitur_conductor::check::start_request(&request, "startWorkflow.startWorkflowRequest"))?;
-    if request.external_input_payload_storage_path.is_some() {
-        let message = "inputs in an external storage are not supported: send the input itself";
-        return Err(Error::if_any(vec![ValidationError::new("externalInputPayloadStoragePath", message)])
-            .expect_err("there is one"));
-    }
+    let external = request.external_input_payload_storage_path.as_deref().filter(|path| !path.is_empty());
+    let external = external.map(|path| payloads::mentioned(app, path)).transpose()?;
+    let request = match external {
+        Some(input) => StartWorkflowRequest { input: Object(input), ..request },
+        None => request,
+    };
     let asking = asking();
     if request.workflow_def.is_some() {
         asking.demand(Right::Define, "a definition that comes with its start")?;
     }
     // Whoever has a key does not say who it is.
     let creator = asking.name().map(str::to_owned).or(request.created_by.clone()).unwrap_or_default();
-    submission_of(app, Wanted::from(request), creator).await
+    submission_of(app, Wanted::from(request), creator, None).await
+}
+
+/// What is to be submitted because of an event.
+pub(crate) async fn event_submission(
+    app: &App,
+    request: StartWorkflowRequest,
+    event: &str,
+) -> Result<Submission, Error> {
+    submission_of(app, Wanted::from(request), String::new(), Some(event.to_owned())).await
 }
 
 /// The run that a submission was answered with.
@@ -51,7 +62,12 @@ pub(crate) fn started(answer: Result<Answer, NodeError>) -> Result<RunId, Error>
     }
 }
 
-async fn submission_of(app: &App, wanted: Wanted, creator: String) -> Result<Submission, Error> {
+async fn submission_of(
+    app: &App,
+    wanted: Wanted,
+    creator: String,
+    event: Option<String>,
+) -> Result<Submission, Error> {
     let programs = &app.library.programs;
     let known = match &wanted.definition {
         Some(def) => programs.inline(def)?,
@@ -64,7 +80,7 @@ async fn submission_of(app: &App, wanted: Wanted, creator: String) -> Result<Sub
         domains: wanted.domains.unwrap_or_default(),
         idempotency: wanted.idempotency,
         creator,
-        event: None,
+        event,
     };
     let input = known.def.filled_input(&wanted.input);
     check_input(app, &known.def, &input).await?;

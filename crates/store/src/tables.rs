@@ -198,7 +198,9 @@ pub(crate) fn concerns(change: &Change, run: RunId) -> bool {
         Change::RemoveTask(id, _) | Change::RemoveRun(id) => *id == run,
         // A run comes back without what was written about its tasks.
         Change::Log(..) => false,
-        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) | Change::Note(_) => false,
+        Change::Node(_) | Change::Definition(_) | Change::Breaker(_) | Change::Entry(_) | Change::Note(_) => {
+            false
+        }
     }
 }
 

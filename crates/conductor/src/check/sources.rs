@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::workflow::{schemas, under};
 use super::{task, walk};
+use crate::TaskType;
 use crate::wire::{SchemaDef, TaskDef, ValidationError, WorkflowDef, WorkflowTask};
 
 /// Source code, and where it stands.
@@ -31,12 +32,24 @@ pub fn sources(def: &WorkflowDef, prefix: &str) -> Vec<Source> {
                 text: text.into(),
             },
         ));
+        found.extend(switch_expression(task).map(|text| Source {
+            path: path.to_owned(),
+            language: "javascript",
+            text: text.into(),
+        }));
         if let Some(def) = task.task_definition.as_deref().filter(|def| def.enforce_schema) {
             let path = format!("{path}.taskDefinition");
             found.extend(of_schemas(&path, &def.input_schema, &def.output_schema));
         }
     });
     found
+}
+
+/// The script that chooses among the cases of a SWITCH, unless something is filled into it.
+fn switch_expression(task: &WorkflowTask) -> Option<&str> {
+    let is_script = matches!(task.evaluator_type.as_deref(), Some("javascript" | "graaljs"));
+    let text = task.expression.as_deref().filter(|text| !text.contains("${"))?;
+    (task.task_type() == TaskType::Switch && is_script).then_some(text)
 }
 
 /// Those of a task definition.

@@ -27,6 +27,7 @@ pub fn task(task: &WorkflowTask, path: &str, faults: &mut Vec<ValidationError>) 
         TaskType::JsonJqTransform => check.jq(),
         TaskType::Inline => check.inline(),
         TaskType::Wait => check.wait(),
+        TaskType::Event => check.event(),
         TaskType::Absent(reason) => check.absent(reason),
         TaskType::Simple
         | TaskType::Custom(_)
@@ -37,6 +38,7 @@ pub fn task(task: &WorkflowTask, path: &str, faults: &mut Vec<ValidationError>) 
         | TaskType::SetVariable
         | TaskType::Human
         | TaskType::Yield
+        | TaskType::PullMessages
         | TaskType::Noop => {}
     }
     check.cache_key();
@@ -267,6 +269,12 @@ impl Check<'_> {
             && let Err(error) = parse_wait_until(text)
         {
             self.fault(error.to_string());
+        }
+    }
+
+    fn event(&mut self) {
+        if self.task.sink.as_deref().is_none_or(str::is_empty) {
+            self.for_task("sink field is required");
         }
     }
 

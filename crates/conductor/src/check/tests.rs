@@ -57,7 +57,7 @@ fn every_type_says_what_it_needs() {
         "TERMINATE",
         "SUB_WORKFLOW",
         "JSON_JQ_TRANSFORM",
-        "EVENT",
+        "KAFKA_PUBLISH",
         "LLM_CHAT_COMPLETE",
     ];
     let tasks: Vec<String> =
@@ -77,7 +77,7 @@ fn every_type_says_what_it_needs() {
     registerWorkflowDef.arg0.tasks[7]: terminate task must have an terminationStatus parameter and must be set to COMPLETED or FAILED, taskName: t_terminate
     registerWorkflowDef.arg0.tasks[8]: subWorkflowParam field is required for taskType: SUB_WORKFLOW taskName: t_sub_workflow
     registerWorkflowDef.arg0.tasks[9]: inputParameters.queryExpression field is required for taskType: JSON_JQ_TRANSFORM taskName: t_json_jq_transform
-    registerWorkflowDef.arg0.tasks[10].type: EVENT is not built in: message queues are not connected [EVENT]
+    registerWorkflowDef.arg0.tasks[10].type: KAFKA_PUBLISH is not built in: message queues are not connected [KAFKA_PUBLISH]
     registerWorkflowDef.arg0.tasks[11].type: LLM_CHAT_COMPLETE is not built in: models and their tools are not connected; let a worker do it [LLM_CHAT_COMPLETE]
     registerWorkflowDef.arg0.tasks[4]: a fork must be followed by a JOIN: `t_fork_join` is not
     registerWorkflowDef.arg0.tasks[5]: a fork must be followed by a JOIN: `t_fork_join_dynamic` is not

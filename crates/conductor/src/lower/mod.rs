@@ -5,6 +5,7 @@
 //! a task does is in a file for its family.
 
 mod dynamic;
+mod event;
 mod expander;
 mod fork;
 mod http;

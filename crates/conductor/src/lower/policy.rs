@@ -64,6 +64,8 @@ fn is_never_tried_again(kind: &TaskType) -> bool {
         | TaskType::Wait
         | TaskType::Human
         | TaskType::Yield
+        | TaskType::Event
+        | TaskType::PullMessages
         | TaskType::Noop
         | TaskType::Absent(_) => false,
     }
@@ -100,6 +102,7 @@ pub fn schemas(kind: &TaskType, def: &TaskDef) -> Option<Box<Schemas>> {
         | TaskType::JsonJqTransform
         | TaskType::Wait
         | TaskType::Human
+        | TaskType::PullMessages
         | TaskType::Yield => true,
         TaskType::Decision
         | TaskType::Switch
@@ -113,6 +116,7 @@ pub fn schemas(kind: &TaskType, def: &TaskDef) -> Option<Box<Schemas>> {
         | TaskType::StartWorkflow
         | TaskType::Terminate
         | TaskType::SetVariable
+        | TaskType::Event
         | TaskType::Noop
         | TaskType::Absent(_) => false,
     };
@@ -144,6 +148,7 @@ pub fn yields_results(kind: &TaskType) -> bool {
         TaskType::Wait
         | TaskType::Human
         | TaskType::Yield
+        | TaskType::PullMessages
         | TaskType::Decision
         | TaskType::Switch
         | TaskType::ForkJoin
@@ -155,6 +160,7 @@ pub fn yields_results(kind: &TaskType) -> bool {
         | TaskType::StartWorkflow
         | TaskType::Terminate
         | TaskType::SetVariable
+        | TaskType::Event
         | TaskType::Noop
         | TaskType::Absent(_) => false,
     }

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 use partitur_model::Place;
 use partitur_model::definition::{Edge, Guard, Node, Scope, Trigger};
 
-use super::{Lowering, dynamic, fork, http, repeat, script, simple, sub_workflow, switch, terminate, wait};
+use super::{
+    Lowering, dynamic, event, fork, http, repeat, script, simple, sub_workflow, switch, terminate, wait,
+};
 use crate::TaskType;
 use crate::wire::WorkflowTask;
 
@@ -118,6 +120,8 @@ fn single(lowering: &Lowering<'_>, task: &WorkflowTask, place: &str) -> Node {
         TaskType::SetVariable => simple::set_variable(task, place),
         TaskType::Wait => wait::wait(task, place),
         TaskType::Human | TaskType::Yield => wait::signal(task, place),
+        TaskType::Event => event::event(task, place),
+        TaskType::PullMessages => event::pull_messages(task, place),
         TaskType::Noop => simple::noop(task, place),
         TaskType::Switch
         | TaskType::Decision

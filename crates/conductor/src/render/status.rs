@@ -141,7 +141,7 @@ fn is_fork(kind: &TaskType) -> bool {
 
 /// Whether it is between two rounds: only a worker gives its task back to the queue.
 fn has_had_a_round(task: &Standing<'_>, kind: &TaskType) -> bool {
-    *kind == TaskType::HttpPoll && task.polls > 0
+    matches!(kind, TaskType::HttpPoll | TaskType::PullMessages) && task.polls > 0
 }
 
 fn has_begun(task: &Standing<'_>) -> bool {

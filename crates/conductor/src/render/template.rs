@@ -109,6 +109,8 @@ pub(crate) fn names(task: &WorkflowTask, kind: &TaskType) -> (String, String) {
         | TaskType::Wait
         | TaskType::Human
         | TaskType::Yield
+        | TaskType::Event
+        | TaskType::PullMessages
         | TaskType::Noop
         | TaskType::Absent(_) => (task.kind.clone().unwrap_or_default(), own),
     }

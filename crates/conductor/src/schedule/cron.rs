@@ -252,7 +252,8 @@ mod tests {
                 let parts: Vec<&str> = line.split('|').collect();
                 let [expression, zone, from, expected] = parts[..] else { return Some(line.to_owned()) };
                 let found = times(expression, zone, from.parse().unwrap());
-                let is_right = if expected.starts_with("bad") { found == "refused" } else { found == expected };
+                let is_right =
+                    if expected.starts_with("bad") { found == "refused" } else { found == expected };
                 (!is_right).then(|| format!("{line}\n  found {found}"))
             })
             .collect();

@@ -78,7 +78,9 @@ fn crons(schedule: &WorkflowSchedule) -> Vec<CronSchedule> {
     }
     let own = schedule.cron_expression.clone().filter(|expression| !expression.is_empty());
     let zone_id = if schedule.zone_id.is_empty() { "UTC" } else { &schedule.zone_id };
-    own.map(|cron_expression| CronSchedule { cron_expression, zone_id: zone_id.to_owned() }).into_iter().collect()
+    own.map(|cron_expression| CronSchedule { cron_expression, zone_id: zone_id.to_owned() })
+        .into_iter()
+        .collect()
 }
 
 /// The first time of an expression after `after`, no earlier than `start` and no later than `end`.

@@ -5,8 +5,8 @@
 
 mod incident;
 pub(crate) mod outside;
-mod pressure;
 mod noted;
+mod pressure;
 mod residency;
 mod submission;
 mod view;

@@ -1,21 +1,19 @@
-//! Event handlers: kept and shown. Nothing arrives for them yet.
+//! Event handlers: kept, shown, and what they have done.
 
 use axum::extract::{Path, State};
 use partitur_conductor::check;
-use partitur_conductor::wire::{self, EventHandler};
+use partitur_conductor::wire::{EventHandler, search_result};
 use partitur_model::catalogue::EntryKind;
+use partitur_model::note::NoteKind;
+use partitur_store::NoteSearch;
 
 use super::Shared;
 use super::metadata::{entry, gone, keep};
 use crate::app::App;
-use crate::http::answer::{Answer, Error, done, json};
+use crate::events::{Handled, handlers};
+use crate::http::answer::{Answer, Error, done, json, raw};
 use crate::http::input::{Json, Many, Query};
-
-fn handlers(app: &App) -> Vec<EventHandler> {
-    let documents = app.library.catalogue.read();
-    let bodies = documents.others(EntryKind::EventHandler).filter_map(|entry| entry.body.as_ref());
-    bodies.filter_map(|body| wire::read(body.as_str().as_bytes()).ok()).collect()
-}
+use crate::notes;
 
 fn no_handler(name: &str) -> Error {
     Error::not_found(format!("EventHandler with name {name} not found!"))
@@ -63,4 +61,29 @@ pub(crate) async fn forget(State(app): Shared, Path(name): Path<String>) -> Answ
     }
     keep(&app, vec![gone(&app, EntryKind::EventHandler, &name, 0)]).await?;
     Ok(done())
+}
+
+/// Executions in one answer.
+const PAGE_MAX: u64 = 1_000;
+
+pub(crate) async fn executions(State(app): Shared, query: Query) -> Answer {
+    shown(&app, None, &query).await
+}
+
+pub(crate) async fn executions_of(State(app): Shared, Path(name): Path<String>, query: Query) -> Answer {
+    shown(&app, Some(name), &query).await
+}
+
+async fn shown(app: &App, handler: Option<String>, query: &Query) -> Answer {
+    let skip = query.number("start", 0)?.min(u64::from(u32::MAX)) as u32;
+    let limit = query.number("size", 100)?.min(PAGE_MAX) as u32;
+    let read = app.reads.read(&app.handle, move |reader| {
+        let about = handler.as_deref();
+        let search = NoteSearch { about, newest_first: true, skip, limit };
+        Ok((reader.count_notes(NoteKind::Handled, about)?, reader.notes(NoteKind::Handled, search)?))
+    });
+    let (total, found) = read.await?;
+    let found = found.iter().filter_map(notes::read::<Handled>);
+    let found = found.map(|done| serde_json::to_string(&done).expect("what is noted is JSON"));
+    Ok(raw(search_result(total, found)))
 }

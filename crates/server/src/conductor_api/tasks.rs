@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::handle::HandedOut;
 use crate::http::answer::{Answer, Error, done, handing_out, json, nothing, raw, text};
 use crate::http::input::{Json, OptionalObject, Query, Text, no_task, run_id};
+use crate::payloads;
 
 /// Conductor's limit on the patience of a poll.
 const PATIENCE_MAX: u64 = 5_000;
@@ -154,6 +155,10 @@ async fn read_result(app: &App, result: &TaskResult) -> Result<Update, Error> {
         Some(TaskResultStatus::FailedWithTerminalError) => UpdateStatus::FailedForGood,
         Some(TaskResultStatus::Canceled) => UpdateStatus::Cancelled,
     };
+    let output = match result.external_output_payload_storage_path.as_deref() {
+        Some(path) if !path.is_empty() => payloads::mentioned(app, path)?,
+        Some(_) | None => result.output_data.0.clone(),
+    };
     let now = app.now();
     let lines = result.logs.iter().take(LINES_MAX).map(|line| LogLine {
         at: if line.created_time > 0 { Timestamp::from_millis(line.created_time as u64) } else { now },
@@ -163,7 +168,7 @@ async fn read_result(app: &App, result: &TaskResult) -> Result<Update, Error> {
         run,
         task: TaskName::Seq(task.task()),
         status,
-        output: Some(result.output_data.0.clone()),
+        output: Some(output),
         merge: false,
         reason: result.reason_for_incompletion.clone(),
         worker: result.worker_id.as_deref().map(Arc::from),

@@ -4,9 +4,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use partitur_conductor::wire::{
-    Entries, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, TaskStatus, search_result,
+    Entries, Object, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, TaskStatus, search_result,
 };
 use partitur_engine::{Command, Restart, TaskName, Update, UpdateStatus};
 use partitur_model::record::{RunOutcome, RunState};
@@ -435,9 +434,11 @@ pub(crate) async fn set_state(
     super::execute::wait_and_show(&app, run, &query, None).await
 }
 
-pub(crate) async fn no_external_storage() -> Answer {
-    Err(Error::new(
-        StatusCode::NOT_IMPLEMENTED,
-        "there is no external payload storage: send payloads as they are",
-    ))
+/// For a task of the run that takes messages.
+pub(crate) async fn send_message(
+    State(app): Shared,
+    Path(id): Path<String>,
+    Json(message): Json<Object>,
+) -> Answer {
+    Ok(text(crate::messages::send(&app, &id, &message.0).await?))
 }

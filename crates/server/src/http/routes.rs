@@ -10,8 +10,8 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, delete, get, post, put};
 
 use partitur_conductor::wire::{
-    EventHandler, Object, RerunWorkflowRequest, SchemaDef, SkipTaskRequest, StartWorkflowRequest, Tag,
-    TaskDef, TaskResult, WorkflowDef, WorkflowTestRequest,
+    EventHandler, Json, Object, RerunWorkflowRequest, SchemaDef, SkipTaskRequest, StartWorkflowRequest, Tag,
+    TaskDef, TaskResult, WorkflowDef, WorkflowSchedule, WorkflowTestRequest,
 };
 use schemars::{Schema, SchemaGenerator};
 
@@ -22,7 +22,8 @@ use super::openapi;
 use crate::app::App;
 use crate::auth::Right;
 use crate::conductor_api::{
-    bulk, event, execute, metadata, ops, queue, schema, search, tags, tasks, testing, workflow,
+    bulk, event, execute, metadata, ops, queue, schedule, schema, search, storage, tags, tasks, testing,
+    workflow,
 };
 use crate::metrics::scrape;
 use crate::native_api::{documents, exchange, follow, keys, locks, runs, story, system};
@@ -84,6 +85,7 @@ pub(crate) fn table() -> Vec<Route> {
         schema_routes(),
         tag_routes(),
         event_routes(),
+        schedule_routes(),
         native_routes(),
         ops_routes(),
     ];
@@ -125,8 +127,8 @@ fn workflow_routes() -> Vec<Route> {
         Read: get "/api/workflow/search-by-tasks-v2" "Find runs with a task that fits; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::by_tasks_v2;
         Read: get "/api/workflow/search-v2" "Find runs; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::runs_v2;
         Define: post "/api/workflow/test" "A run without workers, whose tasks end as the request says" [""] takes WorkflowTestRequest => testing::test;
-        Read: get "/api/workflow/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
-        Read: get "/api/workflow/external-storage-location" "501: there is no external storage" ["path"] => workflow::no_external_storage;
+        Read: get "/api/workflow/externalstoragelocation" "Where a client may write or read a payload apart from its requests" ["path, operation=READ, payloadType"] => storage::location;
+        Read: get "/api/workflow/external-storage-location" "Where a client may write or read a payload apart from its requests" ["path, operation=READ, payloadType"] => storage::location;
         Read: get "/api/workflow/running/{name}" "The runs of this name that have not ended" ["version=1, startTime, endTime"] => workflow::running;
         Operate: delete "/api/workflow/{workflowId}/remove" "Forget a run" ["archiveWorkflow"] => workflow::remove;
         Operate: delete "/api/workflow/{workflowId}/terminate-remove" "Terminate a run and forget it" ["reason"] => workflow::terminate_and_remove;
@@ -138,6 +140,7 @@ fn workflow_routes() -> Vec<Route> {
         Operate: post "/api/workflow/{workflowId}/rerun" "Go on with an ended run from one of its tasks" [""] takes RerunWorkflowRequest => workflow::rerun;
         Operate: put "/api/workflow/{workflowId}/skiptask/{taskReferenceName}" "Leave a task out that has not begun" ["skipTaskRequest"] takes Option<SkipTaskRequest> => workflow::skip;
         Operate: post "/api/workflow/{workflowId}/resetcallbacks" "Let tasks that are held back be had at once" [""] => workflow::reset_callbacks;
+        Operate: post "/api/workflow/{workflowId}/messages" "Send a message to a run that waits for some; its id as text" [""] takes Object => workflow::send_message;
         Operate: post "/api/workflow/{workflowId}/variables" "Set variables of a run" [""] takes Object => workflow::set_variables;
     }
 }
@@ -157,8 +160,10 @@ fn queue_routes() -> Vec<Route> {
         Operate: post "/api/tasks/queue/requeue/{taskType}" "Nothing to do: no task gets lost" [""] => queue::requeue;
         Read: get "/api/tasks/search" "Find tasks" ["start=0, size=100, sort, freeText, query"] => search::tasks;
         Read: get "/api/tasks/search-v2" "Find tasks; shows them whole" ["start=0, size=100, sort, freeText, query"] => search::tasks_v2;
-        Read: get "/api/tasks/externalstoragelocation" "501: there is no external storage" ["path"] => workflow::no_external_storage;
-        Read: get "/api/tasks/external-storage-location" "501: there is no external storage" ["path"] => workflow::no_external_storage;
+        Open: put "/api/external-storage/{name}" "Write a payload where a client may" [""] takes Json => storage::write;
+        Open: get "/api/external-storage/{name}" "A payload" [""] => storage::read;
+        Read: get "/api/tasks/externalstoragelocation" "Where a client may write or read a payload apart from its requests" ["path, operation=READ, payloadType"] => storage::location;
+        Read: get "/api/tasks/external-storage-location" "Where a client may write or read a payload apart from its requests" ["path, operation=READ, payloadType"] => storage::location;
     }
 }
 
@@ -207,7 +212,30 @@ fn event_routes() -> Vec<Route> {
         Define: put "/api/event" "Replace an event handler" [""] takes EventHandler => event::update;
         Read: get "/api/event" "All event handlers" [""] => event::all;
         Read: get "/api/event/{event}" "The event handlers of an event" ["activeOnly=true"] => event::of_event;
+        Read: get "/api/event/execution" "What event handlers have done" ["start=0, size=100"] => event::executions;
+        Read: get "/api/event/execution/{name}" "What an event handler has done" ["start=0, size=100"] => event::executions_of;
         Define: delete "/api/event/{event}" "Forget the event handler of this name" [""] => event::forget;
+    }
+}
+
+fn schedule_routes() -> Vec<Route> {
+    routes! { "Schedules":
+        Define: post "/api/scheduler/schedules" "Register or replace a schedule" [""] takes WorkflowSchedule => schedule::save;
+        Read: get "/api/scheduler/schedules" "All schedules" ["workflowName"] => schedule::all;
+        Read: get "/api/scheduler/schedules/search" "Find schedules" ["workflowName, scheduleName, paused, freeText, start=0, size=100, sort"] => schedule::search;
+        Read: get "/api/scheduler/schedules/{name}" "A schedule" [""] => schedule::get;
+        Define: delete "/api/scheduler/schedules/{name}" "Forget a schedule" [""] => schedule::forget;
+        Operate: put "/api/scheduler/schedules/{name}/pause" "Start nothing by a schedule" ["reason"] => schedule::pause;
+        Operate: get "/api/scheduler/schedules/{name}/pause" "The same, for clients that ask so" ["reason"] => schedule::pause;
+        Operate: put "/api/scheduler/schedules/{name}/resume" "Let a paused schedule go on, from now" [""] => schedule::resume;
+        Operate: get "/api/scheduler/schedules/{name}/resume" "The same, for clients that ask so" [""] => schedule::resume;
+        Operate: put "/api/scheduler/bulk/pause" "Pause many schedules" [""] takes Vec<String> => schedule::bulk_pause;
+        Operate: put "/api/scheduler/bulk/resume" "Resume many schedules" [""] takes Vec<String> => schedule::bulk_resume;
+        Read: get "/api/scheduler/nextFewSchedules" "The next times of an expression" ["cronExpression, zoneId=UTC, scheduleStartTime, scheduleEndTime, limit=5"] => schedule::next_few;
+        Read: get "/api/scheduler/search/executions" "What schedules have started" ["start=0, size=100, freeText, query"] => schedule::executions;
+        Operate: get "/api/scheduler/admin/requeue" "Nothing to do: no time gets lost" [""] => schedule::requeue;
+        Operate: get "/api/scheduler/admin/pause" "Start nothing by any schedule, until resumed or restarted" [""] => schedule::hold;
+        Operate: get "/api/scheduler/admin/resume" "Let schedules go on" [""] => schedule::release;
     }
 }
 

@@ -3,14 +3,17 @@
 mod broken;
 mod cache;
 mod documents;
+mod events;
 mod keys;
 mod locks;
 mod metadata;
 mod metrics;
 mod native;
+mod payloads;
 mod polling;
 mod registry;
 mod restart;
+mod schedules;
 mod schemas;
 mod searching;
 mod support;

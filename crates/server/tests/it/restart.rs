@@ -46,7 +46,7 @@ fn serve_until_killed() {
     Server::open(Settings::read(None, [], flags).unwrap()).unwrap().run(|_| {}).unwrap();
 }
 
-fn process(dir: &std::path::Path, port: u16) -> (Child, Site) {
+pub fn process(dir: &std::path::Path, port: u16) -> (Child, Site) {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["--exact", "restart::serve_until_killed", "--nocapture"])
         .env("PARTITUR_TEST_DIR", dir)

@@ -59,8 +59,6 @@ pub(super) fn kind_code(kind: NoteKind) -> i64 {
         NoteKind::Event => 2,
         NoteKind::Handled => 3,
         NoteKind::Message => 4,
-        NoteKind::Callback => 5,
-        NoteKind::Undelivered => 6,
     }
 }
 

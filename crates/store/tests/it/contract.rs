@@ -4,7 +4,9 @@ use partitur_model::change::{BatchNo, Change};
 use partitur_model::note::{Note, NoteKind};
 use partitur_model::record::{NodeRecord, RunOutcome, TaskOutcome, TaskState};
 use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
-use partitur_store::{CataloguePage, Completion, MemoryStore, NoteSearch, Options, Reader, SqliteStore, Store, Tables};
+use partitur_store::{
+    CataloguePage, Completion, MemoryStore, NoteSearch, Options, Reader, SqliteStore, Store, Tables,
+};
 use proptest::prelude::*;
 use tempfile::TempDir;
 

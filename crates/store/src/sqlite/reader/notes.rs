@@ -33,8 +33,9 @@ impl Reader {
         let (skip, limit) = (wanted.skip, wanted.limit);
         match wanted.about {
             None => {
-                let sql =
-                    format!("SELECT {COLUMNS} FROM notes WHERE kind = ?1 ORDER BY {order} LIMIT ?2 OFFSET ?3");
+                let sql = format!(
+                    "SELECT {COLUMNS} FROM notes WHERE kind = ?1 ORDER BY {order} LIMIT ?2 OFFSET ?3"
+                );
                 self.select_notes(&sql, params![kind_code(kind), limit, skip])
             }
             Some(about) => {
