@@ -1,7 +1,7 @@
 //! The engine: its resident runs, and the one door through which everything reaches them.
 //!
-//! `submission.rs` is how runs come to be, `noted.rs` what leaves a trace, `residency.rs` how they leave memory and return, `incident.rs` what happens
-//! when the engine itself is at fault, `view.rs` what others may look at.
+//! `submission.rs` is how runs come to be, `noted.rs` what leaves a trace, `residency.rs` how they leave memory and
+//! return, `incident.rs` what happens when the engine itself is at fault, `view.rs` what others may look at.
 
 mod incident;
 pub(crate) mod outside;
