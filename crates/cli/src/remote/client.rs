@@ -243,7 +243,11 @@ impl Client {
         let (asked, status) = (ask.shown(), answer.status.as_u16());
         Err(match status {
             401 | 403 => Problem::Forbidden { asked, status, message, with_key },
-            _ => Problem::Refused { asked, status, message, faults, hint: None },
+            _ => {
+                let hint =
+                    has_no_route(status, &message).then(|| "this server does not have that".to_owned());
+                Problem::Refused { asked, status, message, faults, hint }
+            }
         })
     }
 
@@ -304,6 +308,11 @@ fn base(text: &str) -> Result<Url, Problem> {
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(&if path.ends_with("/api") { path } else { format!("{path}/api") });
     Ok(url)
+}
+
+/// Whether the route is missing, and not what was asked for on it: ours, and Conductor itself, say so.
+fn has_no_route(status: u16, message: &str) -> bool {
+    status == 404 && (message.starts_with("No static resource") || message == "there is no such route")
 }
 
 /// What is at the bottom of it: the layers above only say that something went wrong.

@@ -1,6 +1,5 @@
 //! The commands that ask a server, against our own, over the wire.
 
-use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Stdio};
 
 use crate::support::{Gave, Place, until};
@@ -31,20 +30,29 @@ const FLOWS: &str = r#"{
 /// A server, and a directory in which its clients are.
 struct Site {
     place: Place,
-    server: Child,
+    /// If it is ours.
+    server: Option<Child>,
     url: String,
 }
 
 impl Site {
     fn open() -> Site {
         let place = Place::new("");
+        let said = std::fs::File::create(place.path().join("said")).unwrap();
         let mut command = place.command(&["server", "--listen", "127.0.0.1:0", "--data", "data"]);
-        let mut server = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let mut line = String::new();
-        BufReader::new(server.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let url = line.split_whitespace().find(|word| word.starts_with("http://")).expect(&line).to_owned();
+        command.args(["--set", "metrics_listen=off"]).stdout(Stdio::null()).stderr(said);
+        let server = command.spawn().unwrap();
+        until("the server listens", || place.read("said").contains("http://"));
+        let said = place.read("said");
+        let url =
+            said.split_whitespace().find(|word| word.starts_with("http://")).expect("it listens").to_owned();
         place.write("flows.json", FLOWS);
-        Site { place, server, url }
+        Site { place, server: Some(server), url }
+    }
+
+    /// Another server, with which nobody else does anything.
+    fn elsewhere(url: String) -> Site {
+        Site { place: Place::new(""), server: None, url }
     }
 
     /// Asks the server with the binary.
@@ -103,8 +111,10 @@ impl Site {
 impl Drop for Site {
     fn drop(&mut self) {
         // A test that has failed leaves nothing behind.
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        if let Some(server) = &mut self.server {
+            let _ = server.kill();
+            let _ = server.wait();
+        }
     }
 }
 
@@ -358,6 +368,154 @@ fn what_follows_from_events_is_kept() {
     assert!(gave.err.contains("did you mean `on-order`?"), "{}", gave.err);
     site.out(&["event", "delete", "on-order"]);
     assert_eq!(site.expect(0, &["event", "list"]).err, "no event handlers\n");
+}
+
+#[test]
+fn every_command_drives_our_server() {
+    every_command(&Site::open());
+}
+
+/// `CONFORMANCE_REAL_URL` names a Conductor of its own for this; `tests/conformance/README.md` tells how one is started.
+#[test]
+fn every_command_drives_conductor_itself() {
+    use std::io::Write as _;
+    let Ok(url) = std::env::var("CONFORMANCE_REAL_URL") else {
+        // Past the test runner, which keeps for itself what a test says that succeeds.
+        let words = b"SKIPPED: CONFORMANCE_REAL_URL names no Conductor\n";
+        let _ = std::io::stderr().write_all(words);
+        return;
+    };
+    every_command(&Site::elsewhere(url));
+}
+
+/// The whole life of a few runs, with each command at least once.
+fn every_command(site: &Site) {
+    let mark = format!("x{}", std::process::id());
+    let named = |text: &str| {
+        ["ordering", "dispatch", "pick", "pack"].iter().fold(text.to_owned(), |text, word| {
+            text.replace(&format!("\"{word}\""), &format!("\"{mark}_{word}\""))
+        })
+    };
+    let (ordering, pick, pack) = (format!("{mark}_ordering"), format!("{mark}_pick"), format!("{mark}_pack"));
+    site.place.write("flows.json", &named(FLOWS));
+    assert_eq!(site.out(&["workflow", "upload", "flows.json"]).matches("created").count(), 4);
+    assert_eq!(site.out(&["workflow", "upload", "flows.json"]).matches("unchanged").count(), 4);
+    site.place
+        .write("tasks.json", &format!(r#"[{{"name": "{pick}", "retryCount": 2, "retryDelaySeconds": 0}}]"#));
+    assert!(site.out(&["task", "upload", "tasks.json"]).contains("changed"));
+    assert!(site.out(&["task", "definitions"]).contains(&pick));
+    assert!(site.out(&["task", "definitions", &pick]).contains("retries           2"));
+    assert!(site.out(&["workflow", "definitions"]).contains(&ordering));
+    assert!(site.out(&["workflow", "definitions", &ordering, "--version", "1"]).contains("SUB_WORKFLOW"));
+
+    let run = site.out(&[
+        "workflow",
+        "start",
+        &ordering,
+        "-i",
+        "amount=0.10",
+        "-i",
+        "size=big",
+        "--correlation-id",
+        "c-7",
+    ]);
+    let run = run.trim();
+    let finds = |args: &[&str]| until(&format!("{args:?} finds it"), || site.out(args).contains(run));
+    finds(&["workflow", "list", "--name", &ordering, "--status", "running"]);
+    finds(&["workflow", "search", &format!("correlationId='c-7' AND workflowType='{ordering}'")]);
+    until("it is queued", || site.out(&["queue", "sizes", &pick]).contains('1'));
+    let task =
+        site.json(&["task", "poll", &pick, "--worker", "desk"])[0]["taskId"].as_str().unwrap().to_owned();
+    finds(&["task", "search", "--type", &pick]);
+    assert!(site.out(&["queue", "pollers", &pick]).contains("desk"));
+    assert!(site.ask(&["task", "queue-size", &pick]).out.contains('0'));
+    site.out(&["task", "log", &task, "--add", "looked twice"]);
+    until("it is logged", || site.out(&["task", "log", &task]).contains("looked twice"));
+    assert!(site.out(&["workflow", "logs", run]).contains("looked twice"));
+    site.out(&["task", "update", &task, "--status", "FAILED", "--reason", "no such shelf"]);
+    assert!(site.out(&["task", "show", &task]).contains("no such shelf"));
+    let ends = |task: &str| {
+        until(&format!("{task} is open"), || {
+            site.ask(&["task", "update", task, "--of", run, "--status", "COMPLETED", "-o", "done=true"]).code
+                == 0
+        });
+    };
+    site.out(&["workflow", "pause", run]);
+    assert_eq!(site.status(run), "PAUSED");
+    site.out(&["workflow", "resume", run]);
+    site.out(&["queue", "requeue", &pick]);
+    let (first, second) = (format!("{mark}_pick"), format!("{mark}_pack"));
+    ends(&first);
+    ends(&second);
+    until("it waits", || site.out(&["workflow", "show", run]).contains("▸ hold"));
+    let shown = site.out(&["workflow", "show", run]);
+    assert!(shown.contains("├ ✓ tick__2") && shown.contains("├ ✓ note"), "{shown}");
+    site.out(&["workflow", "signal", run, "-o", "by=ada"]);
+    let gave = site.expect(0, &["workflow", "watch", run]);
+    assert_eq!(
+        gave.out.trim(),
+        "{\"amount\":0.10}".replace("0.10", if site.server.is_some() { "0.10" } else { "0.1" })
+    );
+
+    site.out(&["workflow", "rerun", run, "--from", &first]);
+    assert_eq!(site.status(run), "RUNNING");
+    site.out(&["workflow", "terminate", run, "--reason", "ordered twice"]);
+    assert!(site.out(&["workflow", "show", run]).contains("ordered twice"));
+    site.out(&["workflow", "retry", run]);
+    site.out(&["workflow", "cancel", run]);
+    site.out(&["workflow", "restart", run, "--latest"]);
+    site.out(&["workflow", "skip", run, "loop", "-o", "done=true"]);
+    site.out(&["workflow", "terminate", run]);
+    site.expect(4, &["workflow", "watch", run, "--quiet"]);
+    let gave = site.expect(6, &["workflow", "start", &ordering[..ordering.len() - 1]]);
+    assert!(gave.err.contains(&format!("did you mean `{ordering}`?")), "{}", gave.err);
+
+    if site.server.is_none() {
+        what_comes_by_itself(site, &mark);
+    }
+    for name in [&ordering, &format!("{mark}_dispatch")] {
+        site.out(&["workflow", "delete-definition", name, "1"]);
+    }
+    for name in [&pick, &pack] {
+        site.out(&["task", "delete-definition", name]);
+    }
+    site.out(&["workflow", "remove", run, "--archive"]);
+}
+
+/// Schedules and events, as Conductor itself has them.
+fn what_comes_by_itself(site: &Site, mark: &str) {
+    let (nightly, handler) = (format!("{mark}_nightly"), format!("{mark}_on-order"));
+    let schedule = serde_json::json!({"name": nightly, "cronExpression": "0 0 2 1 1 ?", "zoneId": "UTC",
+        "startWorkflowRequest": {"name": format!("{mark}_dispatch"), "version": 1}});
+    site.place.write("schedule.json", &schedule.to_string());
+    assert!(site.out(&["schedule", "upload", "schedule.json"]).contains("created"));
+    assert!(site.out(&["schedule", "upload", "schedule.json"]).contains("unchanged"));
+    assert!(site.out(&["schedule", "list"]).contains(&nightly));
+    assert!(site.out(&["schedule", "show", &nightly]).contains("0 0 2 1 1 ?"));
+    assert!(site.out(&["schedule", "next", &nightly, "-n", "2"]).contains("-01-01T02:00:00"));
+    assert_eq!(site.out(&["schedule", "next", "--cron", "0 0 8 * * ?"]).matches("T08:00:00").count(), 5);
+    site.out(&["schedule", "pause", &nightly, "--reason", "stocktaking"]);
+    assert!(site.out(&["schedule", "show", &nightly]).contains("‖ paused"));
+    site.out(&["schedule", "resume", &nightly]);
+    site.expect(0, &["schedule", "runs", &nightly]);
+    site.out(&["schedule", "delete", &nightly]);
+    let gave = site.expect(6, &["schedule", "show", &nightly]);
+    assert!(gave.err.contains("`partitur schedule list`"), "{}", gave.err);
+
+    let event = format!("conductor:{mark}_orders:new");
+    let handles = serde_json::json!({"name": handler, "event": event, "active": true, "actions": [{
+        "action": "start_workflow", "start_workflow": {"name": format!("{mark}_dispatch"), "input": {"n": "${order}"}}}]});
+    site.place.write("handler.json", &handles.to_string());
+    assert!(site.out(&["event", "upload", "handler.json"]).contains("created"));
+    assert!(site.out(&["event", "upload", "handler.json"]).contains("unchanged"));
+    assert!(site.out(&["event", "list", "--of", &event]).contains(&handler));
+    assert!(site.out(&["event", "show", &handler]).contains(&event));
+    let gave = site.expect(0, &["event", "publish", &event, "-i", "order=4711"]);
+    assert!(gave.err.contains(&format!("{event} is published by run")), "{}", gave.err);
+    let started =
+        ["workflow", "list", "--name", &format!("{mark}_dispatch"), "--status", "RUNNING", "--json"];
+    until("the handler has started a run", || site.out(&started).contains("4711"));
+    site.out(&["event", "delete", &handler]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub(crate) mod queue;
 pub(crate) mod schedule;
 pub(crate) mod schema;
 pub(crate) mod search;
+pub(crate) mod size;
 pub(crate) mod sound;
 pub(crate) mod storage;
 pub(crate) mod tags;

@@ -22,7 +22,7 @@ use super::openapi;
 use crate::app::App;
 use crate::auth::Right;
 use crate::conductor_api::{
-    bulk, event, execute, metadata, ops, queue, schedule, schema, search, storage, tags, tasks, testing,
+    bulk, event, execute, metadata, ops, queue, schedule, schema, search, size, storage, tags, tasks, testing,
     workflow,
 };
 use crate::metrics::scrape;
@@ -118,6 +118,7 @@ fn workflow_routes() -> Vec<Route> {
         Read: get "/api/workflow/{workflowId}" "Show a run" ["includeTasks=true"] => workflow::get;
         Operate: delete "/api/workflow/{workflowId}" "Terminate a run" ["reason"] => workflow::terminate;
         Read: get "/api/workflow/{workflowId}/tasks" "Show the tasks of a run, by pages" ["start=0, count=15, status"] => workflow::tasks;
+        Read: get "/api/workflow/{workflowId}/size" "How large a run is as clients see it" [""] => size::of_run;
         Read: get "/api/workflow/{workflowId}/status" "Show how a run stands" ["includeOutput, includeVariables"] => workflow::status;
         Read: get "/api/workflow/{name}/correlated/{correlationId}" "The runs that their submitters call so" ["includeClosed, includeTasks"] => workflow::correlated;
         Read: post "/api/workflow/{name}/correlated" "The same for many" ["includeClosed, includeTasks"] takes Vec<String> => workflow::correlated_many;
@@ -309,6 +310,7 @@ fn ops_routes() -> Vec<Route> {
         Read: get "/api/environment/{key}" "404: the environment is not shown" [""] => ops::no_variable;
         Operate: post "/api/admin/sweep/requeue/{workflowId}" "Nothing to do: no run is left behind" [""] => ops::swept;
         Operate: post "/api/admin/consistency/verifyAndRepair/{workflowId}" "Nothing to do: rows are never apart" [""] => ops::in_order;
+        Read: get "/api/agent/list" "Nothing: there are no agents" [""] => ops::empty_list;
         Read: get "/api/environment" "Nothing: the environment is not shown" [""] => ops::empty_list;
         Open: get "/api-docs" "This, as an OpenAPI document" [""] => openapi::document;
         Open: get "/docs" "This, as a page" [""] => openapi::page;
