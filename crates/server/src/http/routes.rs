@@ -22,8 +22,8 @@ use super::openapi;
 use crate::app::App;
 use crate::auth::Right;
 use crate::conductor_api::{
-    bulk, event, execute, metadata, ops, queue, schedule, schema, search, size, storage, tags, tasks, testing,
-    workflow,
+    bulk, event, execute, metadata, ops, queue, schedule, schema, search, size, storage, tags, tasks,
+    testing, workflow,
 };
 use crate::metrics::scrape;
 use crate::native_api::{documents, exchange, follow, keys, locks, runs, story, system};
