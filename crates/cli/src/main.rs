@@ -7,12 +7,14 @@
 
 mod commands;
 mod document;
+mod examination;
 mod exit;
 mod failure;
 mod follow;
 mod host;
 mod ink;
 mod output;
+mod place;
 mod plan;
 mod progress;
 mod records;

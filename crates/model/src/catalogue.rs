@@ -45,11 +45,13 @@ pub enum EntryKind {
     Lock,
     /// Schedules.
     Schedule,
+    /// What is done to many runs: how far it is, and to which.
+    Bulk,
 }
 
 impl EntryKind {
     /// All kinds.
-    pub const ALL: [EntryKind; 10] = [
+    pub const ALL: [EntryKind; 11] = [
         EntryKind::Workflow,
         EntryKind::Task,
         EntryKind::EventHandler,
@@ -60,6 +62,7 @@ impl EntryKind {
         EntryKind::Key,
         EntryKind::Lock,
         EntryKind::Schedule,
+        EntryKind::Bulk,
     ];
 }
 

@@ -75,6 +75,8 @@ pub struct App {
     pub payloads: Payloads,
     /// What is started by the clock.
     pub schedules: Schedules,
+    /// Woken when there is something to do to many runs.
+    pub bulk: tokio::sync::Notify,
     /// Time.
     pub clock: Clock,
     /// Since when.

@@ -77,7 +77,8 @@ impl Documents {
             | EntryKind::Flow
             | EntryKind::Key
             | EntryKind::Lock
-            | EntryKind::Schedule => {
+            | EntryKind::Schedule
+            | EntryKind::Bulk => {
                 let key = (entry.kind, entry.name.clone(), entry.version);
                 match entry.body {
                     Some(_) => drop(self.others.insert(key, entry.clone())),

@@ -9,6 +9,7 @@
 
 pub mod app;
 pub mod auth;
+mod bulk_jobs;
 pub mod catalogue;
 mod commands;
 mod conductor_api;

@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::app::{App, HandedQueues, Library};
 use crate::auth::{Keys, Signature, first_key};
+use crate::bulk_jobs;
 use crate::commands::Workplace;
 use crate::events;
 use crate::health::Health;
@@ -117,6 +118,7 @@ impl Server {
             teaching: tokio::sync::Mutex::default(),
             payloads: Payloads::new(state.path().join("payloads")),
             schedules: Schedules::default(),
+            bulk: tokio::sync::Notify::new(),
             clock: Clock::new(),
             started: Instant::now(),
             metrics,
@@ -199,6 +201,7 @@ impl Server {
         tokio::spawn(events::follow(self.app.clone()));
         tokio::spawn(payloads::tidy(self.app.clone()));
         ready(self.address()?);
+        tokio::spawn(bulk_jobs::work(self.app.clone()));
         let router = routes::router(self.app.clone());
         let (limits, metrics) = (self.app.settings.limits(), self.app.metrics.clone());
         if let Some(listener) = self.for_metrics {

@@ -101,8 +101,11 @@ fn also(column: Column, test: Test) -> Clause {
     Clause { column, test }
 }
 
+fn like(text: String) -> Test {
+    Test::Like(vec![text])
+}
+
 fn of_runs(runs: u64) -> Vec<Part> {
-    let like = |text: String| Test::Like(vec![text]);
     vec![
         part("workflowType", |it, dice| it.runs.names = vec![flow(dice)]),
         part("status", |it, dice| it.runs.states = vec![state_of(dice)]),

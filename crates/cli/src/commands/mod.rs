@@ -1,5 +1,6 @@
 //! The commands, a file each.
 
+mod backup;
 mod bench;
 mod breakers;
 mod cache;
@@ -8,16 +9,19 @@ mod check;
 mod clean;
 mod completions;
 mod diff;
+mod doctor;
 mod explain;
 mod graph;
 mod history;
 mod key;
 mod logs;
+mod migrate;
 mod pause;
 mod plan;
 mod remote;
 mod report;
 mod rerun;
+mod restore;
 mod resume;
 mod rollback;
 mod run;
@@ -27,6 +31,7 @@ mod server;
 mod show;
 mod signal;
 mod status;
+mod support_bundle;
 mod taskmaster;
 mod trace;
 mod version;
@@ -36,6 +41,8 @@ use clap::{Parser, Subcommand};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::settings::Global;
+
+pub use backup::line as described;
 
 /// Runs graphs of tasks in parallel, crash-safe.
 #[derive(Debug, Parser)]
@@ -128,6 +135,16 @@ pub enum Command {
     Event(remote::event::Event),
     /// Make, list or revoke the keys of a server
     Key(key::Key),
+    /// Copy the state to a file, also while a server or a run is at work
+    Backup(backup::Backup),
+    /// Put a copy of the state in its place, or only look whether it is whole
+    Restore(restore::Restore),
+    /// Bring the state of an older version to this one's format, or say what that would do
+    Migrate(migrate::Migrate),
+    /// Look whether everything is in order: the state, the disk, the limits, the port
+    Doctor(doctor::Doctor),
+    /// Gather what somebody who helps needs, without secrets
+    SupportBundle(support_bundle::SupportBundle),
     /// Measure a server
     Bench(bench::Bench),
     /// Check, plan and run the tasks of a Taskmaster file
@@ -182,6 +199,11 @@ impl Command {
             Command::Schedule(schedule) => schedule.run(global),
             Command::Event(event) => event.run(global),
             Command::Key(key) => key.run(),
+            Command::Backup(backup) => backup.run(global),
+            Command::Restore(restore) => restore.run(global),
+            Command::Migrate(migrate) => migrate.run(global),
+            Command::Doctor(doctor) => doctor.run(global),
+            Command::SupportBundle(bundle) => bundle.run(global),
             Command::Bench(bench) => bench.run(),
             Command::Taskmaster(taskmaster) => taskmaster.run(global),
             Command::Breakers(breakers) => breakers.run(global),

@@ -11,6 +11,7 @@ mod history;
 mod incremental;
 mod looking_back;
 mod nested;
+mod operations;
 mod page;
 mod plan;
 mod pty;

@@ -18,7 +18,7 @@ const MANY_MAX: usize = 1_000;
 type Ids = Json<Vec<String>>;
 
 /// What is wanted of each.
-enum Wish {
+pub(crate) enum Wish {
     Command(Command),
     Restart { latest: bool },
     Terminate { reason: Option<String> },
@@ -26,7 +26,7 @@ enum Wish {
 }
 
 impl Wish {
-    async fn fulfil(&self, app: &App, id: &str) -> Result<(), Error> {
+    pub(crate) async fn fulfil(&self, app: &App, id: &str) -> Result<(), Error> {
         match self {
             Wish::Command(wanted) => command(app, id, wanted.clone()).await,
             Wish::Restart { latest } => restart_run(app, id, *latest).await,

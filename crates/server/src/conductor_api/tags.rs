@@ -34,7 +34,8 @@ fn exists(app: &App, kind: EntryKind, name: &str) -> Result<(), Error> {
         | EntryKind::Flow
         | EntryKind::Key
         | EntryKind::Lock
-        | EntryKind::Schedule => false,
+        | EntryKind::Schedule
+        | EntryKind::Bulk => false,
     };
     if there { Ok(()) } else { Err(Error::not_found(format!("No such definition found by name: {name}"))) }
 }

@@ -171,6 +171,11 @@ impl<S: Sync> FromRequestParts<S> for Query {
 }
 
 impl Query {
+    /// Of these keys and values.
+    pub fn of<const N: usize>(pairs: [(&str, &str); N]) -> Query {
+        Query(pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// The value of a key.
     pub fn text(&self, key: &str) -> Option<&str> {
         self.0.iter().find(|(known, _)| known == key).map(|(_, value)| value.as_str())

@@ -26,7 +26,7 @@ use crate::conductor_api::{
     testing, workflow,
 };
 use crate::metrics::scrape;
-use crate::native_api::{documents, exchange, follow, keys, locks, runs, story, system};
+use crate::native_api::{bulk as native_bulk, documents, exchange, follow, keys, locks, runs, story, system};
 
 /// One route.
 pub(crate) struct Route {
@@ -279,15 +279,19 @@ fn native_routes() -> Vec<Route> {
         Read: get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
         Read: get "/v1/runs/{run}/graph" "A run as a picture, with what has become of each task" ["format=json (svg, html)"] => story::graph;
         Read: get "/v1/runs/{run}/report" "Why a run took as long as it did, and what would help" ["format=json (html, text)"] => story::report;
-        Work: post "/v1/locks" "Take a lock: all of its claims or none" [""] takes locks::Wanted => locks::acquire;
         Read: get "/v1/locks" "Who holds what, who waits, and for whom" [""] => locks::all;
-        Work: put "/v1/locks/{lock}" "Say that the holder of a lock lives" [""] => locks::renew;
-        Work: delete "/v1/locks/{lock}" "Give a lock back" [""] => locks::release;
         Read: get "/v1/breakers" "How the breakers are" [""] => system::breakers;
         Operate: post "/v1/breakers/{name}/reset" "Close a breaker by hand" [""] => system::reset;
         Read: get "/v1/cache" "The results that serve again" [""] => system::cache;
         Operate: delete "/v1/cache" "Forget the results that serve again" [""] => system::clear;
         Read: get "/v1/system" "How everything is, in one answer" [""] => system::state;
+        Operate: post "/v1/bulk" "Do the same to all runs that a query finds: {action, query, dryRun}" [""] takes native_bulk::Wanted => native_bulk::begin;
+        Read: get "/v1/bulk" "What is done to many runs, the newest first" [""] => native_bulk::all;
+        Read: get "/v1/bulk/{job}" "How far it is" [""] => native_bulk::get;
+        Operate: delete "/v1/bulk/{job}" "Stop it; what it has done stays" [""] => native_bulk::cancel;
+        Work: post "/v1/locks" "Take a lock: all of its claims or none" [""] takes locks::Wanted => locks::acquire;
+        Work: put "/v1/locks/{lock}" "Say that the holder of a lock lives" [""] => locks::renew;
+        Work: delete "/v1/locks/{lock}" "Give a lock back" [""] => locks::release;
         Work: post "/v1/exchange" "Bring many results and take many tasks: {worker, done: [{run, task, status, output}], type, take, wait}" [""] takes exchange::Exchange => exchange::exchange;
     }
 }

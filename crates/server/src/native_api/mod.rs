@@ -1,6 +1,7 @@
 //! The native protocol under `/v1`: native documents, many starts, and many results and tasks, in one call; a run followed
 //! as it goes.
 
+pub(crate) mod bulk;
 pub(crate) mod documents;
 pub(crate) mod exchange;
 pub(crate) mod follow;

@@ -9,6 +9,7 @@ mod locks;
 mod metadata;
 mod metrics;
 mod native;
+mod operations;
 mod payloads;
 mod polling;
 mod registry;

@@ -79,6 +79,7 @@ pub(super) fn kind_code(kind: EntryKind) -> i64 {
         EntryKind::Key => 16,
         EntryKind::Lock => 17,
         EntryKind::Schedule => 7,
+        EntryKind::Bulk => 24,
     }
 }
 

@@ -121,7 +121,7 @@ impl SqliteStore {
         }
         let (queue, work) = (Arc::new(Queue::default()), Arc::new(Work::default()));
         let workshop = Workshop::new(&conn)?;
-        let freed = !workshop.remains.is_empty();
+        let freed = !workshop.remains.is_empty() || removal::has_free_pages(&conn);
         let writer = Writer {
             conn,
             queue: queue.clone(),

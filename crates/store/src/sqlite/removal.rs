@@ -88,6 +88,11 @@ fn delete_some(conn: &Connection, run: RunKey) -> rusqlite::Result<bool> {
     Ok(true)
 }
 
+/// Whether an earlier process has left free pages.
+pub(super) fn has_free_pages(conn: &Connection) -> bool {
+    conn.pragma_query_value(None, "freelist_count", |row| row.get::<_, i64>(0)).is_ok_and(|count| count > 0)
+}
+
 /// Gives back some pages; whether there are more.
 pub(super) fn give_back(conn: &Connection) -> rusqlite::Result<bool> {
     let until = Instant::now() + STEP;

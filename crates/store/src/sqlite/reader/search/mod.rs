@@ -22,6 +22,7 @@ pub use self::filter::{Clause, Column, Test};
 pub use self::tasks::{FoundTasks, SearchedTask, TaskSearch};
 use self::window::Windows;
 use super::Reader;
+use crate::sqlite::columns::run_id;
 use crate::sqlite::fault::store_error;
 use crate::tables::RunKey;
 use crate::{Quarantined, StoreError};
@@ -136,21 +137,28 @@ impl Reader {
         })
     }
 
-    /// The ids of the runs that match, in order: at most `limit` of them.
+    /// The runs that match, in order, each with its generation: at most `limit` of them.
     ///
     /// # Errors
     /// The disk's, and [`StoreError::TooWide`].
-    pub fn search_ids(&self, search: &Search) -> Result<Vec<RunId>, StoreError> {
+    pub fn search_generations(&self, search: &Search) -> Result<Vec<(RunId, u32)>, StoreError> {
         let mut keys = Vec::new();
         self.walk(search, |found| {
             keys.extend_from_slice(found);
             Ok(keys.len() >= search.limit)
         })?;
         keys.truncate(search.limit);
-        keys.iter()
-            .filter_map(|&key| self.id_of(key).transpose())
-            .collect::<Result<_, _>>()
-            .map_err(store_error)
+        let read = || {
+            let mut select =
+                self.conn.prepare_cached("SELECT random, generation FROM runs WHERE key = ?1")?;
+            let mut runs = Vec::with_capacity(keys.len());
+            for key in keys {
+                let found = select.query_row([key], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+                runs.extend(found.map(|(random, generation)| (run_id(RunKey(key), random), generation)));
+            }
+            Ok(runs)
+        };
+        read().map_err(store_error)
     }
 
     /// Hands over the keys of the runs that match, window by window and in order, until `look` has seen enough.
@@ -246,7 +254,7 @@ impl Reader {
     fn id_of(&self, key: i64) -> rusqlite::Result<Option<RunId>> {
         let mut select = self.conn.prepare_cached("SELECT random FROM runs WHERE key = ?1")?;
         let random = select.query_row([key], |row| row.get(0)).optional()?;
-        Ok(random.map(|random| crate::sqlite::columns::run_id(RunKey(key), random)))
+        Ok(random.map(|random| run_id(RunKey(key), random)))
     }
 }
 
