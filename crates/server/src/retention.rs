@@ -20,7 +20,7 @@ use crate::handle::{Handle, Message};
 const EVERY: Duration = Duration::from_secs(60);
 
 /// Runs that are removed in one step.
-const STEP: usize = 64;
+const STEP: usize = 32;
 
 /// After such a step others have their turn.
 const PAUSE: Duration = Duration::from_millis(5);

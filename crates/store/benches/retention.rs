@@ -15,7 +15,7 @@ use partitur_model::{DefinitionId, Payload, RunId, TaskSeq, Timestamp};
 use partitur_store::{Commit, Completion, Options, Reader, SqliteStore, Store};
 
 /// Runs that are removed in one step.
-const STEP: usize = 64;
+const STEP: usize = 32;
 
 /// Payload of a run, in bytes.
 const PAYLOAD: usize = 10_000;

@@ -59,7 +59,8 @@ fn main() {
                 .state
                 .is_none_or(|state| task.state == state || !state.is_ended() && !task.state.is_ended())
                 && wanted.node.as_ref().is_none_or(|node| task.node == *node)
-                && (task.ended.is_none() || wanted.tasks.times.contains(&task.ended.unwrap_or_default()))
+                && (wanted.tasks.times == (Timestamp::ZERO..=Timestamp::MAX)
+                    || task.ended.is_some_and(|ended| wanted.tasks.times.contains(&ended)))
         };
         let found = reader.search_tasks(&wanted.tasks, called, fits)?;
         // A page is read as a client gets it: each run with all of its tasks.

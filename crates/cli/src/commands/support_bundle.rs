@@ -8,7 +8,7 @@ use partitur_model::record::RunRecord;
 use partitur_store::{Reader, RunFilter, Search};
 use serde_json::{Value, json};
 
-use crate::examination::{Check, examine};
+use crate::examination::{Check, examine, is_current};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -50,7 +50,9 @@ impl SupportBundle {
         let dir = self.place.dir(global)?;
         let checks: Vec<Value> = examine(&dir, &self.listen, false).iter().map(Check::json).collect();
         // A database that cannot be read is told of by the checks.
-        let rows = Reader::open(dir.join("partitur.db")).and_then(|reader| self.rows(&reader)).ok();
+        let rows = is_current(&dir)
+            .then(|| Reader::open(dir.join("partitur.db")).and_then(|reader| self.rows(&reader)).ok())
+            .flatten();
         let bundle = json!({
             "partitur": env!("CARGO_PKG_VERSION"),
             "system": system(),

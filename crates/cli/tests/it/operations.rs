@@ -109,14 +109,14 @@ fn the_doctor_says_what_is_wrong_and_what_to_do() {
     for name in ["directory", "host", "database", "rows", "log", "port", "version"] {
         assert_eq!(verdict(&checks, name)["verdict"], "good", "{checks}");
     }
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    std::thread::spawn(move || drop(taken.accept().map(|it| std::thread::spawn(move || drop(it)))));
-    let database = place.path().join(".partitur/partitur.db");
+    place.expect(0, &["backup", "copy.db"]);
+    place.expect(0, &["restore", "copy.db", "--data", "other"]);
+    let database = place.path().join("other/partitur.db");
     let mut bytes = std::fs::read(&database).unwrap();
     let middle = bytes.len() / 2;
     bytes[middle..middle + 8_192].fill(0xa5);
     std::fs::write(&database, bytes).unwrap();
-    let gave = place.expect(7, &["doctor", "--json", "--full", "--listen", &port]);
+    let gave = place.expect(7, &["doctor", "--json", "--full", "--listen", &port, "--data", "other"]);
     let damaged = verdict(&json(&gave.out), "database");
     assert_eq!((&damaged["verdict"], damaged["remedy"].is_string()), (&"bad".into(), true), "{damaged}");
 }

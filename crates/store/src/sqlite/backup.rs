@@ -48,7 +48,11 @@ pub fn back_up(from: &Path, to: &Path, mut told: impl FnMut(i32, i32)) -> Result
     }
     let part = with_ending(to, "partial");
     remove(&part)?;
-    let source = schema::open_reader(from, Duration::from_secs(2))?;
+    // As it is: also the file of an older binary is copied without being brought up to date.
+    let source = schema::open_as_it_is(from)?;
+    if schema::check_format(&source, from)? == 0 {
+        return Err(StoreError::Absent(from.to_owned()));
+    }
     // Within one read the copy is of one moment, and nobody's commit makes it begin again.
     let read = source.unchecked_transaction().map_err(store_error)?;
     source.query_row("SELECT count(*) FROM sqlite_schema", [], |_| Ok(())).map_err(store_error)?;

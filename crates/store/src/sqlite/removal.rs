@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use crate::tables::RunKey;
 
 /// A step takes about so long.
-const STEP: Duration = Duration::from_millis(4);
+const STEP: Duration = Duration::from_millis(2);
 
 /// Rows that are deleted by one statement.
 const ROWS: i64 = 64;

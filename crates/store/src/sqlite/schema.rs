@@ -219,7 +219,7 @@ CREATE INDEX task_logs_task ON task_logs (run, task);
 /// changes. `tasks_trouble` holds those that did not simply succeed, `tasks_unlabelled` those that an older binary wrote.
 const FORMAT_3: &str = "
 DROP INDEX runs_name;
-CREATE INDEX runs_shelf ON runs (name, state, key, created, begun, ended, priority, version);
+CREATE INDEX runs_shelf ON runs (name, state, key, created, begun, ended, priority, version, creator);
 CREATE INDEX runs_priority ON runs (priority) WHERE priority > 0;
 CREATE INDEX runs_event ON runs (event) WHERE event IS NOT NULL;
 CREATE INDEX runs_creator ON runs (creator) WHERE creator > '';
@@ -318,6 +318,8 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Sto
     let conn = Connection::open_with_flags(path, flags).map_err(|error| open_error(error, path))?;
     conn.busy_timeout(busy).map_err(store_error)?;
     conn.set_prepared_statement_cache_capacity(64);
+    // Searches go back and forth between indexes and rows.
+    conn.pragma_update(None, "cache_size", -8_192).map_err(store_error)?;
     steady_plans(&conn)?;
     if is_half_made(&conn) {
         return Err(StoreError::Absent(path.to_owned()));

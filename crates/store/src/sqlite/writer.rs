@@ -21,6 +21,9 @@ use crate::{Completion, StoreError};
 /// A transaction takes no further batch once it has this many changes.
 const CHANGES_MAX: usize = 16_384;
 
+/// Pages in the log above which it is copied while there is something to take away.
+const TIDY_PAGES: u32 = 1_000;
+
 /// However much there is to write, what is removed gets its turn after so long.
 const CHORES_EVERY: Duration = Duration::from_millis(10);
 
@@ -201,7 +204,9 @@ impl Writer {
 
     fn is_log_long(&self) -> bool {
         let pages = self.conn.wal_checkpoint_v2(None::<&str>, CheckpointMode::NOOP);
-        pages.is_ok_and(|(log, _)| u32::try_from(log).unwrap_or(0) >= self.checkpoint_pages)
+        // What is taken away touches pages all over the file: copied in small parts, it keeps nobody waiting.
+        let most = if self.freed { self.checkpoint_pages.min(TIDY_PAGES) } else { self.checkpoint_pages };
+        pages.is_ok_and(|(log, _)| u32::try_from(log).unwrap_or(0) >= most)
     }
 
     /// Takes away what removed runs have left and gives back free pages: while there is nothing else to do, and a little

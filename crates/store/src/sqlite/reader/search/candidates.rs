@@ -38,8 +38,8 @@ pub(super) struct Plan {
 
 /// Where candidates come from.
 enum Source {
-    /// An index in which those with the same values stand in the order of their keys, or hold few.
-    Index { from: String, values: Vec<Value> },
+    /// An index in which those with the same values stand in the order of their keys, from a key on.
+    Index { from: String, values: Vec<Value>, low: i64 },
     /// They are known.
     Keys(Vec<i64>),
 }
@@ -53,7 +53,7 @@ struct Way {
 
 impl Way {
     fn one(from: &str, values: Vec<Value>, in_order: bool) -> Way {
-        let source = Source::Index { from: from.to_owned(), values };
+        let source = Source::Index { from: from.to_owned(), values, low: i64::MIN };
         Way { sources: vec![source], in_order }
     }
 }
@@ -71,16 +71,15 @@ impl Plan {
         }
         let mut wide = None;
         for way in ways(search) {
-            let count = way
-                .sources
-                .iter()
-                .try_fold(0, |sum, source| Ok::<_, rusqlite::Error>(sum + source.count(reader, span)?))?;
-            if count <= NARROW {
+            if is_narrow(reader, &way.sources, span)? {
                 return Ok(Plan { span, is_narrow: true, sources: way.sources, rest: all });
             }
             if way.in_order && wide.is_none() {
                 wide = Some(way.sources);
             }
+        }
+        if let Some(keys) = keys_by_reason(reader, search, span)? {
+            return Ok(Plan { span, is_narrow: true, sources: vec![Source::Keys(keys)], rest: all });
         }
         if let Some(sources) = wide {
             return Ok(Plan { span, is_narrow: false, sources, rest: all });
@@ -142,20 +141,20 @@ impl Plan {
 impl Source {
     /// All runs from this key on.
     fn all(low: i64) -> Source {
-        Source::Index { from: format!("NOT INDEXED WHERE key >= {low}"), values: Vec::new() }
+        Source::Index { from: "NOT INDEXED WHERE true".to_owned(), values: Vec::new(), low }
     }
 
     /// How many candidates it has, counted a little beyond what is narrow.
     fn count(&self, reader: &Reader, span: Window) -> rusqlite::Result<usize> {
-        let (from, values) = match self {
+        let (from, values, low) = match self {
             Source::Keys(keys) => return Ok(keys.len()),
-            Source::Index { from, values } => (from, values),
+            Source::Index { from, values, low } => (from, values, span.low.max(*low)),
         };
         let sql = format!(
             "SELECT count(*) FROM (SELECT 1 FROM runs {from} AND key BETWEEN ? AND ? LIMIT {})",
             NARROW + 1
         );
-        let values = values.iter().cloned().chain([span.low.into(), span.high.into()]);
+        let values = values.iter().cloned().chain([low.into(), span.high.into()]);
         reader
             .conn
             .prepare_cached(&sql)?
@@ -170,9 +169,11 @@ impl Source {
         out: &mut Vec<i64>,
     ) -> rusqlite::Result<()> {
         match self {
-            Source::Index { from, values } => {
+            Source::Index { from, values, low } => {
+                // One condition on the key, or the library may take the wider one.
+                let low = window.low.max(*low);
                 let sql = format!("SELECT key FROM runs {from} AND key BETWEEN ? AND ?{}", rest.text);
-                let values = values.iter().cloned().chain([window.low.into(), window.high.into()]);
+                let values = values.iter().cloned().chain([low.into(), window.high.into()]);
                 collect(reader, &sql, values.chain(rest.values.iter().cloned()), out)
             }
             Source::Keys(keys) => {
@@ -238,6 +239,7 @@ fn equals(index: &str, condition: &str, values: &[String]) -> Option<Way> {
     let source = |value: &String| Source::Index {
         from: format!("INDEXED BY {index} WHERE {condition}"),
         values: vec![Value::from(value.clone())],
+        low: i64::MIN,
     };
     (1..=SHELVES_MAX)
         .contains(&values.len())
@@ -251,7 +253,11 @@ fn way_of(clause: &Clause) -> Option<Way> {
         (Column::IdempotencyKey, Test::In(values)) => {
             equals("runs_idempotency", "idempotency_key = ?", values)
         }
-        (Column::Creator, Test::In(values)) => equals("runs_creator", "creator > '' AND creator = ?", values),
+        // Those of many are found in the shelves as well, where their names and states stand beside them.
+        (Column::Creator, Test::In(values)) => {
+            let way = equals("runs_creator", "creator > '' AND creator = ?", values)?;
+            Some(Way { in_order: false, ..way })
+        }
         (Column::Event, Test::In(values)) => equals("runs_event", "event = ?", values),
         (Column::Event, Test::Like(_) | Test::IsThere(true)) => {
             Some(Way::one("INDEXED BY runs_event WHERE event IS NOT NULL", Vec::new(), false))
@@ -267,9 +273,6 @@ fn way_of(clause: &Clause) -> Option<Way> {
         (Column::Correlation, Test::Like(patterns)) => prefix("runs_correlation", "correlation", patterns),
         (Column::IdempotencyKey, Test::Like(patterns)) => {
             prefix("runs_idempotency", "idempotency_key", patterns)
-        }
-        (Column::Reason, Test::In(_) | Test::Like(_) | Test::IsThere(true)) => {
-            Some(Way::one("INDEXED BY runs_reason WHERE error_code IS NOT NULL", Vec::new(), false))
         }
         (Column::Parent, Test::IsThere(true)) => {
             Some(Way::one("INDEXED BY runs_parent WHERE parent IS NOT NULL", Vec::new(), false))
@@ -290,6 +293,23 @@ fn way_of(clause: &Clause) -> Option<Way> {
             Test::In(_) | Test::Like(_) | Test::Between(..) | Test::IsThere(_) | Test::Not(_),
         ) => None,
     }
+}
+
+/// The runs whose reason is as it should be, if these are few: all reasons are looked at, in their index.
+fn keys_by_reason(reader: &Reader, search: &Search, span: Window) -> rusqlite::Result<Option<Vec<i64>>> {
+    let is_positive = |clause: &&Clause| {
+        clause.column == Column::Reason && matches!(clause.test, Test::In(_) | Test::Like(_))
+    };
+    let Some(clause) = search.also.iter().find(is_positive) else { return Ok(None) };
+    let (text, values) = filter::test(clause.column.sql(), &clause.test);
+    let sql = format!(
+        "SELECT key FROM runs INDEXED BY runs_reason WHERE error_code IS NOT NULL AND {text}
+         AND key BETWEEN ? AND ? LIMIT {}",
+        NARROW + 1
+    );
+    let mut keys = Vec::new();
+    collect(reader, &sql, values.into_iter().chain([span.low.into(), span.high.into()]), &mut keys)?;
+    Ok((keys.len() <= NARROW).then(|| sorted(keys)))
 }
 
 /// What begins with the first characters of the only pattern.
@@ -316,8 +336,9 @@ fn shelves(
             search.states.is_empty() || search.states.iter().any(|&wanted| state_code(wanted) == *state)
         };
         sources.extend(states.into_iter().filter(is_wanted).map(|state| Source::Index {
-            from: format!("INDEXED BY runs_shelf WHERE name = ? AND state = ? AND key >= {low}"),
+            from: "INDEXED BY runs_shelf WHERE name = ? AND state = ?".to_owned(),
             values: vec![name.clone().into(), state.into()],
+            low,
         }));
         if sources.len() > SHELVES_MAX {
             return Ok(None);

@@ -51,7 +51,7 @@ pub enum Test {
 }
 
 impl Column {
-    fn sql(self) -> &'static str {
+    pub(super) fn sql(self) -> &'static str {
         match self {
             Column::Correlation => "correlation",
             Column::IdempotencyKey => "idempotency_key",
@@ -134,7 +134,8 @@ pub(super) fn shelf(search: &Search) -> Sql {
     sql
 }
 
-fn test(column: &str, test: &Test) -> (String, Vec<Value>) {
+/// The test of a column, and its values.
+pub(super) fn test(column: &str, test: &Test) -> (String, Vec<Value>) {
     match test {
         Test::In(values) if values.is_empty() => ("typeof(key) = 'none'".to_owned(), Vec::new()),
         Test::In(values) => (
