@@ -18,9 +18,9 @@ pub use memory::{DiskFault, MemoryStore};
 #[cfg(feature = "test-support")]
 pub use sqlite::recording_vfs;
 pub use sqlite::{
-    CataloguePage, Clause, Column, Counts, EndedRoot, Found, FoundTasks, Inspection, NoteSearch, Options, Order, Reader,
-    Room, RunFilter, RunPage, Search, SearchedTask, SqliteStore, Synchronous, TOTAL_MAX, TaskHead, TaskPage,
-    TaskSearch, Test,
+    CataloguePage, Clause, Column, Counts, EndedRoot, Found, FoundTasks, Inspection, NoteSearch, Options,
+    Order, Reader, Room, RunFilter, RunPage, Search, SearchedTask, SqliteStore, Synchronous, TOTAL_MAX,
+    TaskHead, TaskPage, TaskSearch, Test,
 };
 pub use sqlite::{back_up, inspect, restore};
 pub use state_dir::{HostLock, StateDir};

@@ -38,8 +38,8 @@ use partitur_model::{DefinitionId, RunId, TaskSeq};
 
 pub use backup::{Inspection, back_up, inspect, restore};
 pub use reader::{
-    CataloguePage, Clause, Column, EndedRoot, Found, FoundTasks, NoteSearch, Order, Reader, Room, RunFilter, RunPage,
-    Search, SearchedTask, TOTAL_MAX, TaskHead, TaskPage, TaskSearch, Test,
+    CataloguePage, Clause, Column, EndedRoot, Found, FoundTasks, NoteSearch, Order, Reader, Room, RunFilter,
+    RunPage, Search, SearchedTask, TOTAL_MAX, TaskHead, TaskPage, TaskSearch, Test,
 };
 pub use schema::Synchronous;
 

@@ -318,21 +318,19 @@ pub(super) fn open_reader(path: &Path, busy: Duration) -> Result<Connection, Sto
     let conn = Connection::open_with_flags(path, flags).map_err(|error| open_error(error, path))?;
     conn.busy_timeout(busy).map_err(store_error)?;
     conn.set_prepared_statement_cache_capacity(64);
-    // Searches go back and forth between indexes and rows.
-    conn.pragma_update(None, "cache_size", -8_192).map_err(store_error)?;
     steady_plans(&conn)?;
     if is_half_made(&conn) {
         return Err(StoreError::Absent(path.to_owned()));
     }
     match check_format(&conn, path)? {
         // The host has created the file and not yet the tables.
-        0 => Err(StoreError::Absent(path.to_owned())),
-        FORMAT => Ok(conn),
-        _ => {
-            bring_up_to_date(path, busy)?;
-            Ok(conn)
-        }
+        0 => return Err(StoreError::Absent(path.to_owned())),
+        FORMAT => {}
+        _ => bring_up_to_date(path, busy)?,
     }
+    // Searches go back and forth between indexes and rows.
+    conn.pragma_update(None, "cache_size", -8_192).map_err(store_error)?;
+    Ok(conn)
 }
 
 /// Opens a file of ours to look at it, whatever its format.
