@@ -19,6 +19,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use crate::capture::RESULT_BYTES_MAX;
+use crate::https;
 use crate::inbox::{Letter, Mailbox};
 
 const REDIRECTS_MAX: usize = 5;
@@ -104,12 +105,11 @@ impl HttpThread {
 }
 
 async fn serve(mut orders: UnboundedReceiver<Order>, mailbox: &Mailbox) {
-    let client = Client::builder()
+    let client = https::client()
         .redirect(redirect::Policy::limited(REDIRECTS_MAX))
         .pool_max_idle_per_host(CONNECTIONS_MAX)
         .pool_idle_timeout(IDLE)
         .connect_timeout(CONNECT_TIMEOUT)
-        .user_agent(concat!("partitur/", env!("CARGO_PKG_VERSION")))
         .build();
     let client = match client {
         Ok(client) => client,

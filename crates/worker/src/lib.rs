@@ -20,6 +20,7 @@ mod env_file;
 mod environment;
 mod executor;
 mod http;
+pub mod https;
 mod inbox;
 mod jobserver;
 pub mod log;

@@ -74,12 +74,11 @@ impl Client {
         let credentials = remote.credentials()?;
         let cannot = |error| Failure::Io { what: "no request can be made here".to_owned(), error };
         let runtime = Builder::new_current_thread().enable_all().build().map_err(cannot)?;
-        let http = reqwest::Client::builder()
+        let http = partitur_worker::https::client()
             // A redirection would take the token along, to wherever it leads.
             .redirect(redirect::Policy::none())
             .connect_timeout(remote.patience())
             .timeout(remote.patience())
-            .user_agent(concat!("partitur/", env!("CARGO_PKG_VERSION")))
             .build()
             .map_err(|error| cannot(std::io::Error::other(error)))?;
         Ok(Client { base, runtime, http, credentials, token: RefCell::default() })

@@ -18,6 +18,8 @@ use reqwest::{Client, Url, redirect};
 use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
 
+use crate::https;
+
 use self::egress::Checked;
 pub use self::egress::{Egress, Refused};
 use self::http_task::{Call, Called};
@@ -179,12 +181,11 @@ fn caller(egress: &Arc<Egress>) -> io::Result<Caller> {
             Err(refused) => attempt.error(refused),
         }
     });
-    let client = Client::builder()
+    let client = https::client()
         .redirect(policy)
         .dns_resolver(Arc::new(Checked(egress.clone())))
         .pool_max_idle_per_host(CONNECTIONS_MAX)
-        .pool_idle_timeout(IDLE)
-        .user_agent(concat!("partitur/", env!("CARGO_PKG_VERSION")));
+        .pool_idle_timeout(IDLE);
     // A proxy would resolve names where nobody looks at their addresses.
     let client = if egress.everywhere { client } else { client.no_proxy() };
     let client = client.build().map_err(io::Error::other)?;
