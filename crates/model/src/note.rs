@@ -49,11 +49,6 @@ pub enum NoteKind {
 
 impl NoteKind {
     /// All kinds.
-    pub const ALL: [NoteKind; 5] = [
-        NoteKind::Due,
-        NoteKind::Started,
-        NoteKind::Event,
-        NoteKind::Handled,
-        NoteKind::Message,
-    ];
+    pub const ALL: [NoteKind; 5] =
+        [NoteKind::Due, NoteKind::Started, NoteKind::Event, NoteKind::Handled, NoteKind::Message];
 }

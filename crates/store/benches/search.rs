@@ -78,11 +78,14 @@ fn main() {
     println!("steps made meanwhile: {made} in all, slowest commit {slowest:.1?}");
 }
 
+/// Adds a condition, another one for each number.
+type Add = dyn Fn(&mut Wanted, u64);
+
 /// A condition on one field.
 #[derive(Clone)]
 struct Part {
     name: &'static str,
-    add: Arc<dyn Fn(&mut Wanted, u64)>,
+    add: Arc<Add>,
 }
 
 #[derive(Clone, Default)]

@@ -61,7 +61,7 @@ impl Agenda {
             Some(Line { cron: read, zone, zone_name: cron.zone_id, text, next: None })
         });
         let mut planned = Planned { lines: read.collect(), schedule };
-        let noted = noted.and_then(|note| times_in(note)).filter(|times| times.len() == planned.lines.len());
+        let noted = noted.and_then(times_in).filter(|times| times.len() == planned.lines.len());
         for at in 0..planned.lines.len() {
             planned.lines[at].next = match (&noted, planned.schedule.paused) {
                 (_, true) => None,

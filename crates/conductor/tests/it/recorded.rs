@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use partitur_conductor::wire::{self, WorkflowDef};
 use partitur_model::record::{
-    Idempotency, Parent, RunOptions, RunOutcome, RunRecord, RunState, ScopeRef, Served, ServerOptions,
-    TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
+    Called, Idempotency, Parent, RunOptions, RunOutcome, RunRecord, RunState, ScopeRef, Served,
+    ServerOptions, TaskError, TaskOutcome, TaskRecord, TaskState, UndoState, Usage,
 };
 use partitur_model::{DefinitionId, FencingToken, Payload, RunId, TaskId, TaskSeq, Timestamp};
 use serde_json::Value;
@@ -208,6 +208,7 @@ fn row(task: &Value, answer: &Value, seqs: &HashMap<&str, TaskSeq>) -> TaskRecor
             superseded: task["retried"].as_bool().unwrap(),
             skipped_by_hand: status == "SKIPPED",
             checking: None,
+            called: Called::default(),
             by_hand: false,
             uncounted: 0,
             worker: some_text(&task["workerId"]).map(Into::into),

@@ -4,8 +4,8 @@
 //! return, `incident.rs` what happens when the engine itself is at fault, `view.rs` what others may look at.
 
 mod incident;
-pub(crate) mod outside;
 mod noted;
+pub(crate) mod outside;
 mod pressure;
 mod residency;
 mod submission;

@@ -42,7 +42,7 @@ fn a_schedule_starts_runs_that_know_who_started_them_until_it_is_paused() {
     let execution = await_executions(&site, "s", 2).remove(0);
     assert_eq!(execution["state"], "EXECUTED");
     let scheduled = execution["scheduledTime"].as_u64().unwrap();
-    assert!(scheduled % 1000 == 0 && execution["executionTime"].as_u64().unwrap() >= scheduled);
+    assert!(scheduled.is_multiple_of(1000) && execution["executionTime"].as_u64().unwrap() >= scheduled);
     let run = site.await_status(execution["workflowId"].as_str().unwrap(), "COMPLETED");
     let input = json!({"x": 1, "_startedByScheduler": "s", "_scheduledTime": scheduled,
         "_executedTime": execution["executionTime"], "_executionId": execution["executionId"],

@@ -48,9 +48,18 @@ pub(super) fn restrict(
     let said = &condition.test;
     let column = match &condition.field {
         Field::WorkflowType => return restrict_names(reader, search, said),
-        Field::Status => return Ok(restrict_states(search, said)),
-        Field::WorkflowId => return Ok(restrict_ids(search, said)),
-        Field::ParentWorkflowId => return Ok(restrict_parent(search, said)),
+        Field::Status => {
+            restrict_states(search, said);
+            return Ok(());
+        }
+        Field::WorkflowId => {
+            restrict_ids(search, said);
+            return Ok(());
+        }
+        Field::ParentWorkflowId => {
+            restrict_parent(search, said);
+            return Ok(());
+        }
         Field::StartTime => {
             let (from, to) = (*search.created.start(), *search.created.end());
             if let Some((after, before)) = span(said) {
