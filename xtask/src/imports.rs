@@ -25,6 +25,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "api",
             "conductor",
             "engine",
+            "expr",
             "formats",
             "graph",
             "report",
