@@ -226,6 +226,9 @@ pub(super) fn number_range(text: &str) -> Option<(u64, u64)> {
         return (number <= RunId::NUMBER_MAX).then_some((number, number));
     }
     let digits: String = text.chars().filter(|&c| c != '-').take(12).collect();
+    if !digits.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+        return None;
+    }
     let open = 4 * (12 - digits.len());
     let from = u64::from_str_radix(&digits, 16).ok()?.checked_shl(open as u32)?;
     Some((from, from | ((1 << open) - 1)))
@@ -243,6 +246,8 @@ mod tests {
         assert_eq!(number_range("00000001-e240-8007-bfff-ffffffffffff"), Some((123_456, 123_456)));
         assert_eq!(number_range("281474976710656"), None);
         assert_eq!(number_range("zz"), None);
+        assert_eq!(number_range("+1f"), None);
+        assert_eq!(number_range("{uëÂ\u{91}\u{fffd}\u{fffd}"), None);
         assert_eq!(number_range(""), None);
     }
 }
