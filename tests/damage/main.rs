@@ -212,7 +212,7 @@ fn when_files_may_not_grow_the_run_waits_says_so_and_goes_on_when_they_may() {
     place.write("flow.json", flow(BULKY));
     let mut command = place.command(&["run", "flow.json", "--json"]);
     // SAFETY: one system call.
-    unsafe { command.pre_exec(|| limit_files(0, 150_000)) };
+    unsafe { command.pre_exec(|| limit_files(0, 260_000)) };
     let terminal = Terminal::start(command);
     let trouble = wait_for("trouble", || trouble(&place, &place.state()));
     assert!(trouble.contains("the disk refuses to write"), "{trouble}");
@@ -225,7 +225,7 @@ fn where_there_is_no_room_for_a_state_or_a_document_nothing_is_started() {
     let mut dice = Dice::new(7);
     let noise: String = (0..20_000).map(|_| format!("{:016x}", dice.roll())).collect();
     // Neither does the state fit, then it does, but not what is submitted.
-    for (limit, description) in [(40_000, ""), (80_000, noise.as_str())] {
+    for (limit, description) in [(40_000, ""), (200_000, noise.as_str())] {
         let place = Place::new();
         let task = json!({ "description": description, "run": ["./task", "work"] });
         place.write("flow.json", json!({ "tasks": { "only": task } }).to_string());
