@@ -470,9 +470,7 @@ fn every_command(site: &Site) {
     let gave = site.expect(6, &["workflow", "start", &ordering[..ordering.len() - 1]]);
     assert!(gave.err.contains(&format!("did you mean `{ordering}`?")), "{}", gave.err);
 
-    if site.server.is_none() {
-        what_comes_by_itself(site, &mark);
-    }
+    what_comes_by_itself(site, &mark);
     for name in [&ordering, &format!("{mark}_dispatch")] {
         site.out(&["workflow", "delete-definition", name, "1"]);
     }
@@ -482,7 +480,7 @@ fn every_command(site: &Site) {
     site.out(&["workflow", "remove", run, "--archive"]);
 }
 
-/// Schedules and events, as Conductor itself has them.
+/// Schedules and events.
 fn what_comes_by_itself(site: &Site, mark: &str) {
     let (nightly, handler) = (format!("{mark}_nightly"), format!("{mark}_on-order"));
     let schedule = serde_json::json!({"name": nightly, "cronExpression": "0 0 2 1 1 ?", "zoneId": "UTC",
