@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::raw::{Entries, Object};
 use super::scalar::{or_default, some_text, some_whole, text, truth};
+use super::workflow_def::Tag;
 
 /// What is done when an event arrives.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +29,9 @@ pub struct EventHandler {
     /// The language of its condition.
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub evaluator_type: Option<String>,
+    /// Its labels.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
 }
 
 /// One thing that follows from an event.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::StartWorkflowRequest;
 use super::scalar::{or_default, some_text, some_whole, text, truth, whole};
+use super::workflow_def::Tag;
 
 /// A run that is started again and again.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -55,6 +56,9 @@ pub struct WorkflowSchedule {
     /// Several times; where there are any, they take the place of `cronExpression`.
     #[serde(deserialize_with = "or_default")]
     pub cron_schedules: Vec<CronSchedule>,
+    /// Its labels.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<Tag>,
     /// When it starts something next, in milliseconds.
     #[serde(deserialize_with = "some_whole", skip_serializing_if = "Option::is_none")]
     pub next_run_time: Option<i64>,

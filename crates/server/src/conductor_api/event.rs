@@ -36,11 +36,25 @@ pub(crate) async fn register(State(app): Shared, Many(given): Many<EventHandler>
 pub(crate) async fn update(State(app): Shared, Json(handler): Json<EventHandler>) -> Answer {
     Error::if_any(check::event_handler(&handler, "updateEventHandler"))?;
     let _teaching = app.teaching.lock().await;
-    if !handlers(&app).iter().any(|known| known.name == handler.name) {
-        return Err(no_handler(&handler.name));
-    }
-    keep(&app, vec![entry(&app, EntryKind::EventHandler, &handler.name, 0, &handler)]).await?;
+    let before = known(&app, &handler.name)?;
+    // Who says nothing about labels leaves them as they are.
+    let tags = if handler.tags.is_empty() { before.tags } else { handler.tags.clone() };
+    keep_one(&app, &EventHandler { tags, ..handler }).await?;
     Ok(done())
+}
+
+/// The handler of this name.
+pub(super) fn known(app: &App, name: &str) -> Result<EventHandler, Error> {
+    handlers(app).into_iter().find(|known| known.name == name).ok_or_else(|| no_handler(name))
+}
+
+/// Makes a handler durable.
+pub(super) async fn keep_one(app: &App, handler: &EventHandler) -> Result<(), Error> {
+    keep(app, vec![entry(app, EntryKind::EventHandler, &handler.name, 0, handler)]).await
+}
+
+pub(crate) async fn get(State(app): Shared, Path(name): Path<String>) -> Answer {
+    Ok(json(&known(&app, &name)?))
 }
 
 pub(crate) async fn all(State(app): Shared) -> Answer {
@@ -56,9 +70,7 @@ pub(crate) async fn of_event(State(app): Shared, Path(event): Path<String>, quer
 
 pub(crate) async fn forget(State(app): Shared, Path(name): Path<String>) -> Answer {
     let _teaching = app.teaching.lock().await;
-    if !handlers(&app).iter().any(|known| known.name == name) {
-        return Err(no_handler(&name));
-    }
+    known(&app, &name)?;
     keep(&app, vec![gone(&app, EntryKind::EventHandler, &name, 0)]).await?;
     Ok(done())
 }

@@ -3,6 +3,7 @@
 pub(crate) mod bulk;
 pub(crate) mod event;
 pub(crate) mod execute;
+pub(crate) mod labels;
 pub(crate) mod metadata;
 pub(crate) mod ops;
 pub(crate) mod queue;

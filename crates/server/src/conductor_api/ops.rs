@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 
 use super::{Shared, view};
 use crate::app::App;
-use crate::http::answer::{Answer, Error, json, text, with_status};
+use crate::http::answer::{Answer, Error, done, json, text, with_status};
 use crate::http::input::{no_run, run_id};
 
 /// As Conductor says it, and each part by name.
@@ -68,8 +68,9 @@ pub(crate) async fn empty_map() -> Answer {
     Ok(json(&serde_json::json!({})))
 }
 
+/// As Conductor says of a variable that is not there.
 pub(crate) async fn no_variable() -> Answer {
-    Err(Error::not_found("the environment of the server is not shown"))
+    Ok(done())
 }
 
 pub(crate) async fn swept(State(app): Shared, Path(id): Path<String>) -> Answer {

@@ -34,7 +34,7 @@ fn no_schedule(name: &str) -> Error {
     Error::not_found(format!("Schedule '{name}' not found"))
 }
 
-fn known(app: &App, name: &str) -> Result<WorkflowSchedule, Error> {
+pub(super) fn known(app: &App, name: &str) -> Result<WorkflowSchedule, Error> {
     app.schedules.agenda().get(name).ok_or_else(|| no_schedule(name))
 }
 
@@ -47,8 +47,24 @@ pub(crate) async fn save(State(app): Shared, Json(schedule): Json<WorkflowSchedu
     }
     let now = app.now().millis() as i64;
     let create_time = before.as_ref().map_or(now, |before| before.create_time);
-    let created_by = before.map_or_else(|| schedule.created_by.clone(), |before| before.created_by);
-    Ok(json(&keep(&app, WorkflowSchedule { create_time, created_by, ..schedule }).await?))
+    let created_by = before.as_ref().map_or(&schedule.created_by, |before| &before.created_by).clone();
+    // Who says nothing about labels leaves them as they are.
+    let tags = match before {
+        Some(before) if schedule.tags.is_empty() => before.tags,
+        Some(_) | None => schedule.tags.clone(),
+    };
+    Ok(json(&keep(&app, WorkflowSchedule { create_time, created_by, tags, ..schedule }).await?))
+}
+
+/// Makes the labels of a schedule durable; its times stay as they are.
+pub(super) async fn keep_labels(app: &App, schedule: WorkflowSchedule) -> Result<(), Error> {
+    let schedule = Arc::new(WorkflowSchedule { next_run_time: None, ..schedule });
+    let entry = entry(app, EntryKind::Schedule, &schedule.name, 0, &*schedule);
+    app.handle.keep_noted(vec![entry], Vec::new()).await?;
+    let mut agenda = app.schedules.agenda();
+    let times = agenda.note(&schedule.name);
+    agenda.set(schedule, times.as_ref(), app.now());
+    Ok(())
 }
 
 /// Makes a schedule durable, with its times from now on.

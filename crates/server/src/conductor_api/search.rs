@@ -8,7 +8,7 @@ mod among_tasks;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Path, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use partitur_conductor::query::{Field, Query as Wanted};
@@ -77,7 +77,7 @@ async fn search_runs(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
         let results = written.collect::<Result<Vec<_>, StoreError>>()?;
         Ok(Ok(Written { total: found.total, is_exact: found.total_is_exact, results }))
     });
-    answered(written.await, narrower)
+    Ok(shown(found_by(written.await, narrower)?))
 }
 
 pub(crate) async fn by_tasks(State(app): Shared, query: Query) -> Answer {
@@ -96,12 +96,34 @@ pub(crate) async fn tasks_v2(State(app): Shared, query: Query) -> Answer {
     search_tasks(&app, &query, |view, task, out| view.write_task(task, out), false).await
 }
 
+/// Tasks of a type that have not ended.
+pub(crate) async fn pending(State(app): Shared, Path(task_type): Path<String>, query: Query) -> Answer {
+    // A name with both kinds of quotes is none that a definition may have.
+    let quote = if task_type.contains('\'') { '"' } else { '\'' };
+    let wanted = format!("taskType={quote}{task_type}{quote} AND status IN (SCHEDULED, IN_PROGRESS)");
+    let wanted = Wanted::parse(&wanted).map_err(|error| Error::bad(error.to_string()))?;
+    let count = query.number("count", 100)?.min(SIZE_MAX) as usize;
+    let write: Write = |view, task, out| view.write_task(task, out);
+    let found = find_tasks(&app, &query, wanted, (0, count), write, false).await?;
+    Ok(raw(view::list(found.results)))
+}
+
 /// How a task that was found is written, or its run.
 type Write = for<'v> fn(&partitur_conductor::render::RunView<'v>, &'v TaskRecord, &mut String);
 
 async fn search_tasks(app: &Arc<App>, query: &Query, write: Write, once_a_run: bool) -> Answer {
-    let (wanted, shared, asked) = (parsed(query)?, app.clone(), query.clone());
-    let (start, size) = page(query)?;
+    Ok(shown(find_tasks(app, query, parsed(query)?, page(query)?, write, once_a_run).await?))
+}
+
+async fn find_tasks(
+    app: &Arc<App>,
+    query: &Query,
+    wanted: Wanted,
+    (start, size): (usize, usize),
+    write: Write,
+    once_a_run: bool,
+) -> Result<Written, Error> {
+    let (shared, asked) = (app.clone(), query.clone());
     let narrower = narrower(&wanted, &[Field::StartTime, Field::TaskType, Field::WorkflowType]);
     let written = app.reads.read(&app.handle, move |reader| {
         let tasks = match TasksWanted::of(reader, &wanted, &asked) {
@@ -116,7 +138,7 @@ async fn search_tasks(app: &Arc<App>, query: &Query, write: Write, once_a_run: b
         let results = write_tasks(&shared, reader, &found, write)?;
         Ok(Ok(Written { total: found.total, is_exact: found.total_is_exact, results }))
     });
-    answered(written.await, narrower)
+    found_by(written.await, narrower)
 }
 
 /// Tasks of one run follow one another: each run is read once.
@@ -143,12 +165,15 @@ fn write_tasks(
     Ok(results)
 }
 
-fn answered(written: Result<Result<Written, Error>, ReadError>, narrower: &str) -> Answer {
-    let found = match written {
-        Err(ReadError::Store(StoreError::TooWide)) => return Err(too_wide(narrower)),
-        other => other??,
-    };
-    Ok(with_total(found.is_exact, raw(search_result(found.total as u64, found.results))))
+fn found_by(written: Result<Result<Written, Error>, ReadError>, narrower: &str) -> Result<Written, Error> {
+    match written {
+        Err(ReadError::Store(StoreError::TooWide)) => Err(too_wide(narrower)),
+        other => other?,
+    }
+}
+
+fn shown(found: Written) -> Response {
+    with_total(found.is_exact, raw(search_result(found.total as u64, found.results)))
 }
 
 /// Says so where not all were counted.

@@ -4,8 +4,8 @@ use axum::extract::{Path, State};
 use partitur_conductor::wire::{self, Tag};
 use partitur_model::catalogue::EntryKind;
 
-use super::Shared;
 use super::metadata::{entry, gone, keep};
+use super::{Shared, labels};
 use crate::app::App;
 use crate::http::answer::{Answer, Error, done, json};
 use crate::http::input::Many;
@@ -43,19 +43,12 @@ fn exists(app: &App, kind: EntryKind, name: &str) -> Result<(), Error> {
 async fn add(app: &App, kind: EntryKind, name: &str, tags: Vec<Tag>) -> Answer {
     exists(app, kind, name)?;
     let _teaching = app.teaching.lock().await;
-    let mut all = known(app, kind, name);
-    for tag in tags {
-        all.retain(|known| (&known.key, &known.value) != (&tag.key, &tag.value));
-        all.push(tag);
-    }
-    set(app, kind, name, all).await
+    set(app, kind, name, labels::with(known(app, kind, name), tags)).await
 }
 
 async fn drop_tags(app: &App, kind: EntryKind, name: &str, tags: Vec<Tag>) -> Answer {
     let _teaching = app.teaching.lock().await;
-    let mut all = known(app, kind, name);
-    all.retain(|known| !tags.iter().any(|tag| (&tag.key, &tag.value) == (&known.key, &known.value)));
-    set(app, kind, name, all).await
+    set(app, kind, name, labels::without(known(app, kind, name), &tags)).await
 }
 
 async fn replace(app: &App, kind: EntryKind, name: &str, tags: Vec<Tag>) -> Answer {

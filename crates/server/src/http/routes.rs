@@ -22,7 +22,7 @@ use super::openapi;
 use crate::app::App;
 use crate::auth::Right;
 use crate::conductor_api::{
-    bulk, event, execute, metadata, ops, queue, schedule, schema, search, size, storage, tags, tasks,
+    bulk, event, execute, labels, metadata, ops, queue, schedule, schema, search, size, storage, tags, tasks,
     testing, workflow,
 };
 use crate::metrics::scrape;
@@ -215,6 +215,11 @@ fn event_routes() -> Vec<Route> {
         Read: get "/api/event/{event}" "The event handlers of an event" ["activeOnly=true"] => event::of_event;
         Read: get "/api/event/execution" "What event handlers have done" ["start=0, size=100"] => event::executions;
         Read: get "/api/event/execution/{name}" "What an event handler has done" ["start=0, size=100"] => event::executions_of;
+        Read: get "/api/event/handler/{name}" "An event handler" [""] => event::get;
+        Read: get "/api/event/queue/config" "Nothing: no queues but the server's own are connected" [""] => ops::empty_map;
+        Read: get "/api/event/{event}/tags" "The labels of the event handler of this name" [""] => labels::of_handler;
+        Define: put "/api/event/{event}/tags" "Add labels to the event handler of this name" [""] takes Many<Tag> => labels::add_to_handler;
+        Define: delete "/api/event/{event}/tags" "Remove labels of the event handler of this name" [""] takes Many<Tag> => labels::drop_from_handler;
         Define: delete "/api/event/{event}" "Forget the event handler of this name" [""] => event::forget;
     }
 }
@@ -230,6 +235,10 @@ fn schedule_routes() -> Vec<Route> {
         Operate: get "/api/scheduler/schedules/{name}/pause" "The same, for clients that ask so" ["reason"] => schedule::pause;
         Operate: put "/api/scheduler/schedules/{name}/resume" "Let a paused schedule go on, from now" [""] => schedule::resume;
         Operate: get "/api/scheduler/schedules/{name}/resume" "The same, for clients that ask so" [""] => schedule::resume;
+        Read: get "/api/scheduler/schedules/tags" "The schedules with a label: `key:value`" ["tag"] => labels::schedules_with;
+        Read: get "/api/scheduler/schedules/{name}/tags" "The labels of a schedule" [""] => labels::of_schedule;
+        Define: put "/api/scheduler/schedules/{name}/tags" "Add labels to a schedule" [""] takes Many<Tag> => labels::add_to_schedule;
+        Define: delete "/api/scheduler/schedules/{name}/tags" "Remove labels of a schedule" [""] takes Many<Tag> => labels::drop_from_schedule;
         Operate: put "/api/scheduler/bulk/pause" "Pause many schedules" [""] takes Vec<String> => schedule::bulk_pause;
         Operate: put "/api/scheduler/bulk/resume" "Resume many schedules" [""] takes Vec<String> => schedule::bulk_resume;
         Read: get "/api/scheduler/nextFewSchedules" "The next times of an expression" ["cronExpression, zoneId=UTC, scheduleStartTime, scheduleEndTime, limit=5"] => schedule::next_few;
@@ -311,10 +320,13 @@ fn ops_routes() -> Vec<Route> {
         Administer: post "/v1/keys" "Make a key; its secret is told once" [""] takes keys::Wanted => keys::create;
         Administer: post "/v1/keys/{id}/rotate" "Give a key another secret; the old one holds a while" ["overlap=0s"] => keys::rotate;
         Administer: delete "/v1/keys/{id}" "Revoke a key, at once" [""] => keys::revoke;
-        Read: get "/api/environment/{key}" "404: the environment is not shown" [""] => ops::no_variable;
+        Read: get "/api/environment/{key}" "Nothing: the environment is not shown" [""] => ops::no_variable;
         Operate: post "/api/admin/sweep/requeue/{workflowId}" "Nothing to do: no run is left behind" [""] => ops::swept;
         Operate: post "/api/admin/consistency/verifyAndRepair/{workflowId}" "Nothing to do: rows are never apart" [""] => ops::in_order;
         Read: get "/api/agent/list" "Nothing: there are no agents" [""] => ops::empty_list;
+        Read: get "/api/secrets" "Nothing: the server keeps no secrets" [""] => ops::empty_list;
+        Read: get "/api/admin/queues" "Nothing: there are no queues for events" ["verbose=false"] => ops::empty_map;
+        Read: get "/api/admin/task/{tasktype}" "The tasks of a type that have not ended" ["count=100"] => search::pending;
         Read: get "/api/environment" "Nothing: the environment is not shown" [""] => ops::empty_list;
         Open: get "/api-docs" "This, as an OpenAPI document" [""] => openapi::document;
         Open: get "/docs" "This, as a page" [""] => openapi::page;

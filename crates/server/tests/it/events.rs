@@ -173,3 +173,19 @@ fn a_run_takes_the_messages_that_it_is_sent() {
     assert_eq!(site.post(&path, json!({})).status, 409);
     assert_eq!(site.post("/api/workflow/x/messages", json!({})).status, 404);
 }
+
+#[test]
+fn labels_stay_with_their_handler() {
+    let site = Site::new();
+    let start = json!([{"action": "start_workflow", "start_workflow": {"name": "w"}}]);
+    let handler = json!({"name": "h", "event": "conductor:w:q", "active": true, "actions": start});
+    assert_eq!(site.post("/api/event", handler.clone()).status, 200);
+    let tag = json!({"key": "team", "value": "sales"});
+    assert_eq!(site.put("/api/event/h/tags", json!([tag])).status, 200);
+    assert_eq!(site.put("/api/event", handler).status, 200);
+    assert_eq!(site.get("/api/event/h/tags").json(), json!([tag]));
+    assert_eq!(site.get("/api/event/handler/h").json()["tags"], json!([tag]));
+    assert_eq!(site.ask("DELETE", "/api/event/h/tags", Some(&tag.to_string())).status, 200);
+    assert_eq!(site.get("/api/event/handler/h").json().get("tags"), None);
+    assert_eq!(site.get("/api/event/handler/none").status, 404);
+}

@@ -12,6 +12,7 @@ mod native;
 mod operations;
 mod payloads;
 mod polling;
+mod protocol;
 mod registry;
 mod restart;
 mod schedules;

@@ -160,3 +160,24 @@ fn each_time_starts_one_run_however_often_the_server_is_killed() {
     child.kill().unwrap();
     child.wait().unwrap();
 }
+
+#[test]
+fn labels_stay_with_their_schedule_and_change_none_of_its_times() {
+    let site = Site::new();
+    noop(&site);
+    let hourly = json!({"name": "s", "cronExpression": "0 0 * * * *", "startWorkflowRequest": {"name": "w"}});
+    let next = site.post("/api/scheduler/schedules", hourly.clone()).json()["nextRunTime"].clone();
+    let [red, blue] = ["red", "blue"].map(|colour| json!({"key": "colour", "value": colour}));
+    let tags = "/api/scheduler/schedules/s/tags";
+    assert_eq!(site.put(tags, json!([red, blue])).status, 200);
+    assert_eq!(site.put(tags, json!([red])).status, 200, "once more is none more");
+    assert_eq!(site.get(tags).json(), json!([blue, red]));
+    assert_eq!(site.get("/api/scheduler/schedules/s").json()["nextRunTime"], next);
+    let found = |tag: &str| site.get(&format!("/api/scheduler/schedules/tags?tag={tag}")).json();
+    assert_eq!((found("colour:red")[0]["name"].clone(), found("colour:green")), (json!("s"), json!([])));
+    // Who replaces the schedule and does not speak of labels has not taken them away.
+    assert_eq!(site.post("/api/scheduler/schedules", hourly).json()["tags"], json!([blue, red]));
+    assert_eq!(site.ask("DELETE", tags, Some(&json!([blue, red]).to_string())).status, 200);
+    assert_eq!(site.get(tags).json(), json!([]));
+    assert_eq!(site.get("/api/scheduler/schedules/none/tags").status, 404);
+}
