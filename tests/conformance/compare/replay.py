@@ -6,10 +6,12 @@ The steps, each a map of one key:
   take    take a task of that name, and no more
   call    METHOD PATH with `body`: {run} in it is the run, {child} its first child, {task REF} the id of a task in it or
           below it; with `type` the type of the answer is written down, too, and with `until` it is called until that is in
-          its answer
+          its answer, or until the answer is a list of that length
+  found   go on with the run of that name that something else has started, with `@` as its correlation id
   until   wait until the run has that status, or, if a map, until its tasks have these
   look    write down the run as it is now
-Every scenario ends with a look at the run and at all runs below it. `{http}` anywhere is the address of `target.py`.
+Every scenario ends with a look at the run and at all runs below it. `{http}` anywhere is the address of `target.py`,
+and `{soon}` an expression for a schedule that is due once, in a few seconds.
 """
 
 import json
@@ -17,6 +19,7 @@ import os
 import re
 import time
 import uuid
+from datetime import datetime, timedelta, timezone
 
 import requests
 from target import Target
@@ -26,6 +29,7 @@ PATIENCE = float(os.environ.get("CONFORMANCE_PATIENCE", "40"))
 OPEN = ("SCHEDULED", "IN_PROGRESS")
 ENDED = ("COMPLETED", "FAILED", "TERMINATED", "TIMED_OUT")
 TARGET = Target()
+SOON = timedelta(seconds=4)
 
 
 def replay(server, name, script, scenario):
@@ -39,21 +43,22 @@ class Replay:
         self.http = requests.Session()
         self.workflow = None
         self.started = []
-        self.alike = None
+        self.own = self.soon = self.alike = None
         self.said = []
 
     def run(self, script, scenario):
         # Tasks that an earlier replay has left behind are not ours.
         apart = f"_{uuid.uuid4().hex[:8]}"
-        self.alike = Alike(apart)
-        own = f"{self.name}_{scenario.replace(' ', '_')}{apart}"
+        self.soon = (datetime.now(timezone.utc) + SOON).strftime("%-S %-M %-H %-d %-m *")
+        self.alike = Alike(apart, self.soon)
+        self.own = own = f"{self.name}_{scenario.replace(' ', '_')}{apart}"
         definitions = [named(one, own) for one in script.get("taskDefs", [])]
         if definitions:
             self.ask("POST", "/metadata/taskdefs", definitions)
         self.ask("PUT", "/metadata/workflow", [named(one, own) for one in script["workflows"]])
         try:
             for step in script["scenarios"][scenario]:
-                self.step(named(step, own))
+                self.step(self.timed(named(step, own)))
         except TimeoutError as error:
             self.note("waited in vain", str(error))
         self.look()
@@ -75,6 +80,9 @@ class Replay:
             self.note("taken", self.taken(step["take"]))
         elif "call" in step:
             self.call(step)
+        elif "found" in step:
+            self.workflow = self.wait(lambda: self.called(step["found"]), step)
+            self.started.append(self.workflow)
         elif "until" in step:
             self.until(step["until"])
         elif "look" in step:
@@ -87,9 +95,14 @@ class Replay:
         body = self.filled(step.get("body"))
         answer = self.ask(method, path, body)
         if wanted := step.get("until"):
-            answer = self.wait(lambda: wanted.items() <= (now := self.ask(method, path, body)).json().items() and now, step)
+            answer = self.wait(lambda: has(now := self.ask(method, path, body), wanted) and now, step)
         kind = {"type": answer.headers.get("Content-Type")} if step.get("type") else {}
         self.note(step["call"], answered(answer) | kind)
+
+    def called(self, name):
+        """The run that calls itself as all runs of this scenario do, if it is there."""
+        answer = self.ask("GET", f"/workflow/{name}/correlated/{self.own}?includeClosed=true&includeTasks=false")
+        return next((run["workflowId"] for run in answer.json()), None)
 
     def work(self, step):
         taken = self.taken(step["work"])
@@ -136,6 +149,8 @@ class Replay:
     def filled(self, value):
         if isinstance(value, dict):
             return {key: self.filled(one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [self.filled(one) for one in value]
         if not isinstance(value, str) or "{" not in value or not self.workflow:
             return value
         runs = self.family(self.workflow)
@@ -143,6 +158,9 @@ class Replay:
         child = runs[1]["workflowId"] if len(runs) > 1 else ""
         value = value.replace("{run}", self.workflow).replace("{child}", child)
         return re.sub(r"\{task ([^}]+)\}", lambda match: tasks[match[1]]["taskId"], value)
+
+    def timed(self, value):
+        return json.loads(json.dumps(value).replace("{soon}", self.soon))
 
     def ask(self, method, path, body=None):
         return self.http.request(method, self.server + path, json=body, timeout=PATIENCE)
@@ -169,6 +187,14 @@ def named(value, own):
     return value.replace("{http}", TARGET.address).replace("@", own) if isinstance(value, str) else value
 
 
+def has(answer, wanted):
+    """Whether that is in an answer, or, for a number, whether the answer is a list of so many."""
+    if answer.status_code != 200:
+        return False
+    body = answer.json()
+    return len(body) >= wanted if isinstance(wanted, int) else wanted.items() <= body.items()
+
+
 def latest(run):
     return {task["referenceTaskName"]: task["status"] for task in run.get("tasks", [])}
 
@@ -186,14 +212,16 @@ class Alike:
 
     ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
     TIMES = {"createTime", "createdTime", "endTime", "firstStartTime", "lastRetriedTime", "scheduledTime", "startTime"}
-    TIMES |= {"updateTime", "queueWaitTime", "executionTime", "lastPollTime"}
+    TIMES |= {"updateTime", "queueWaitTime", "executionTime", "lastPollTime", "updatedTime", "nextRunTime"}
+    TIMES |= {"_scheduledTime", "_executedTime"}
     WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*Z")
     # Which of its machines did it, and how often it looked, is not the same twice on the real server either.
     AUDIT = {"createTime", "updateTime", "createdBy", "updatedBy"}
     ITS_OWN = {"instance", "ownerApp", "pollCount", "callbackAfterSeconds", "executed", "workerId"}
 
-    def __init__(self, apart):
+    def __init__(self, apart, soon):
         self.apart = apart
+        self.soon = soon
         self.ids = {}
         self.definitions = {}
 
@@ -212,7 +240,7 @@ class Alike:
         return self.text(value) if isinstance(value, str) else value
 
     def text(self, value):
-        value = value.replace(self.apart, "").replace(TARGET.address, "<http>")
+        value = value.replace(self.apart, "").replace(TARGET.address, "<http>").replace(self.soon, "<soon>")
         return self.ID.sub(self.number, self.WRITTEN.sub("<time>", value))
 
     def once(self, definition):
