@@ -319,7 +319,8 @@ async fn end_task(
         }
         (None, None) => return Err(Error::bad("the action names no task")),
     };
-    let mut update = by_name(run, task, status, traced(&details.output.0, arrived), None);
+    let output = with_order(traced(&details.output.0, arrived), &details);
+    let mut update = by_name(run, task, status, output, None);
     update.reason = details.reason_for_incompletion;
     let input = |reply| {
         update.reply = Some(reply);
@@ -327,6 +328,20 @@ async fn end_task(
     };
     app.handle.noted(vec![note], input).await?;
     Ok(())
+}
+
+/// What the action has said of the task stands in the task's output, as Conductor puts it there.
+fn with_order(output: Payload, details: &TaskDetails) -> Payload {
+    let mut entries = output.entries().unwrap_or_default();
+    let said = [
+        ("workflowId", &details.workflow_id),
+        ("taskId", &details.task_id),
+        ("taskRefName", &details.task_ref_name),
+        ("reasonForIncompletion", &details.reason_for_incompletion),
+    ];
+    let value = |text: &Option<String>| text.as_deref().map(Payload::string).unwrap_or_default();
+    entries.extend(said.map(|(name, text)| (name.into(), value(text))));
+    Payload::object(entries)
 }
 
 /// What an action wants, as JSON; nothing is no action.

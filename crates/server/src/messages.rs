@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use partitur_conductor::TaskType;
+use partitur_conductor::render::workflow_status;
 use partitur_engine::{Input, TaskName, Update, UpdateStatus};
 use partitur_model::dispatch::{Ending, Report, ReportKind};
 use partitur_model::note::{Note, NoteKind};
@@ -76,7 +77,8 @@ pub(crate) async fn send(app: &App, id: &str, message: &Payload) -> Result<Strin
     let (record, waiting) = known.await?;
     let record = record.filter(|record| record.options.server.is_some()).ok_or_else(unknown)?;
     if record.state != RunState::Running {
-        return Err(Error::conflict(format!("Workflow {id} is not in RUNNING state")));
+        let status = workflow_status(record.state).as_str();
+        return Err(Error::conflict(format!("Workflow {id} is not in RUNNING state (current: {status})")));
     }
     if waiting >= WAITING_MAX {
         let full = format!("{waiting} messages wait for workflow {id} already");

@@ -217,6 +217,7 @@ class Alike:
     WRITTEN = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*Z")
     # Which of its machines did it, and how often it looked, is not the same twice on the real server either.
     AUDIT = {"createTime", "updateTime", "createdBy", "updatedBy"}
+    OF_MACHINES = {"instance", "stackTrace"}
     ITS_OWN = {"instance", "ownerApp", "pollCount", "callbackAfterSeconds", "executed", "workerId"}
 
     def __init__(self, apart, soon):
@@ -231,7 +232,7 @@ class Alike:
         if isinstance(value, dict):
             worked = value.get("workerId") == "worker"
             kept = {name: one for name, one in value.items() if worked or name not in self.ITS_OWN or "status" not in value}
-            return {self.text(name): self.made(one, name) for name, one in sorted(kept.items()) if name != "instance"}
+            return {self.text(name): self.made(one, name) for name, one in sorted(kept.items()) if name not in self.OF_MACHINES}
         if isinstance(value, list):
             made = [self.made(one) for one in value]
             return sorted(made) if key in ("failedReferenceTaskNames", "failedTaskNames") else made

@@ -24,6 +24,8 @@ export const client = clients.getClient();
 export const executor = clients.getWorkflowClient();
 export const metadata = clients.getMetadataClient();
 export const tasks = clients.getTaskClient();
+export const schedules = clients.getSchedulerClient();
+export const events = clients.getEventClient();
 
 /** Milliseconds. What takes longer on any machine is stuck. */
 const PATIENCE = 1000 * Number(process.env.CONFORMANCE_PATIENCE ?? 30);

@@ -80,6 +80,10 @@ def schemas():
     return _clients.schema_client
 
 
+def schedules():
+    return _clients.scheduler_client
+
+
 def executor():
     return _clients.workflow_executor
 

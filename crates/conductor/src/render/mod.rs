@@ -31,7 +31,6 @@ use view::came_to;
 
 pub use answer::Answer;
 pub use status::{Standing, labelled_status, reason, task_status, workflow_status};
-pub use summary::summary;
 pub use task::reference_name;
 pub use view::RunView;
 

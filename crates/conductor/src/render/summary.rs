@@ -9,19 +9,19 @@ use super::status::{reason, workflow_status};
 use super::task::{iteration_of, options};
 use super::view::RunView;
 
-/// Appends what a search shows of a run whose tasks nobody has read: as [`RunView::write_summary`] without what they say.
-/// The values of the fields in `hidden` are not shown.
-pub fn summary(run: &RunRecord, hidden: &[String], out: &mut String) {
-    let version = options(run).map_or(1, |options| options.version);
-    write(run, version, run.ended.unwrap_or(run.begun), [&[], &[]], hidden, out);
-}
-
 impl RunView<'_> {
     /// Appends what a search shows of the run.
     pub fn write_summary(&self, out: &mut String) {
         let (references, names) = (self.failed_references(), self.failed_task_names());
         let masked = &self.renderer.def.masked_fields;
         write(self.run, self.version(), self.updated(), [&references, &names], masked, out);
+    }
+
+    /// The same of a run of whose tasks only those that failed were read.
+    pub fn write_short_summary(&self, out: &mut String) {
+        let (references, names) = (self.failed_references(), self.failed_task_names());
+        let (masked, updated) = (&self.renderer.def.masked_fields, self.run.ended.unwrap_or(self.run.begun));
+        write(self.run, self.version(), updated, [&references, &names], masked, out);
     }
 
     /// By which names a search finds a task: its type, and that of its definition.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use partitur_conductor::wire::{BulkResponse, Entries};
+use partitur_conductor::wire::{BulkResponse, Entries, ValidationError};
 use partitur_engine::Command;
 
 use super::workflow::{command, restart_run, terminate_and_remove_run, terminate_run};
@@ -37,7 +37,7 @@ impl Wish {
 }
 
 async fn each(app: &App, ids: Vec<String>, wish: Wish) -> Answer {
-    at_most(ids.len())?;
+    count(&ids)?;
     let mut answer = BulkResponse::default();
     for id in ids {
         match wish.fulfil(app, &id).await {
@@ -48,11 +48,14 @@ async fn each(app: &App, ids: Vec<String>, wish: Wish) -> Answer {
     Ok(json(&answer))
 }
 
-fn at_most(count: usize) -> Result<(), Error> {
-    if count <= MANY_MAX {
-        return Ok(());
-    }
-    Err(Error::bad(format!("Cannot process more than {MANY_MAX} workflows. Please use multiple requests.")))
+/// Neither none nor too many, in Conductor's words.
+fn count(ids: &[String]) -> Result<(), Error> {
+    let message = match ids.len() {
+        0 => "WorkflowIds list cannot be null.".to_owned(),
+        1..=MANY_MAX => return Ok(()),
+        _ => format!("Cannot process more than {MANY_MAX} workflows. Please use multiple requests."),
+    };
+    Error::if_any(vec![ValidationError::new("workflowIds", message)])
 }
 
 fn refused(errors: &mut Entries<String>, id: String, error: &Error) {
@@ -95,7 +98,7 @@ pub(crate) async fn terminate_and_remove(State(app): Shared, query: Query, Json(
 
 /// Here the successful results are the runs themselves.
 pub(crate) async fn search(State(app): Shared, query: Query, Json(ids): Ids) -> Answer {
-    at_most(ids.len())?;
+    count(&ids)?;
     let tasks = query.truth("includeTasks", true)?;
     let (mut found, mut errors) = (Vec::new(), Entries::default());
     for id in ids {

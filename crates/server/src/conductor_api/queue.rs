@@ -23,10 +23,17 @@ pub(crate) async fn of_types(State(app): Shared, query: Query) -> Answer {
 
 pub(crate) async fn of_type(State(app): Shared, query: Query) -> Answer {
     let task_type = query.some_text("taskType").ok_or_else(|| Error::bad("`taskType` is missing"))?;
-    let name = match query.some_text("domain") {
+    let mut name = match query.some_text("domain") {
         Some(domain) => format!("{domain}:{task_type}"),
         None => task_type.to_owned(),
     };
+    // No queue here is called so: there are no workers apart.
+    for (mark, key) in [('@', "executionNamespace"), ('-', "isolationGroupId")] {
+        if let Some(apart) = query.some_text(key) {
+            name.push(mark);
+            name.push_str(apart);
+        }
+    }
     Ok(json(&sizes(&app).await?.get(&name).copied().unwrap_or(0)))
 }
 

@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use partitur_conductor::schedule::{self as planning, Cron};
-use partitur_conductor::wire::{BulkResponse, ScheduleExecution, WorkflowSchedule, search_result};
+use partitur_conductor::wire::{
+    BulkResponse, ScheduleExecution, ValidationError, WorkflowSchedule, search_result,
+};
 use partitur_model::Timestamp;
 use partitur_model::catalogue::EntryKind;
 use partitur_model::note::{Note, NoteKind};
@@ -193,9 +195,12 @@ pub(crate) async fn bulk_resume(State(app): Shared, Json(names): Json<Vec<String
 const BULK_MAX: usize = 1_000;
 
 async fn each(app: &App, names: Vec<String>, paused: Option<&str>) -> Answer {
-    if names.len() > BULK_MAX {
-        return Err(Error::bad(format!("at most {BULK_MAX} schedules at once")));
-    }
+    let wrong = match names.len() {
+        0 => Some("Schedule names list cannot be null.".to_owned()),
+        1..=BULK_MAX => None,
+        _ => Some(format!("at most {BULK_MAX} schedules at once")),
+    };
+    Error::if_any(wrong.map(|message| ValidationError::new("scheduleNames", message)).into_iter().collect())?;
     let mut answer = BulkResponse::default();
     for name in names {
         match set_paused(app, &name, paused).await {

@@ -12,9 +12,8 @@ use axum::extract::{Path, State};
 use axum::http::HeaderValue;
 use axum::response::Response;
 use partitur_conductor::query::{Field, Query as Wanted};
-use partitur_conductor::render::summary;
-use partitur_conductor::wire::search_result;
-use partitur_model::record::TaskRecord;
+use partitur_conductor::wire::{ErrorResponse, ValidationError, search_result};
+use partitur_model::record::{RunOutcome, RunState, TaskRecord};
 use partitur_model::{RunId, TaskSeq};
 use partitur_store::{FoundTasks, Reader, StoreError};
 
@@ -31,6 +30,9 @@ const SIZE_MAX: u64 = 5_000;
 
 /// Nobody waits longer for a search.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// So many failures of a run are named in its summary.
+const FAILED_MAX: u32 = 100;
 
 /// Says that there are more than were counted.
 const AT_LEAST: HeaderValue = HeaderValue::from_static("at least 10000");
@@ -70,14 +72,31 @@ async fn search_runs(app: &Arc<App>, query: &Query, whole: bool) -> Answer {
                 });
             }
             let known = shared.library.programs.load(run.definition, reader)?;
+            let failed =
+                if has_failures(run.state) { reader.troubled(run.id, FAILED_MAX)? } else { Vec::new() };
             let mut out = String::new();
-            summary(run, &known.def.masked_fields, &mut out);
+            known.renderer.run(run, &failed).write_short_summary(&mut out);
             Ok(out)
         });
         let results = written.collect::<Result<Vec<_>, StoreError>>()?;
         Ok(Ok(Written { total: found.total, is_exact: found.total_is_exact, results }))
     });
     Ok(shown(found_by(written.await, narrower)?))
+}
+
+/// Whether it may be of interest which of its tasks failed.
+fn has_failures(state: RunState) -> bool {
+    match state {
+        RunState::Ended(RunOutcome::Succeeded) => false,
+        RunState::Ended(
+            RunOutcome::Failed
+            | RunOutcome::TimedOut
+            | RunOutcome::Cancelled
+            | RunOutcome::RolledBack
+            | RunOutcome::RollbackFailed,
+        ) => true,
+        RunState::Running | RunState::Paused | RunState::Ending(_) | RunState::RollingBack(_) => false,
+    }
 }
 
 pub(crate) async fn by_tasks(State(app): Shared, query: Query) -> Answer {
@@ -206,9 +225,12 @@ fn narrower(wanted: &Wanted, fields: &[Field]) -> &'static str {
 fn page(query: &Query) -> Result<(usize, usize), Error> {
     let (start, size) = (query.number("start", 0)?, query.number("size", 100)?);
     if size > SIZE_MAX {
-        return Err(Error::bad(format!(
-            "Cannot return more than {SIZE_MAX} workflows. Please use pagination."
-        )));
+        let message = format!("Cannot return more than {SIZE_MAX} workflows. Please use pagination.");
+        let fault = ValidationError {
+            invalid_value: Some(size.to_string()),
+            ..ValidationError::new("searchWorkflows.size", message)
+        };
+        return Err(Error(ErrorResponse::invalid(vec![fault])));
     }
     Ok((usize::try_from(start).unwrap_or(usize::MAX), size as usize))
 }

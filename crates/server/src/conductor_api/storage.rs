@@ -11,8 +11,15 @@ use crate::http::answer::{Answer, Error, done, json, raw};
 use crate::http::input::{Query, Text};
 use crate::payloads;
 
+/// What payloads may be; they are all kept alike.
+const KINDS: [&str; 4] = ["WORKFLOW_INPUT", "WORKFLOW_OUTPUT", "TASK_INPUT", "TASK_OUTPUT"];
+
 /// Where a client may write its payload, or read one. Who knows the address needs no key: nobody can guess it.
 pub(crate) async fn location(State(app): Shared, query: Query, headers: HeaderMap) -> Answer {
+    let kind = query.some_text("payloadType").map(str::to_ascii_uppercase);
+    if let Some(kind) = kind.filter(|kind| !KINDS.contains(&kind.as_str())) {
+        return Err(Error::bad(format!("`payloadType` is one of {}, not `{kind}`", KINDS.join(", "))));
+    }
     let path = match query.some_text("operation").unwrap_or("READ").to_ascii_uppercase().as_str() {
         "WRITE" => {
             let asking = asking();

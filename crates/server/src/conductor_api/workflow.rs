@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use axum::http::StatusCode;
 use partitur_conductor::wire::{
     Entries, Object, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, TaskStatus, search_result,
 };
@@ -15,7 +16,7 @@ use serde::Deserialize;
 
 use super::{Shared, view};
 use crate::app::App;
-use crate::http::answer::{Answer, Error, done, json, nothing, raw, text};
+use crate::http::answer::{Answer, Error, done, json, nothing, raw, text, with_status};
 use crate::http::input::{Json, OptionalObject, Query, Text, no_run, run_id};
 use crate::starting::start;
 
@@ -440,5 +441,13 @@ pub(crate) async fn send_message(
     Path(id): Path<String>,
     Json(message): Json<Object>,
 ) -> Answer {
-    Ok(text(crate::messages::send(&app, &id, &message.0).await?))
+    match crate::messages::send(&app, &id, &message.0).await {
+        Ok(message) => Ok(text(message)),
+        // Here clients read the bare sentence.
+        Err(error) if error.0.status < 500 => {
+            let status = StatusCode::from_u16(error.0.status).expect("it was made of one");
+            Ok(with_status(status, text(error.message())))
+        }
+        Err(error) => Err(error),
+    }
 }

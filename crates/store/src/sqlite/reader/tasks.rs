@@ -1,5 +1,6 @@
 //! The tasks of a run, and what was written about them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -140,6 +141,31 @@ impl Reader {
     pub fn task_by_seq(&self, run: RunId, seq: TaskSeq) -> Result<Option<TaskRecord>, StoreError> {
         let after = seq.0.checked_sub(1).map(TaskSeq);
         Ok(load::tasks(&self.conn, run, after, 1, None)?.pop().filter(|task| task.seq == seq))
+    }
+
+    /// The first tasks of a run that did not simply succeed, and the containers that they are in.
+    ///
+    /// # Errors
+    /// The disk's, and [`StoreError::Damaged`].
+    pub fn troubled(&self, run: RunId, limit: u32) -> Result<Vec<TaskRecord>, StoreError> {
+        let mut tasks: BTreeMap<TaskSeq, TaskRecord> = BTreeMap::new();
+        let mut wanted = self.troubled_seqs(run, limit).map_err(store_error)?;
+        while let Some(seq) = wanted.pop() {
+            if let Some(task) = self.task_by_seq(run, seq)? {
+                let container = task.scope.map(|scope| scope.container);
+                wanted.extend(container.filter(|container| !tasks.contains_key(container)));
+                tasks.insert(seq, task);
+            }
+        }
+        Ok(tasks.into_values().collect())
+    }
+
+    fn troubled_seqs(&self, run: RunId, limit: u32) -> rusqlite::Result<Vec<TaskSeq>> {
+        let mut select = self.conn.prepare_cached(
+            "SELECT seq FROM tasks INDEXED BY tasks_trouble WHERE (state BETWEEN 21 AND 23 OR state = 24 AND served & 2
+             OR state = 20 AND error_code IS NOT NULL) AND run = ?1 ORDER BY seq LIMIT ?2",
+        )?;
+        select.query_map(params![RunKey::from(run).0, limit], |row| row.get(0).map(TaskSeq))?.collect()
     }
 
     /// What was written about a task, oldest first.
