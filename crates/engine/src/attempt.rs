@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use partitur_model::callback::Moment;
 use partitur_model::definition::{Concurrency, OnTimeout};
 use partitur_model::dispatch::{Ending, Report, ReportKind};
 use partitur_model::event::EventKind;
@@ -228,6 +229,9 @@ impl Run {
                 let after = self.released_after(cx, key, grant, undo);
                 let path = record.path.clone();
                 cx.event(self.id(), EventKind::TaskStarted { attempt, path, number, undo });
+                if !undo {
+                    self.call_back_of_task(cx, Moment::TaskStarted, &record);
+                }
                 cx.batch.effect(Effect::Dispatch { dispatch: Box::new(dispatch), after });
                 self.put(cx, key, record);
             }
@@ -456,6 +460,7 @@ impl Run {
             Some(at) => {
                 let (task, path) = (record.seq, record.path.clone());
                 cx.event(self.id(), EventKind::TaskRetries { task, path, at, error });
+                self.call_back_of_task(cx, Moment::TaskRetried, &record);
                 if record.served.is_some() {
                     return self.next_row(cx, key, record, outcome, at);
                 }

@@ -1,6 +1,7 @@
 //! What people want of runs.
 
 use partitur_model::Payload;
+use partitur_model::callback::Moment;
 use partitur_model::event::EventKind;
 use partitur_model::record::{RunState, TaskError, TaskState};
 
@@ -84,6 +85,9 @@ impl Run {
         self.rec.state = state;
         self.write(cx);
         cx.event(self.id(), EventKind::Run { state });
+        if let Some(moment) = Moment::of_state(state) {
+            self.call_back(cx, moment);
+        }
     }
 
     fn cancel_by_hand(&mut self, cx: &mut Cx<'_>, reason: &str) -> Result<(), Refusal> {

@@ -9,6 +9,7 @@ use partitur_model::{DefinitionId, FencingToken, Payload, RunId, Timestamp};
 
 use crate::admission::{Admission, TaskKey};
 use crate::batch::Batch;
+use crate::callback::Callbacks;
 use crate::effect::Effect;
 use crate::input::Update;
 use crate::load::Governors;
@@ -33,6 +34,7 @@ pub(crate) struct Cx<'a> {
     pub programs: &'a BTreeMap<DefinitionId, Arc<Program>>,
     pub polls: &'a mut Polls,
     pub results: &'a mut Results,
+    pub callbacks: &'a mut Callbacks,
     pub agenda: &'a mut Agenda,
 }
 

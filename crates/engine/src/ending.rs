@@ -1,5 +1,6 @@
 //! How runs end, and how things are stopped on the way.
 
+use partitur_model::callback::Moment;
 use partitur_model::definition::OnFailure;
 use partitur_model::event::EventKind;
 use partitur_model::record::{
@@ -78,6 +79,7 @@ impl Run {
         }
         self.write(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
+        self.call_back(cx, Moment::of_end(outcome));
         if let Some(parent) = self.rec.parent {
             self.tell_parent(cx, parent, outcome);
         }

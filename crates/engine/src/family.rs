@@ -1,5 +1,6 @@
 //! Sub-runs: a task whose work is another run. What ends, cancels or revives one side reaches the other.
 
+use partitur_model::callback::Moment;
 use partitur_model::event::EventKind;
 use partitur_model::record::{
     Parent, RunOptions, RunOutcome, RunRecord, RunState, TaskError, TaskOutcome, TaskRecord, TaskState,
@@ -228,6 +229,7 @@ impl Run {
         self.take_up_room(cx, true);
         self.set_run_deadline(cx);
         cx.event(self.id(), EventKind::Run { state: self.rec.state });
+        self.call_back(cx, Moment::Restarted);
         if let Some(parent) = self.rec.parent {
             cx.agenda.push_back(Todo::Revive { parent, child: self.id() });
         }

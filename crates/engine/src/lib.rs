@@ -12,6 +12,7 @@ pub mod admission;
 mod arrival;
 mod attempt;
 mod batch;
+mod callback;
 pub mod check;
 mod command;
 mod container;

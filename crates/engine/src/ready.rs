@@ -1,6 +1,7 @@
 //! A task's predecessors have all been heard: it is skipped, or it begins.
 
 use partitur_expr::{Lookup, Step, Template, Tree, navigate};
+use partitur_model::callback::Moment;
 use partitur_model::definition::{OnFailure, Otherwise};
 use partitur_model::event::EventKind;
 use partitur_model::record::{Checking, RunOutcome, RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
@@ -415,6 +416,7 @@ impl Run {
                 cached: record.cached,
             },
         );
+        self.call_back_of_task(cx, Moment::of_task(outcome), &record);
         let error = record.error.clone();
         let path = record.path.clone();
         self.put(cx, key, record);

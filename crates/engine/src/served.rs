@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use partitur_model::callback::Moment;
 use partitur_model::definition::{ClaimMode, Dialect};
 use partitur_model::event::EventKind;
 use partitur_model::record::{Called, Served, TaskError, TaskOutcome, TaskRecord, TaskState};
@@ -177,6 +178,7 @@ impl Run {
             self.id(),
             EventKind::TaskStarted { attempt, path: record.path.clone(), number, undo: false },
         );
+        self.call_back_of_task(cx, Moment::TaskStarted, &record);
         let limited = self
             .node(key)
             .remote()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::callback::Callback;
 use crate::fault::Place;
 use crate::value::Payload;
 
@@ -88,6 +89,10 @@ pub struct Definition {
     pub branches_max: Option<u32>,
     /// What tasks hold without saying so themselves.
     pub resource_rules: ResourceRules,
+    /// Who is told over HTTP what becomes of its runs.
+    pub callbacks: Vec<Callback>,
+    /// There is something in its outputs that nobody is shown: they are not told.
+    pub hides_output: bool,
     /// What the rules have found; it stands among the claims of the tasks, too.
     pub found: Vec<FoundClaim>,
 }

@@ -4,6 +4,7 @@
 //! Not here: behaviour. `engine` decides, `formats` reads, `store` keeps, `worker` executes.
 //! Begin with [`definition::Definition`] (what is to be done) and [`record::TaskRecord`] (how far it is).
 
+pub mod callback;
 pub mod catalogue;
 pub mod change;
 pub mod definition;

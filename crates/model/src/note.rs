@@ -45,10 +45,21 @@ pub enum NoteKind {
     Handled,
     /// A message for a run, until the run has taken it: it goes with its run.
     Message,
+    /// What somebody is to be told over HTTP, until that is done; due at its time.
+    Callback,
+    /// What somebody was to be told and could not be: it goes with its run.
+    DeadCallback,
 }
 
 impl NoteKind {
     /// All kinds.
-    pub const ALL: [NoteKind; 5] =
-        [NoteKind::Due, NoteKind::Started, NoteKind::Event, NoteKind::Handled, NoteKind::Message];
+    pub const ALL: [NoteKind; 7] = [
+        NoteKind::Due,
+        NoteKind::Started,
+        NoteKind::Event,
+        NoteKind::Handled,
+        NoteKind::Message,
+        NoteKind::Callback,
+        NoteKind::DeadCallback,
+    ];
 }

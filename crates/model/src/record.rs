@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::callback::Callback;
 use crate::definition::{Label, OnFailure};
 use crate::id::{DefinitionId, FencingToken, RunId, TaskSeq};
 use crate::unit::Timestamp;
@@ -103,6 +104,8 @@ pub struct RunOptions {
     pub dedup_key: Option<String>,
     /// Labels for people and for finding the run again: `dir`, `file`, `user`. Never secrets.
     pub labels: Vec<(String, String)>,
+    /// Who is told what becomes of it, besides those whom the document names.
+    pub callbacks: Vec<Callback>,
     /// What only runs of a server have.
     pub server: Option<Arc<ServerOptions>>,
 }

@@ -59,7 +59,16 @@ impl Tables {
             Change::RemoveRun(run) => {
                 self.remove_run((*run).into());
                 let run = run.to_string();
-                self.notes.retain(|(kind, _), note| *kind != NoteKind::Message || *note.about != *run);
+                let goes = |kind, note: &Note| match kind {
+                    NoteKind::Message => *note.about == *run,
+                    NoteKind::DeadCallback => note.id.split('.').next() == Some(&run),
+                    NoteKind::Due
+                    | NoteKind::Started
+                    | NoteKind::Event
+                    | NoteKind::Handled
+                    | NoteKind::Callback => false,
+                };
+                self.notes.retain(|(kind, _), note| !goes(*kind, note));
             }
             Change::Breaker(breaker) => {
                 self.breakers.insert(breaker.name.clone(), breaker.state);

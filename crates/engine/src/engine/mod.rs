@@ -15,6 +15,7 @@ mod wake;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use partitur_model::callback::NamedReceiver;
 use partitur_model::catalogue::Entry;
 use partitur_model::dispatch::ReportKind;
 use partitur_model::record::{BreakerRecord, NodeRecord, RunOutcome, TaskError};
@@ -23,6 +24,7 @@ use partitur_model::{DefinitionId, FencingToken, Payload, RunId, Timestamp};
 use crate::admission::{self, Admission, Grant};
 use crate::attempt::SLOTS;
 use crate::batch::{Batch, BatchNo};
+use crate::callback::Callbacks;
 use crate::cx::{Agenda, Cx, Todo};
 use crate::effect::{Answer, Effect, Refusal};
 use crate::input::{Command, Input, Poll, ReplyTo, StoredRun, Update};
@@ -57,6 +59,8 @@ pub struct Options {
     /// Somebody looks at the machine and says how it is: limits with bounds follow the load. Otherwise the upper bound
     /// holds.
     pub adapts: bool,
+    /// Somebody sends callbacks, to those whom runs name and to these; `None` if nobody does.
+    pub callbacks: Option<Vec<NamedReceiver>>,
 }
 
 impl Default for Options {
@@ -68,6 +72,7 @@ impl Default for Options {
             stretch: STRETCH,
             locks: Vec::new(),
             adapts: false,
+            callbacks: None,
         }
     }
 }
@@ -115,6 +120,7 @@ pub struct Engine {
     outside: Outside,
     polls: Polls,
     results: Results,
+    callbacks: Callbacks,
     /// So many names of resources there were when the unused were last forgotten, and so many queues.
     names: usize,
     queues: usize,
@@ -173,6 +179,7 @@ impl Engine {
             outside: Outside::default(),
             polls: Polls::default(),
             results: Results::default(),
+            callbacks: Callbacks::new(options.callbacks),
             names: 0,
             queues: 0,
             definitions: 0,
@@ -421,6 +428,7 @@ impl Engine {
             programs: &self.programs,
             polls: &mut self.polls,
             results: &mut self.results,
+            callbacks: &mut self.callbacks,
             agenda,
         };
         Some(transition(run, &mut cx))

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use partitur_model::callback::Moment;
 use partitur_model::definition::Definition;
 use partitur_model::event::EventKind;
 use partitur_model::record::{Idempotency, RunOptions, RunRecord, RunState};
@@ -42,6 +43,7 @@ impl Engine {
         self.with_run(id, batch, agenda, |run, cx| {
             run.write(cx);
             cx.event(id, EventKind::Run { state: run.rec.state });
+            run.call_back(cx, Moment::Started);
             run.limit_slots(cx);
             run.set_run_deadline(cx);
             run.ask_for_room(cx);

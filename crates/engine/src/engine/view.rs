@@ -45,6 +45,11 @@ impl Engine {
         self.admission.in_the_way_of(task)
     }
 
+    /// How many callbacks were noted since the start; they are durable with their batches.
+    pub fn callbacks_noted(&self) -> u64 {
+        self.callbacks.noted
+    }
+
     /// How the results stand that are kept.
     pub fn results(&self) -> ResultsView {
         self.results.view()

@@ -649,6 +649,7 @@ impl Host {
                     targets: submit.targets,
                     dedup_key: submit.dedup_key,
                     labels: submit.labels,
+                    callbacks: Vec::new(),
                     server: None,
                 },
                 under_key: None,

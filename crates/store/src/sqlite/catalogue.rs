@@ -22,6 +22,11 @@ pub(super) const SELECT_LINES: &str = "SELECT rowid, at, text FROM task_logs \
      WHERE run = ?1 AND task = ?2 AND rowid > ?3 AND NOT EXISTS (SELECT 1 FROM removed WHERE removed.run = ?1) \
      ORDER BY rowid LIMIT ?4";
 
+/// The lines of all tasks of a run.
+pub(super) const SELECT_LINES_OF_RUN: &str = "SELECT rowid, at, text, task FROM task_logs \
+     WHERE run = ?1 AND rowid > ?2 AND NOT EXISTS (SELECT 1 FROM removed WHERE removed.run = ?1) \
+     ORDER BY rowid LIMIT ?3";
+
 const UPSERT_ENTRY: &str = "INSERT INTO catalogue (kind, name, version, created, updated, unpacked, body) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) \
      ON CONFLICT (kind, name, version) DO UPDATE SET created = ?4, updated = ?5, unpacked = ?6, body = ?7";

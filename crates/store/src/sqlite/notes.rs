@@ -28,10 +28,19 @@ pub(super) fn write(conn: &Connection, packer: &mut Packer, note: &Note) -> rusq
     conn.prepare_cached(UPSERT)?.execute(values).map(drop)
 }
 
-/// Messages that a run has not taken go with it.
-pub(super) fn remove_messages(conn: &Connection, run: RunId) -> rusqlite::Result<()> {
+/// Messages that a run has not taken go with it, and what could not be told of it.
+pub(super) fn remove_with_run(conn: &Connection, run: RunId) -> rusqlite::Result<()> {
+    let name = run.to_string();
     let mut delete = conn.prepare_cached("DELETE FROM notes WHERE kind = ?1 AND about = ?2")?;
-    delete.execute(params![kind_code(NoteKind::Message), run.to_string()]).map(drop)
+    delete.execute(params![kind_code(NoteKind::Message), name])?;
+    let mut delete = conn.prepare_cached("DELETE FROM notes WHERE kind = ?1 AND id > ?2 AND id < ?3")?;
+    let (from, to) = ids_of(run);
+    delete.execute(params![kind_code(NoteKind::DeadCallback), from, to]).map(drop)
+}
+
+/// Between which ids those of a run's callbacks are: after the run, a dot, and a number.
+pub(super) fn ids_of(run: RunId) -> (String, String) {
+    (format!("{run}."), format!("{run}/"))
 }
 
 /// Reads a row of [`COLUMNS`].
@@ -59,6 +68,8 @@ pub(super) fn kind_code(kind: NoteKind) -> i64 {
         NoteKind::Event => 2,
         NoteKind::Handled => 3,
         NoteKind::Message => 4,
+        NoteKind::Callback => 5,
+        NoteKind::DeadCallback => 6,
     }
 }
 

@@ -231,7 +231,7 @@ impl Rows<'_> {
             }
             Change::RemoveTask(run, seq) => self.remove_task((*run).into(), *seq),
             Change::RemoveRun(run) => {
-                notes::remove_messages(self.conn, *run)?;
+                notes::remove_with_run(self.conn, *run)?;
                 self.remove_run((*run).into())
             }
             Change::Breaker(breaker) => self.breaker(breaker),

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use partitur_model::callback::{Callback, Moment, Moments, Receiver};
 use partitur_model::definition::OnFailure;
 use partitur_model::record::{
     Idempotency, Parent, RunOptions, RunOutcome, RunRecord, RunState, ServerOptions,
@@ -20,7 +21,7 @@ macro_rules! columns {
         "key, random, definition, flow, name, \
          parent, parent_random, parent_task, parent_generation, state, generation, input, variables, output, \
          error_code, error_retriable, error, on_failure, concurrency, targets, dedup_key, labels, \
-         created, begun, ended, failure_run, \
+         created, begun, ended, failure_run, callbacks, \
          priority, correlation, domains, idempotency_key, idempotency, creator, event, version"
     };
 }
@@ -28,7 +29,7 @@ macro_rules! columns {
 macro_rules! values {
     () => {
         "?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, \
-         ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34"
+         ?23, ?24, ?25, ?26, ?35, ?27, ?28, ?29, ?30, ?31, ?32, ?33, ?34"
     };
 }
 
@@ -43,7 +44,7 @@ const UPSERT: &str = concat!(
      parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
      input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
      on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, created = ?23, begun = ?24, ended = ?25, \
-     failure_run = ?26, domains = ?29, idempotency = ?31, version = ?34 \
+     failure_run = ?26, domains = ?29, idempotency = ?31, version = ?34, callbacks = ?35 \
      WHERE name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND priority IS ?27 AND correlation IS ?28 \
      AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33"
 );
@@ -132,6 +133,7 @@ fn put(statement: &mut Statement<'_>, run: &RunRecord, cells: &Cells<'_>) -> rus
         .put_since(run.begun, run.ended)?;
     row.put(run.failure_run.map(|id| id.bits().to_be_bytes()))?;
     put_server(&mut row, options.server.as_deref())?;
+    row.put(callbacks(&options.callbacks))?;
     row.execute()
 }
 
@@ -167,6 +169,7 @@ pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<Ru
             targets: read_texts(row.next()?)?,
             dedup_key: row.next()?,
             labels: read_pairs(row.next()?)?,
+            callbacks: Vec::new(),
             server: None,
         },
         created: needed(row.next_time()?, "created")?,
@@ -178,6 +181,7 @@ pub(super) fn read(row: &Row<'_>, payloads: &mut PayloadReader<'_>) -> Result<Ru
     run.ended = row.next_since(run.begun)?;
     let failure_run = row.next::<Option<[u8; 16]>>()?;
     run.failure_run = failure_run.map(|bits| RunId::from_bits(u128::from_be_bytes(bits)));
+    run.options.callbacks = read_callbacks(row.next()?)?;
     run.options.server = read_server(&mut row)?;
     Ok(run)
 }
@@ -316,4 +320,35 @@ fn read_pairs(list: Option<String>) -> Result<Vec<(String, String)>, Unreadable>
         pairs.push((name, needed(texts.next(), "the second of a pair")?));
     }
     Ok(pairs)
+}
+
+/// Of each callback the receiver, the moments, the secret and whether the output is told, in turn.
+fn callbacks(callbacks: &[Callback]) -> Option<String> {
+    let of_one = |callback: &Callback| {
+        let words = |moments: Moments| moments.iter().map(Moment::word).collect::<Vec<&str>>().join(" ");
+        // Nothing is left to the receiver, which is not the same as no moment at all.
+        let moments = callback.moments.map_or_else(|| "-".to_owned(), words);
+        let output = if callback.output { "output" } else { "" };
+        [callback.to.to_string(), moments, callback.secret.clone().unwrap_or_default(), output.to_owned()]
+    };
+    let parts: Vec<String> = callbacks.iter().flat_map(of_one).collect();
+    texts(parts.iter())
+}
+
+fn read_callbacks(list: Option<String>) -> Result<Vec<Callback>, Unreadable> {
+    let bad = |what: String| Unreadable::Row(format!("a callback: {what}"));
+    let mut callbacks = Vec::new();
+    for parts in read_texts(list)?.chunks(4) {
+        let [to, moments, secret, output] = parts else { return Err(bad("a part is missing".to_owned())) };
+        callbacks.push(Callback {
+            to: Receiver::read(to).map_err(|problem| bad(problem.to_owned()))?,
+            moments: match moments.as_str() {
+                "-" => None,
+                words => Some(Moments::read(words.split_whitespace()).map_err(bad)?),
+            },
+            secret: Some(secret.clone()).filter(|secret| !secret.is_empty()),
+            output: output == "output",
+        });
+    }
+    Ok(callbacks)
 }

@@ -208,7 +208,8 @@ CREATE TABLE task_logs (
 CREATE INDEX task_logs_task ON task_logs (run, task);
 ";
 
-/// What searches go by, and what a server notes beside its runs: schedules that are due, events, messages.
+/// What searches go by, and what a server notes beside its runs: schedules that are due, events, messages,
+/// callbacks. `callbacks` of a run are those that its start has named.
 ///
 /// `runs_shelf` holds all runs of a name and a state in order, with what most conditions ask for, and changes when a run
 /// starts, ends, or is paused. `runs_sparse` and its like hold only those runs that are out of the ordinary.
@@ -256,6 +257,8 @@ CREATE TABLE notes (
 ) STRICT;
 CREATE INDEX notes_at ON notes (kind, at);
 CREATE INDEX notes_about ON notes (kind, about, at);
+
+ALTER TABLE runs ADD COLUMN callbacks TEXT;
 ";
 
 /// How much a commit survives.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use partitur_model::callback::{Callback, Moment, Moments, Receiver};
 use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
 use partitur_model::definition::OnFailure;
@@ -11,6 +12,7 @@ use partitur_model::{DefinitionId, FencingToken, Payload, RunId, TaskSeq, Timest
 use proptest::collection::vec;
 use proptest::option::of;
 use proptest::prelude::*;
+use proptest::sample::select;
 
 use crate::support::long_text;
 
@@ -170,16 +172,33 @@ fn any_options() -> impl Strategy<Value = RunOptions> {
         vec(any_text(), 0..3),
         of(any_key()),
         vec((any_text(), any_text()), 0..3),
+        vec(any_callback(), 0..3),
         of(any_server_options().prop_map(Arc::new)),
     )
-        .prop_map(|(on_failure, concurrency, targets, dedup_key, labels, server)| RunOptions {
+        .prop_map(|(on_failure, concurrency, targets, dedup_key, labels, callbacks, server)| RunOptions {
             on_failure,
             concurrency,
             targets,
             dedup_key,
             labels,
+            callbacks,
             server,
         })
+        .boxed()
+}
+
+fn any_callback() -> impl Strategy<Value = Callback> {
+    let to = prop_oneof![
+        "[a-z]{1,5}".prop_map(|name| Receiver::Named(name.into())),
+        "[a-z]{1,5}".prop_map(|host| Receiver::Url(format!("https://{host}/").into())),
+    ];
+    let moments = vec(select(&Moment::ALL[..]), 0..4).prop_map(|moments| Moments::of(&moments));
+    (to, of(moments), of("[a-z]{1,5}"), any::<bool>()).prop_map(|(to, moments, secret, output)| Callback {
+        to,
+        moments,
+        secret,
+        output,
+    })
 }
 
 pub fn any_run() -> impl Strategy<Value = RunRecord> {
@@ -191,8 +210,8 @@ pub fn any_run() -> impl Strategy<Value = RunRecord> {
     let head = (any_run_id(), any_definition_id(), any_text(), any_key(), of(parent), any_run_state());
     let body =
         (any::<u32>(), any_payload(), any_payload(), of(any_payload()), of(any_error()), any_options());
-    (head, body, (any_time(), any_time()), (of(any_time()), of(any_id()))).prop_map(
-        |(head, body, (created, begun), (ended, failure_run))| {
+    (head, body, (any_time(), any_time()), (of(any_time()), of(any_id())))
+        .prop_map(|(head, body, (created, begun), (ended, failure_run))| {
             let (id, definition, flow, name, parent, state) = head;
             let (generation, input, variables, output, error, options) = body;
             RunRecord {
@@ -213,8 +232,9 @@ pub fn any_run() -> impl Strategy<Value = RunRecord> {
                 ended,
                 failure_run,
             }
-        },
-    )
+        })
+        // The stack of a test is small.
+        .boxed()
 }
 
 fn any_served() -> impl Strategy<Value = Served> {
@@ -222,8 +242,8 @@ fn any_served() -> impl Strategy<Value = Served> {
     let names = (of(any_text()), of(any_text()));
     let checking = of(prop_oneof![Just(Checking::Input), Just(Checking::Output)]);
     let flags = (any::<bool>(), any::<bool>(), any::<bool>(), any::<u32>(), checking);
-    (any_payload(), of(any::<u32>()), counts, flags, names, (any_time(), any_time())).prop_map(
-        |(input, retry_of, counts, flags, (worker, domain), (updated, first_ready))| Served {
+    (any_payload(), of(any::<u32>()), counts, flags, names, (any_time(), any_time()))
+        .prop_map(|(input, retry_of, counts, flags, (worker, domain), (updated, first_ready))| Served {
             input,
             retry_of: retry_of.map(TaskSeq),
             retries: counts.0,
@@ -239,8 +259,8 @@ fn any_served() -> impl Strategy<Value = Served> {
             updated,
             first_ready,
             called: Called::default(),
-        },
-    )
+        })
+        .boxed()
 }
 
 pub fn any_task() -> impl Strategy<Value = TaskRecord> {
@@ -255,38 +275,40 @@ pub fn any_task() -> impl Strategy<Value = TaskRecord> {
     let times = (any_time(), of(any_time()), of(any_time()));
     let results = (of(any_payload()), of(any_error()), of(any_payload()), of(any_id()));
     let rest = (any_undo(), any::<bool>(), of(log), usage, of(any_served().prop_map(Box::new)));
-    (head, counts, times, results, rest).prop_map(|(head, counts, times, results, rest)| {
-        let (run, seq, node, scope, path, state) = head;
-        let (generation, attempt, losses, iteration) = counts;
-        let (ready, started, ended) = times;
-        let (output, error, items, child) = results;
-        let (undo, cached, log, usage, served) = rest;
-        let node: Arc<str> = node.into();
-        TaskRecord {
-            run,
-            seq: TaskSeq(seq),
-            path: path.map_or_else(|| node.clone(), Arc::from),
-            node,
-            scope,
-            state,
-            generation,
-            attempt,
-            losses,
-            ready,
-            started,
-            ended,
-            output,
-            error,
-            items,
-            iteration,
-            child,
-            undo,
-            cached,
-            log,
-            usage,
-            served,
-        }
-    })
+    (head, counts, times, results, rest)
+        .prop_map(|(head, counts, times, results, rest)| {
+            let (run, seq, node, scope, path, state) = head;
+            let (generation, attempt, losses, iteration) = counts;
+            let (ready, started, ended) = times;
+            let (output, error, items, child) = results;
+            let (undo, cached, log, usage, served) = rest;
+            let node: Arc<str> = node.into();
+            TaskRecord {
+                run,
+                seq: TaskSeq(seq),
+                path: path.map_or_else(|| node.clone(), Arc::from),
+                node,
+                scope,
+                state,
+                generation,
+                attempt,
+                losses,
+                ready,
+                started,
+                ended,
+                output,
+                error,
+                items,
+                iteration,
+                child,
+                undo,
+                cached,
+                log,
+                usage,
+                served,
+            }
+        })
+        .boxed()
 }
 
 /// The two definitions that runs refer to; a definition never changes.
@@ -340,8 +362,19 @@ fn any_note() -> impl Strategy<Value = Note> {
     let kind = (0..NoteKind::ALL.len()).prop_map(|at| NoteKind::ALL[at]);
     let about = prop_oneof![Just("a".to_owned()), any_run_id().prop_map(|run| run.to_string())];
     let body = of(any_payload().prop_map(|body| body.to_raw()));
-    (kind, "[ab]", about, any_time(), of(any_run_id()), body).prop_map(|(kind, id, about, at, run, body)| {
-        Note { kind, id: id.into(), about: about.into(), at, run, body }
+    let id = prop_oneof![
+        "[ab]",
+        (any_run_id(), any_id(), any::<bool>()).prop_map(|(near, far, is_near)| {
+            format!("{}.{}", if is_near { near } else { far }, u8::from(is_near))
+        }),
+    ];
+    (kind, id, about, any_time(), of(any_run_id()), body).prop_map(|(kind, id, about, at, run, body)| Note {
+        kind,
+        id: id.into(),
+        about: about.into(),
+        at,
+        run,
+        body,
     })
 }
 

@@ -55,6 +55,7 @@ fn in_flight() -> StoredRun {
         targets: vec!["report".into()],
         dedup_key: Some("nightly".into()),
         labels: vec![("user".into(), "ada".into())],
+        callbacks: Vec::new(),
         server: None,
     };
     let ended = TaskRecord {

@@ -1,9 +1,11 @@
 //! What a server has noted beside its runs.
 
+use std::sync::Arc;
 use std::time::Instant;
 
+use partitur_model::Timestamp;
 use partitur_model::note::{Note, NoteKind};
-use rusqlite::{Params, params};
+use rusqlite::{OptionalExtension as _, Params, params};
 
 use super::{PAGE_TIME, Reader};
 use crate::StoreError;
@@ -66,6 +68,82 @@ impl Reader {
     pub fn note(&self, kind: NoteKind, id: &str) -> Result<Option<Note>, StoreError> {
         let sql = format!("SELECT {COLUMNS} FROM notes WHERE kind = ?1 AND id = ?2");
         Ok(self.select_notes(&sql, params![kind_code(kind), id])?.pop())
+    }
+
+    /// About what there are notes of a kind, and when the first of each is due: at most so many, after this name.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn note_lanes(
+        &self,
+        kind: NoteKind,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<(String, Timestamp)>, StoreError> {
+        // From one name to the next: what lies between them in the index is not looked at.
+        let sql = "SELECT about, at FROM notes WHERE kind = ?1 AND about > ?2 ORDER BY about, at LIMIT 1";
+        let mut select = self.conn.prepare_cached(sql).map_err(store_error)?;
+        let mut lanes: Vec<(String, Timestamp)> = Vec::new();
+        while lanes.len() < limit {
+            let last = lanes.last().map_or(after, |(about, _)| about);
+            let found = select.query_row(params![kind_code(kind), last], |row| {
+                Ok((row.get(0)?, Timestamp::from_micros(row.get::<_, i64>(1)? as u64)))
+            });
+            match found.optional().map_err(store_error)? {
+                Some(lane) => lanes.push(lane),
+                None => break,
+            }
+        }
+        Ok(lanes)
+    }
+
+    /// The ids of the notes about something that are due by then, the oldest first.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn due_notes(
+        &self,
+        kind: NoteKind,
+        about: &str,
+        now: Timestamp,
+        limit: usize,
+    ) -> Result<Vec<Arc<str>>, StoreError> {
+        let sql = "SELECT id FROM notes WHERE kind = ?1 AND about = ?2 AND at <= ?3 ORDER BY at, id LIMIT ?4";
+        let mut select = self.conn.prepare_cached(sql).map_err(store_error)?;
+        let values = params![kind_code(kind), about, now.micros() as i64, limit as i64];
+        let ids = select.query_map(values, |row| row.get(0)).map_err(store_error)?;
+        ids.collect::<Result<_, _>>().map_err(store_error)
+    }
+
+    /// When the first note of a kind is due.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn first_due(&self, kind: NoteKind) -> Result<Option<Timestamp>, StoreError> {
+        let sql = "SELECT at FROM notes WHERE kind = ?1 ORDER BY at LIMIT 1";
+        let mut select = self.conn.prepare_cached(sql).map_err(store_error)?;
+        let first = select.query_row([kind_code(kind)], |row| row.get::<_, i64>(0)).optional();
+        Ok(first.map_err(store_error)?.map(|at| Timestamp::from_micros(at as u64)))
+    }
+
+    /// Of the notes about something those whose ids lie between these, the smallest first: the ids and when they are due.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn notes_between(
+        &self,
+        kind: NoteKind,
+        about: &str,
+        (from, to): (&str, &str),
+        limit: usize,
+    ) -> Result<Vec<(Arc<str>, Timestamp)>, StoreError> {
+        let sql = "SELECT id, at FROM notes INDEXED BY sqlite_autoindex_notes_1 \
+                   WHERE kind = ?1 AND id > ?2 AND id < ?3 AND about = ?4 ORDER BY id LIMIT ?5";
+        let mut select = self.conn.prepare_cached(sql).map_err(store_error)?;
+        let values = params![kind_code(kind), from, to, about, limit as i64];
+        let found = select
+            .query_map(values, |row| Ok((row.get(0)?, Timestamp::from_micros(row.get::<_, i64>(1)? as u64))));
+        found.map_err(store_error)?.collect::<Result<_, _>>().map_err(store_error)
     }
 
     fn select_notes(&self, sql: &str, values: impl Params) -> Result<Vec<Note>, StoreError> {

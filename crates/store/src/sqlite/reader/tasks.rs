@@ -182,6 +182,26 @@ impl Reader {
         }
     }
 
+    /// What was written about the tasks of a run behind a line of this number, with the numbers: at most so many.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn run_log_after(
+        &self,
+        run: RunId,
+        after: i64,
+        limit: u32,
+    ) -> Result<Vec<(i64, TaskSeq, LogLine)>, StoreError> {
+        let read = || -> rusqlite::Result<Vec<(i64, TaskSeq, LogLine)>> {
+            let mut select = self.conn.prepare_cached(catalogue::SELECT_LINES_OF_RUN)?;
+            let rows = select.query_map(params![RunKey::from(run).0, after, limit.min(PAGE)], |row| {
+                Ok((row.get(0)?, TaskSeq(row.get(3)?), catalogue::read_line(row)?))
+            })?;
+            rows.collect()
+        };
+        read().map_err(store_error)
+    }
+
     /// The next lines of the log behind a row, with their rows; none only at the end.
     fn lines_after(&self, run: RunId, task: TaskSeq, after: i64) -> Result<Vec<(i64, LogLine)>, Unreadable> {
         let up = Instant::now() + PAGE_TIME;
