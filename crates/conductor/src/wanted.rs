@@ -1,6 +1,7 @@
 //! Which run a task or a failed run wants: what the descriptions in definitions mean once their values are filled in.
 
 use partitur_model::Payload;
+use partitur_model::callback::Callback;
 use partitur_model::record::{Idempotency, ServerOptions, TaskError};
 
 use crate::json;
@@ -25,6 +26,8 @@ pub struct Wanted {
     pub priority: u8,
     /// At most one run of this name and key.
     pub idempotency: Option<(String, Idempotency)>,
+    /// Who is told what becomes of it.
+    pub callbacks: Vec<Callback>,
 }
 
 /// What a SUB_WORKFLOW with this input runs.
@@ -52,6 +55,7 @@ pub fn wanted_by_sub_workflow(input: &Payload) -> Result<Wanted, TaskError> {
         domains: value("subWorkflowTaskToDomain").as_ref().and_then(domains),
         priority: value("priority").and_then(|priority| json::whole(&priority)).map_or(0, priority),
         idempotency: idempotency(value("idempotencyKey"), value("idempotencyStrategy")),
+        callbacks: Vec::new(),
     })
 }
 
@@ -112,6 +116,8 @@ impl From<StartWorkflowRequest> for Wanted {
             domains: Some(request.task_to_domain.0).filter(|domains| !domains.is_empty()),
             priority: priority(request.priority),
             idempotency: key.map(|key| (key, strategy.into())),
+            // What is wrong with others was told when the request came.
+            callbacks: request.callbacks.iter().filter_map(|callback| callback.read().ok()).collect(),
         }
     }
 }

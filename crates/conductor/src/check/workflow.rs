@@ -1,5 +1,7 @@
 //! What is checked when something is registered, started or reported.
 
+use partitur_model::callback::Receiver;
+
 use super::{NAME_MAX, expressions, tasks};
 use crate::wire::{EventHandler, SchemaDef, StartWorkflowRequest, TaskResult, ValidationError, WorkflowDef};
 
@@ -23,9 +25,20 @@ pub fn workflow(def: &WorkflowDef, prefix: &str) -> Vec<ValidationError> {
     if def.enforce_schema {
         schemas([("inputSchema", &def.input_schema), ("outputSchema", &def.output_schema)], &mut faults);
     }
+    faults.extend(sink(def));
     faults.extend(tasks(&def.tasks));
     expressions::expressions(&def.tasks, &mut faults);
     under(prefix, faults)
+}
+
+/// What looks like a URL must be one. Sinks of other servers stay what they are.
+fn sink(def: &WorkflowDef) -> Option<ValidationError> {
+    let sink =
+        def.workflow_status_listener_sink.as_deref().filter(|_| def.workflow_status_listener_enabled)?;
+    let is_url =
+        sink.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("http")) && sink.contains("://");
+    let problem = Receiver::read(sink).err().filter(|_| is_url)?;
+    Some(ValidationError::new("workflowStatusListenerSink", problem))
 }
 
 /// The faults of schemas that are obeyed.
@@ -47,6 +60,11 @@ pub fn start_request(request: &StartWorkflowRequest, prefix: &str) -> Vec<Valida
     }
     if request.priority < 0 {
         faults.push(ValidationError::of("priority", "priority: 0 should be minimum 0", request.priority));
+    }
+    for (at, callback) in request.callbacks.iter().enumerate() {
+        if let Err((field, problem)) = callback.read() {
+            faults.push(ValidationError::new(format!("callbacks[{at}].{field}"), problem));
+        }
     }
     let mut faults = under(prefix, faults);
     if let Some(def) = &request.workflow_def {

@@ -1,6 +1,7 @@
 //! The workflow itself: its output, variables, time and what follows a failure.
 
 use partitur_model::Payload;
+use partitur_model::callback::{Callback, Moments, Receiver};
 use partitur_model::definition::{
     Definition, Dialect, InputSpec, OnFailure, RunLimit, Scope, Template, TemplateTree,
 };
@@ -25,6 +26,8 @@ pub fn definition(def: &WorkflowDef, root: Scope) -> Definition {
             WorkflowTimeoutPolicy::AlertOnly => None,
         },
         run_limit: run_limit(def),
+        callbacks: listener(def).into_iter().collect(),
+        hides_output: !def.masked_fields.is_empty(),
         cache: policy::cache(def.cache_config.as_ref()),
         output_schema: def.output_schema.as_ref().filter(|_| def.enforce_schema).and_then(SchemaDef::source),
         variables: TemplateTree(shielded(&def.variables.0)),
@@ -35,6 +38,19 @@ pub fn definition(def: &WorkflowDef, root: Scope) -> Definition {
             .map(|name| failure(def, name)),
         ..Definition::default()
     }
+}
+
+/// Who listens: at a URL it is told whatever happens to runs, under a name what the server's settings say. Other sinks
+/// belong to other servers.
+fn listener(def: &WorkflowDef) -> Option<Callback> {
+    let sink =
+        def.workflow_status_listener_sink.as_deref().filter(|_| def.workflow_status_listener_enabled)?;
+    let to = Receiver::read(sink).ok()?;
+    let moments = match &to {
+        Receiver::Url(_) => Some(Moments::OF_RUNS),
+        Receiver::Named(_) => None,
+    };
+    Some(Callback { moments, ..Callback::to(to) })
 }
 
 /// How many runs live at once. Without a key all runs of the workflow count together.

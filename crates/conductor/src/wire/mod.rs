@@ -4,6 +4,7 @@
 //! outputs stay the bytes that came.
 
 mod answer;
+mod callback;
 mod event_handler;
 mod raw;
 mod request;
@@ -16,6 +17,7 @@ mod workflow_def;
 mod workflow_task;
 
 pub use answer::{BulkResponse, ErrorResponse, PollData, ValidationError, search_result};
+pub use callback::CallbackRequest;
 pub use event_handler::{Action, ActionKind, EventHandler, StartWorkflow, TaskDetails};
 pub use raw::{Entries, Json, Object};
 pub use request::{

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize};
 
+use super::callback::CallbackRequest;
 use super::raw::{Entries, Object};
 use super::scalar::{or_default, some_text, some_whole, text, whole};
 use super::status::TaskResultStatus;
@@ -46,6 +47,9 @@ pub struct StartWorkflowRequest {
     /// What a second run under the key means.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub idempotency_strategy: Option<IdempotencyStrategy>,
+    /// Who is told what becomes of it, besides those whom its definition names.
+    #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]
+    pub callbacks: Vec<CallbackRequest>,
 }
 
 /// What a second run under a key means.

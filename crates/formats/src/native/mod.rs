@@ -1,6 +1,7 @@
 //! Native documents: the mapping at the top, and what its tasks share.
 
 mod action;
+mod callback;
 mod claims;
 mod combination;
 mod container;
@@ -135,6 +136,12 @@ static DOCUMENT_KEYS: &[Key<DocumentDraft>] = &[
         about: "what holds for every task that does not say otherwise",
         shape: Shape::Block(&policy::DEFAULTS),
         read: |reader, draft, at| draft.defaults = Defaults::read(reader, at),
+    },
+    Key {
+        name: "callbacks",
+        about: "who is told over HTTP what becomes of a run, by a server",
+        shape: callback::CALLBACKS,
+        read: |reader, draft, at| draft.definition.callbacks = callback::read_callbacks(reader, at),
     },
     Key {
         name: "timeout",

@@ -7,7 +7,7 @@ use partitur_engine::{Program, compile, find_resources};
 use partitur_formats::{Document, Places, definition_record, detect, read, read_record};
 use partitur_model::definition::Definition;
 use partitur_model::record::{DefinitionRecord, SourceFormat};
-use partitur_model::{Fault, Payload, Severity};
+use partitur_model::{Fault, Payload, Place, Severity};
 use partitur_script::Evaluator;
 
 use super::conductor;
@@ -96,6 +96,7 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let mut faults = document.warnings.clone();
     faults.extend(find_resources(&mut document.definition).err().unwrap_or_default());
     faults.extend(partitur_engine::check(&document.definition));
+    faults.extend(unsent(&document.definition));
     let program = match compile(&document.definition) {
         Ok(program) if !faults.iter().any(|fault| fault.severity == Severity::Error) => program,
         Ok(_) => return Err(LoadError::Faulty { faults, places: Box::new(document.places) }),
@@ -106,6 +107,18 @@ pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     };
     let record = definition_record(&document);
     Ok(Loaded { record, program, dir, warnings: faults, document, input_schema: None })
+}
+
+/// Callbacks are sent by a server.
+const UNSENT: &str = "P0145";
+
+/// Nobody is told what becomes of a run that no server executes.
+pub(super) fn unsent(definition: &Definition) -> Option<Fault> {
+    let count = definition.callbacks.len();
+    let s = if count == 1 { "" } else { "s" };
+    let message = format!("{count} callback{s}: only a server sends them, `partitur run` does not");
+    let fault = Fault::warning(UNSENT, Place("callbacks".to_owned()), message).label("not sent from here");
+    (count > 0).then(|| fault.hint("run the document on a server, or add a task with `http:` that calls"))
 }
 
 /// Compiles a document from its stored sources.
