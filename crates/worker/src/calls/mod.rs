@@ -4,6 +4,7 @@
 mod egress;
 mod http_task;
 mod poll;
+mod post;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
@@ -14,7 +15,7 @@ use partitur_model::dispatch::{Ending, HttpCall, ReportKind};
 use partitur_model::record::TaskError;
 use partitur_model::{AttemptId, Payload};
 use partitur_script::Evaluator;
-use reqwest::{Client, Url, redirect};
+use reqwest::{Client, ClientBuilder, Url, redirect};
 use tokio::runtime::Handle as Runtime;
 use tokio::task::AbortHandle;
 
@@ -24,6 +25,7 @@ use self::egress::Checked;
 pub use self::egress::{Egress, Refused};
 use self::http_task::{Call, Called};
 use self::poll::Rhythm;
+pub use self::post::{Post, Posted};
 
 const CONNECTIONS_MAX: usize = 100;
 const IDLE: Duration = Duration::from_secs(30);
@@ -48,6 +50,8 @@ pub struct Calls {
     egress: Arc<Egress>,
     evaluator: Evaluator,
     caller: Arc<OnceLock<Result<Caller, String>>>,
+    /// One that follows no redirects.
+    poster: Arc<OnceLock<Result<Client, String>>>,
     running: Arc<Mutex<HashMap<AttemptId, AbortHandle>>>,
 }
 
@@ -61,7 +65,13 @@ struct Caller {
 impl Calls {
     /// Makes calls as far as they may go.
     pub fn new(egress: Egress, evaluator: Evaluator) -> Calls {
-        Calls { egress: Arc::new(egress), evaluator, caller: Arc::default(), running: Arc::default() }
+        Calls {
+            egress: Arc::new(egress),
+            evaluator,
+            caller: Arc::default(),
+            poster: Arc::default(),
+            running: Arc::default(),
+        }
     }
 
     /// Whether tasks of this type are calls.
@@ -101,9 +111,8 @@ impl Calls {
         tell: impl FnOnce(ReportKind) + Send + 'static,
         perform: impl FnOnce(Client) -> P + Send + 'static,
     ) {
-        let caller = match self.caller.get_or_init(|| caller(&self.egress).map_err(|error| error.to_string()))
-        {
-            Ok(caller) => caller.clone(),
+        let caller = match self.caller() {
+            Ok(caller) => caller,
             Err(why) => {
                 let message = format!("no HTTP call can be made here: {why}");
                 return tell(failed(TaskError::new("http-client", message), None));
@@ -119,6 +128,10 @@ impl Calls {
         if !call.is_finished() {
             running.insert(attempt, call.abort_handle());
         }
+    }
+
+    fn caller(&self) -> Result<Caller, String> {
+        self.caller.get_or_init(|| caller(&self.egress).map_err(|error| error.to_string())).clone()
     }
 
     /// Gives up a call; nothing more is heard of it.
@@ -181,17 +194,20 @@ fn caller(egress: &Arc<Egress>) -> io::Result<Caller> {
             Err(refused) => attempt.error(refused),
         }
     });
-    let client = https::client()
-        .redirect(policy)
-        .dns_resolver(Arc::new(Checked(egress.clone())))
-        .pool_max_idle_per_host(CONNECTIONS_MAX)
-        .pool_idle_timeout(IDLE);
-    // A proxy would resolve names where nobody looks at their addresses.
-    let client = if egress.everywhere { client } else { client.no_proxy() };
-    let client = client.build().map_err(io::Error::other)?;
+    let client = client(egress).redirect(policy).build().map_err(io::Error::other)?;
     let handle = runtime.handle().clone();
     thread::Builder::new().name("partitur-calls".into()).spawn(move || {
         runtime.block_on(std::future::pending::<()>());
     })?;
     Ok(Caller { runtime: handle, client })
+}
+
+/// What both clients have in common: names are only resolved to addresses that may be reached.
+fn client(egress: &Arc<Egress>) -> ClientBuilder {
+    let client = https::client()
+        .dns_resolver(Arc::new(Checked(egress.clone())))
+        .pool_max_idle_per_host(CONNECTIONS_MAX)
+        .pool_idle_timeout(IDLE);
+    // A proxy would resolve names where nobody looks at their addresses.
+    if egress.everywhere { client } else { client.no_proxy() }
 }
