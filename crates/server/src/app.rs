@@ -10,6 +10,7 @@ use partitur_model::catalogue::Entry;
 use partitur_model::{TaskId, Timestamp};
 use partitur_runtime::Clock;
 use partitur_script::Evaluator;
+use partitur_worker::calls::Calls;
 use tokio::sync::Notify;
 
 use crate::auth::Keys;
@@ -38,13 +39,15 @@ pub struct Library {
     pub keys: Keys,
     /// An event has arrived.
     pub arrivals: Notify,
+    /// Somebody is to be told what has become of a run.
+    pub callbacks: Notify,
 }
 
 impl Library {
     pub(crate) fn new(evaluator: Evaluator, allowed: Allowed, keys: Keys) -> Library {
         let catalogue = Arc::<Catalogue>::default();
         let (programs, arrivals) = (Programs::new(catalogue.clone(), allowed), Notify::new());
-        Library { programs, catalogue, evaluator, keys, arrivals }
+        Library { programs, catalogue, evaluator, keys, arrivals, callbacks: Notify::new() }
     }
 
     /// Takes over entries that are durable.
@@ -77,6 +80,8 @@ pub struct App {
     pub schedules: Schedules,
     /// Woken when there is something to do to many runs.
     pub bulk: tokio::sync::Notify,
+    /// What calls others.
+    pub calls: Calls,
     /// Time.
     pub clock: Clock,
     /// Since when.

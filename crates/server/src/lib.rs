@@ -10,6 +10,7 @@
 pub mod app;
 pub mod auth;
 mod bulk_jobs;
+pub mod callbacks;
 pub mod catalogue;
 mod commands;
 mod conductor_api;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use partitur_engine::admission::TaskKey;
 use partitur_engine::{Answer, Effect, Input, OUTSIDE, Purpose, ReplyTo};
+use partitur_model::callback::NamedReceiver;
 use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::event::{Event, EventKind};
@@ -88,6 +89,7 @@ pub(crate) fn start(
     state: &StateDir,
     library: Arc<Library>,
     calls: Calls,
+    receivers: Vec<NamedReceiver>,
     workplace: Option<Workplace>,
     read_threads: usize,
     health: Arc<Health>,
@@ -118,6 +120,7 @@ pub(crate) fn start(
         engine: partitur_engine::Options {
             concurrency: u32::MAX,
             locks: locks::stored(&catalogue.entries),
+            callbacks: Some(receivers),
             ..Default::default()
         },
         adopt: Adopt::All,
@@ -155,6 +158,7 @@ pub(crate) fn start(
         swept: Timestamp::ZERO,
         stopping: None,
         has_more: false,
+        called: 0,
         nesting: Nesting::default(),
     };
     thread::Builder::new().name("partitur-node".into()).spawn(move || {
@@ -207,6 +211,8 @@ struct Node {
     stopping: Option<oneshot::Sender<()>>,
     /// The last turn ended before there was nothing left to do.
     has_more: bool,
+    /// So many callbacks were noted when somebody was last woken to send them.
+    called: u64,
 }
 
 /// An answer that waits for the evaluations of its run.
@@ -349,12 +355,22 @@ impl Node {
                 self.carry_out(effect);
             }
         }
+        self.wake_the_courier();
         self.settle();
         self.pass_barriers();
         self.look_at_the_disk();
         self.sweep();
         self.health.turned(self.clock.now().millis(), self.shard.commits());
         Ok(())
+    }
+
+    /// Whoever sends callbacks waits by itself until they are durable.
+    fn wake_the_courier(&mut self) {
+        let called = self.shard.engine().callbacks_noted();
+        if called != self.called {
+            self.called = called;
+            self.library.callbacks.notify_one();
+        }
     }
 
     fn carry_out(&mut self, effect: Effect) {

@@ -15,6 +15,7 @@ use tokio::sync::{oneshot, watch};
 use crate::app::{App, HandedQueues, Library};
 use crate::auth::{Keys, Signature, first_key};
 use crate::bulk_jobs;
+use crate::callbacks;
 use crate::commands::Workplace;
 use crate::events;
 use crate::health::Health;
@@ -95,7 +96,8 @@ impl Server {
         let Running { handle, reads, opened, ended } = node::start(
             &state,
             library.clone(),
-            calls,
+            calls.clone(),
+            settings.receivers().named(),
             workplace,
             settings.read_threads(),
             health,
@@ -119,6 +121,7 @@ impl Server {
             payloads: Payloads::new(state.path().join("payloads")),
             schedules: Schedules::default(),
             bulk: tokio::sync::Notify::new(),
+            calls,
             clock: Clock::new(),
             started: Instant::now(),
             metrics,
@@ -199,6 +202,7 @@ impl Server {
         schedules::recall(&self.app).await.map_err(|error| io::Error::other(error.message().to_owned()))?;
         tokio::spawn(schedules::keep_time(self.app.clone()));
         tokio::spawn(events::follow(self.app.clone()));
+        let delivering = tokio::spawn(callbacks::deliver(self.app.clone()));
         tokio::spawn(payloads::tidy(self.app.clone()));
         ready(self.address()?);
         tokio::spawn(bulk_jobs::work(self.app.clone()));
@@ -218,6 +222,9 @@ impl Server {
         // Nobody listens if serving has ended already.
         let _ = stop.send(true);
         serving.await.map_err(io::Error::other)??;
+        // What is on its way and does not arrive in time is sent again by the next start.
+        self.app.library.callbacks.notify_one();
+        let _ = tokio::time::timeout(self.app.settings.limits().drain, delivering).await;
         self.app.handle.stop().await;
         Ok(())
     }

@@ -6,6 +6,8 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::callbacks::policy::Policy;
+use crate::callbacks::receivers::Receivers;
 use crate::flows::Allowed;
 use crate::http::connections::Limits;
 use crate::limits::{Rate, Rates};
@@ -17,6 +19,7 @@ use partitur_worker::calls::Egress;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     values: BTreeMap<&'static str, (String, Origin)>,
+    receivers: Receivers,
     sources: Sources,
 }
 
@@ -231,6 +234,30 @@ pub const KNOWN: &[Known] = &[
         check: positive_or_auto,
     },
     Known {
+        name: "callback_retries",
+        default: "3",
+        about: "how often somebody is told again who could not be told",
+        check: retries,
+    },
+    Known {
+        name: "callback_pause",
+        default: "10s",
+        about: "the pause before the first of these; each further one is twice as long, up to 5m",
+        check: duration,
+    },
+    Known {
+        name: "callback_timeout",
+        default: "15s",
+        about: "a receiver has so long to answer",
+        check: duration,
+    },
+    Known {
+        name: "callback_dead",
+        default: "30d",
+        about: "so long is kept what could not be told; `off` keeps it",
+        check: duration_or_off,
+    },
+    Known {
         name: "retention",
         default: "30d",
         about: "so long runs are kept that have succeeded, counted from their end; `off` keeps them",
@@ -271,7 +298,7 @@ const LIVE: [&str; 8] = [
 impl Default for Settings {
     fn default() -> Settings {
         let values = KNOWN.iter().map(|known| (known.name, (known.default.to_owned(), Origin::Default)));
-        Settings { values: values.collect(), sources: Sources::default() }
+        Settings { values: values.collect(), receivers: Receivers::default(), sources: Sources::default() }
     }
 }
 
@@ -333,6 +360,14 @@ impl Settings {
         let table: toml::Table = text.parse().map_err(|error: toml::de::Error| bad(error.to_string()))?;
         for (name, value) in table {
             let value = match value {
+                toml::Value::Table(table) if name == "callbacks" => {
+                    self.receivers.add(table).map_err(bad)?;
+                    continue;
+                }
+                toml::Value::Table(table) if name == "callback_secrets" => {
+                    self.receivers.add_secrets(table).map_err(bad)?;
+                    continue;
+                }
                 toml::Value::String(text) => text,
                 toml::Value::Array(values) => {
                     values.iter().filter_map(toml::Value::as_str).collect::<Vec<_>>().join(",")
@@ -470,6 +505,26 @@ impl Settings {
         }
     }
 
+    /// Who may be told by name, and where secrets come from.
+    pub(crate) fn receivers(&self) -> &Receivers {
+        &self.receivers
+    }
+
+    /// When somebody is told again.
+    pub(crate) fn callback_policy(&self) -> Policy {
+        Policy { retries: self.parsed("callback_retries"), pause: self.span("callback_pause") }
+    }
+
+    /// How long a receiver may take.
+    pub(crate) fn callback_timeout(&self) -> Duration {
+        self.span("callback_timeout")
+    }
+
+    /// How long is kept what could not be told; for ever if `None`.
+    pub(crate) fn callbacks_kept(&self) -> Option<Duration> {
+        (self.value("callback_dead") != "off").then(|| self.span("callback_dead"))
+    }
+
     /// What native documents may want.
     pub(crate) fn allowed(&self) -> Allowed {
         let here = || std::thread::available_parallelism().map_or(1, |count| count.get() as u32);
@@ -543,6 +598,13 @@ fn positive(text: &str) -> Result<(), String> {
     match text.parse::<usize>() {
         Ok(number) if (1..=1_000_000).contains(&number) => Ok(()),
         Ok(_) | Err(_) => Err("a whole number from 1 to 1000000".to_owned()),
+    }
+}
+
+fn retries(text: &str) -> Result<(), String> {
+    match text.parse::<u32>() {
+        Ok(0..=100) => Ok(()),
+        Ok(_) | Err(_) => Err("a whole number from 0 to 100".to_owned()),
     }
 }
 

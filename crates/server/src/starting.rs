@@ -88,7 +88,11 @@ async fn submission_of(
         program: known.program.clone(),
         definition: known.record.clone(),
         input,
-        options: RunOptions { server: Some(Arc::new(options)), ..RunOptions::default() },
+        options: RunOptions {
+            server: Some(Arc::new(options)),
+            callbacks: wanted.callbacks,
+            ..RunOptions::default()
+        },
         random: random(),
         expected: Vec::new(),
         under_key: None,

@@ -26,7 +26,9 @@ use crate::conductor_api::{
     testing, workflow,
 };
 use crate::metrics::scrape;
-use crate::native_api::{bulk as native_bulk, documents, exchange, follow, keys, locks, runs, story, system};
+use crate::native_api::{
+    bulk as native_bulk, callbacks, documents, exchange, follow, keys, locks, logs, runs, story, system,
+};
 
 /// One route.
 pub(crate) struct Route {
@@ -271,9 +273,9 @@ fn metadata_routes() -> Vec<Route> {
 
 fn native_routes() -> Vec<Route> {
     routes! { "Native":
-        Start: post "/v1/runs" "Start many runs: {runs: [{name, input, …}]}" [""] takes runs::Starts => runs::start_many;
+        Start: post "/v1/runs" "Start many runs: {runs: [{name, input, callbacks, …}]}" [""] takes runs::Starts => runs::start_many;
         Read: get "/v1/runs" "The newest runs, in short" ["name, limit=20 (at most 1000)"] => runs::list;
-        Define: post "/v1/runs/document" "Run a native document: {document, file, input}" [""] takes documents::Document => documents::run;
+        Define: post "/v1/runs/document" "Run a native document: {document, file, input, callbacks}" [""] takes documents::Document => documents::run;
         Operate: post "/v1/runs/{run}/cancel" "End a run, with a reason" ["reason"] => runs::cancel;
         Operate: post "/v1/runs/{run}/pause" "Nothing new of a run begins" [""] => runs::pause;
         Operate: post "/v1/runs/{run}/resume" "A paused run goes on" [""] => runs::resume;
@@ -288,6 +290,11 @@ fn native_routes() -> Vec<Route> {
         Read: get "/v1/runs/{run}/events" "Follow a run: server-sent events" [""] => follow::events;
         Read: get "/v1/runs/{run}/graph" "A run as a picture, with what has become of each task" ["format=json (svg, html)"] => story::graph;
         Read: get "/v1/runs/{run}/report" "Why a run took as long as it did, and what would help" ["format=json (html, text)"] => story::report;
+        Read: get "/v1/runs/{run}/logs" "What the tasks of a run have written, in pages" ["task, after, limit=200 (at most 1000)"] => logs::page;
+        Read: get "/v1/callbacks" "What is to be told to others, or could not be told" ["state=waiting (dead), start=0, size=100 (at most 1000)"] => callbacks::all;
+        Read: get "/v1/callbacks/{id}" "One of them, with what is told" [""] => callbacks::get;
+        Operate: post "/v1/callbacks/{id}/retry" "Try anew what could not be told" [""] => callbacks::retry;
+        Operate: delete "/v1/callbacks/{id}" "Forget what could not be told" [""] => callbacks::remove;
         Read: get "/v1/locks" "Who holds what, who waits, and for whom" [""] => locks::all;
         Read: get "/v1/breakers" "How the breakers are" [""] => system::breakers;
         Operate: post "/v1/breakers/{name}/reset" "Close a breaker by hand" [""] => system::reset;

@@ -6,6 +6,7 @@
 //!
 //! `instrument.rs` is what counts, `watch.rs` counts what the node tells, `scrape.rs` writes everything down.
 
+mod callbacks;
 pub mod instrument;
 mod process;
 pub(crate) mod scrape;
@@ -81,6 +82,7 @@ pub struct Metrics {
     pub(crate) connections: Level,
     pub(crate) streams: Level,
     quarantined: Counter,
+    pub(crate) callbacks: callbacks::Callbacks,
     pace: Pace,
 }
 
@@ -212,6 +214,7 @@ impl Metrics {
             connections: Level::default(),
             streams: Level::default(),
             quarantined: Counter::default(),
+            callbacks: callbacks::Callbacks::new(),
             pace: Pace::default(),
         }
     }

@@ -80,6 +80,7 @@ impl Metrics {
         );
         let quarantined = "Rows that were set aside at the start.";
         out.one("partitur_recovery_quarantined_records_total", quarantined, &self.quarantined);
+        self.callbacks.write(out);
         let plain = |value: i64| [(String::new(), value as f64)];
         out.gauge("partitur_http_connections", "Connections that are open.", plain(self.connections.get()));
         out.gauge("partitur_stream_clients", "Who follows a run.", plain(self.streams.get()));

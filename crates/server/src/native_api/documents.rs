@@ -5,9 +5,10 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
-use partitur_conductor::wire::Object;
+use partitur_conductor::wire::{CallbackRequest, Object, ValidationError};
 use partitur_engine::Submission;
 use partitur_model::Payload;
+use partitur_model::callback::Callback;
 use partitur_model::catalogue::EntryKind;
 use partitur_model::record::RunOptions;
 use schemars::JsonSchema;
@@ -36,6 +37,9 @@ pub(crate) struct Document {
     /// The inputs of the run.
     #[serde(default)]
     input: Object,
+    /// Who is told what becomes of it, besides those whom the document names.
+    #[serde(default)]
+    callbacks: Vec<CallbackRequest>,
 }
 
 fn yaml() -> String {
@@ -81,12 +85,24 @@ fn refused(faults: Vec<Told>) -> Response {
     with_status(StatusCode::BAD_REQUEST, json(&answer))
 }
 
-async fn submit(app: &App, flow: Flow, input: Payload) -> Answer {
+/// Who is told, or every fault of what was said about that.
+fn told(wanted: &[CallbackRequest]) -> Result<Vec<Callback>, Error> {
+    let (mut callbacks, mut faults) = (Vec::new(), Vec::new());
+    for (at, wanted) in wanted.iter().enumerate() {
+        match wanted.read() {
+            Ok(callback) => callbacks.push(callback),
+            Err((field, why)) => faults.push(ValidationError::new(format!("callbacks[{at}].{field}"), why)),
+        }
+    }
+    Error::if_any(faults).map(|()| callbacks)
+}
+
+async fn submit(app: &App, flow: Flow, input: Payload, callbacks: Vec<Callback>) -> Answer {
     let submission = Submission {
         program: flow.program,
         definition: flow.record,
         input,
-        options: RunOptions { labels: app.settings.labels(), ..RunOptions::default() },
+        options: RunOptions { labels: app.settings.labels(), callbacks, ..RunOptions::default() },
         random: random(),
         expected: Vec::new(),
         under_key: None,
@@ -98,8 +114,9 @@ async fn submit(app: &App, flow: Flow, input: Payload) -> Answer {
 
 /// Runs a document that nobody keeps.
 pub(crate) async fn run(State(app): Shared, Json(wanted): Json<Document>) -> Answer {
+    let callbacks = told(&wanted.callbacks)?;
     match sound(&app, wanted.file, wanted.document).await? {
-        Ok(flow) => submit(&app, flow, wanted.input.0).await,
+        Ok(flow) => submit(&app, flow, wanted.input.0, callbacks).await,
         Err(faults) => Ok(refused(faults)),
     }
 }
@@ -151,7 +168,7 @@ pub(crate) async fn start(
 ) -> Answer {
     let kept = kept(&app, &name).ok_or_else(|| no_document(&name))?;
     match sound(&app, kept.file, kept.text).await? {
-        Ok(flow) => submit(&app, flow, input).await,
+        Ok(flow) => submit(&app, flow, input, Vec::new()).await,
         Err(faults) => Ok(refused(faults)),
     }
 }

@@ -7,9 +7,11 @@ use serde_json::{Value, json as value};
 use crate::conductor_api::Shared;
 use crate::http::answer::{Answer, done, json};
 use crate::metrics::resident_bytes;
+use crate::native_api::callbacks;
 
 pub(crate) async fn state(State(app): Shared) -> Answer {
     let standing = app.handle.standing().await?;
+    let (told, untold) = app.reads.read_durable(callbacks::counts).await?;
     let health = app.handle.health();
     let queues: u64 = standing.census.queues.iter().map(|queue| queue.tasks).sum();
     let oldest = standing.census.queues.iter().filter_map(|queue| queue.oldest).min();
@@ -37,6 +39,7 @@ pub(crate) async fn state(State(app): Shared) -> Answer {
             "bytes": standing.results.bytes,
             "hitRate": (asked > 0).then(|| standing.results.hits as f64 / asked as f64),
         },
+        "callbacks": {"waiting": told, "dead": untold},
         "breakersOpen": open.map(|breaker| breaker.name.as_str()).collect::<Vec<_>>(),
         "memory": resident_bytes(),
     })))

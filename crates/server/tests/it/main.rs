@@ -2,6 +2,7 @@
 
 mod broken;
 mod cache;
+mod callbacks;
 mod documents;
 mod events;
 mod keys;
@@ -13,6 +14,7 @@ mod operations;
 mod payloads;
 mod polling;
 mod protocol;
+mod receiver;
 mod registry;
 mod restart;
 mod schedules;

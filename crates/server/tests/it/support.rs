@@ -34,10 +34,19 @@ impl Site {
 
     /// With the state of this directory, and these settings.
     pub fn with(dir: &std::path::Path, settings: &[(&str, &str)]) -> Site {
+        Site::read(dir, None, settings)
+    }
+
+    /// The same with a file of settings.
+    pub fn by_file(dir: &std::path::Path, file: &std::path::Path, settings: &[(&str, &str)]) -> Site {
+        Site::read(dir, Some(file), settings)
+    }
+
+    fn read(dir: &std::path::Path, file: Option<&std::path::Path>, settings: &[(&str, &str)]) -> Site {
         let (data, listen) = (dir.display().to_string(), "127.0.0.1:0");
         let own = [("data", data.as_str()), ("listen", listen), ("metrics_listen", "off")];
         let flags = own.iter().chain(settings).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let server = Server::open(Settings::read(None, [], flags).unwrap()).unwrap();
+        let server = Server::open(Settings::read(file, [], flags).unwrap()).unwrap();
         let address = server.address().unwrap();
         let (stop, stopped) = oneshot::channel::<()>();
         let thread = std::thread::spawn(move || {
