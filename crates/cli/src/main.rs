@@ -34,7 +34,8 @@ use exit::Exit;
 use failure::Failure;
 
 /// The system's allocator takes a quarter of what the host's thread computes, and three times the page faults. Version 2
-/// takes no locks, which the guard relies on: it is forked while other threads allocate.
+/// takes no locks, which the guard relies on: it is forked while other threads allocate. No huge pages: in a virtual
+/// machine whose host takes back what is free, each costs milliseconds.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
