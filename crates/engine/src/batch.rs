@@ -63,14 +63,13 @@ impl Batch {
         (self.changes, self.effects)
     }
 
-    /// Takes the effects from the one at `from` on.
-    pub fn take_effects(&mut self, from: usize) -> Vec<Effect> {
-        self.effects.split_off(from)
-    }
-
-    /// Puts back an effect that was taken and may not be carried out yet.
-    pub fn keep(&mut self, effect: Effect) {
-        self.effects.push(effect);
+    /// Takes those of the effects from the one at `from` on that may go; the others stay.
+    pub fn take_effects(
+        &mut self,
+        from: usize,
+        may_go: impl FnMut(&mut Effect) -> bool,
+    ) -> impl Iterator<Item = Effect> {
+        self.effects.extract_if(from.., may_go)
     }
 
     pub(crate) fn effect(&mut self, effect: Effect) {

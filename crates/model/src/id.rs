@@ -51,18 +51,20 @@ impl RunId {
     }
 }
 
+/// How long an id is when it is written, and where dashes stand in it.
+const LENGTH: usize = 36;
+const DASHES_AT: [usize; 4] = [8, 13, 18, 23];
+
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bits = self.0;
-        write!(
-            f,
-            "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-            (bits >> 96) as u32,
-            (bits >> 80) as u16,
-            (bits >> 64) as u16,
-            (bits >> 48) as u16,
-            bits as u64 & 0xffff_ffff_ffff
-        )
+        // Every answer to a worker is full of them: by hand it takes a fifth of the time.
+        let mut text = [b'-'; LENGTH];
+        let mut bits = self.0;
+        for at in (0..LENGTH).rev().filter(|at| !DASHES_AT.contains(at)) {
+            text[at] = b"0123456789abcdef"[bits as usize & 0xf];
+            bits >>= 4;
+        }
+        f.write_str(str::from_utf8(&text).expect("digits and dashes are text"))
     }
 }
 
@@ -81,16 +83,19 @@ impl FromStr for RunId {
     type Err = NotARunId;
 
     fn from_str(text: &str) -> Result<RunId, NotARunId> {
-        let dashes_at = [8, 13, 18, 23];
-        let shape_holds = text.len() == 36
-            && text.bytes().enumerate().all(|(at, byte)| {
-                if dashes_at.contains(&at) { byte == b'-' } else { byte.is_ascii_hexdigit() }
-            });
-        if !shape_holds {
-            return Err(NotARunId);
+        let text: &[u8; LENGTH] = text.as_bytes().try_into().map_err(|_| NotARunId)?;
+        let mut bits = 0_u128;
+        for (at, &byte) in text.iter().enumerate() {
+            if DASHES_AT.contains(&at) {
+                if byte != b'-' {
+                    return Err(NotARunId);
+                }
+            } else {
+                let digit = char::from(byte).to_digit(16).ok_or(NotARunId)?;
+                bits = bits << 4 | u128::from(digit);
+            }
         }
-        let digits: String = text.chars().filter(|&c| c != '-').collect();
-        let id = RunId(u128::from_str_radix(&digits, 16).map_err(|_| NotARunId)?);
+        let id = RunId(bits);
         let canonical = RunId::new(id.shard(), id.number(), id.random());
         if canonical == id { Ok(id) } else { Err(NotARunId) }
     }

@@ -136,7 +136,8 @@ impl Adopt {
 /// A batch on its way to the disk.
 struct InFlight {
     number: BatchNo,
-    changes: Vec<Change>,
+    /// Shared with the store, which may have to be given it again.
+    changes: Arc<[Change]>,
     effects: VecDeque<Effect>,
     /// When to try again after the disk has refused.
     again: Option<Timestamp>,
@@ -361,16 +362,20 @@ impl<S: Store> Shard<S> {
             let answers = matches!(effect, Effect::Reply { .. });
             may_go(effect) || (answers && partitur_model::planted::Planted::ReplyBeforeCommit.is_here())
         };
-        for effect in self.batch.take_effects(from) {
-            if may_go(&effect) {
-                self.released.push(effect);
-            } else if let Some(batch) = &mut self.in_flight
-                && rests_on(&effect).is_some_and(|after| after <= batch.number)
-            {
-                batch.effects.push_back(effect);
-            } else {
-                self.urgent |= is_waited_for(&effect);
-                self.batch.keep(effect);
+        let on_its_way = self.in_flight.as_ref().map(|batch| batch.number);
+        let goes_before = |effect: &Effect| {
+            may_go(effect) || rests_on(effect).is_some_and(|after| Some(after) <= on_its_way)
+        };
+        let urgent = &mut self.urgent;
+        let early = self.batch.take_effects(from, |effect| {
+            let goes = goes_before(effect);
+            *urgent |= !goes && is_waited_for(effect);
+            goes
+        });
+        for effect in early {
+            match &mut self.in_flight {
+                Some(batch) if !may_go(&effect) => batch.effects.push_back(effect),
+                Some(_) | None => self.released.push(effect),
             }
         }
     }
@@ -475,6 +480,7 @@ impl<S: Store> Shard<S> {
             return true;
         }
         self.commits += 1;
+        let changes: Arc<[Change]> = changes.into();
         self.store.submit(Commit { number, changes: changes.clone() });
         self.in_flight = Some(InFlight { number, changes, effects: effects.into(), again: None });
         true

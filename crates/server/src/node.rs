@@ -1,7 +1,7 @@
 //! The thread that owns the shard: it takes what is there, steps it, has it committed, and lets go what is durable.
 
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
@@ -154,7 +154,7 @@ pub(crate) fn start(
         settling: VecDeque::new(),
         held: Vec::new(),
         watchers: BTreeMap::new(),
-        active: BTreeSet::new(),
+        active: HashSet::new(),
         swept: Timestamp::ZERO,
         stopping: None,
         has_more: false,
@@ -206,7 +206,7 @@ struct Node {
     held: Vec<Held>,
     watchers: BTreeMap<RunId, Vec<Watcher>>,
     /// Runs to which something has happened since the last sweep.
-    active: BTreeSet<RunId>,
+    active: HashSet<RunId>,
     swept: Timestamp,
     stopping: Option<oneshot::Sender<()>>,
     /// The last turn ended before there was nothing left to do.

@@ -104,19 +104,19 @@ impl<S: Store> Store for Gate<S> {
             view.apply(&Change::Run(Box::new(stored.run)));
             stored.tasks.into_iter().for_each(|task| view.apply(&Change::Task(Box::new(task))));
         }
-        self.queue.iter().flat_map(|commit| &commit.changes).for_each(|change| view.apply(change));
+        self.queue.iter().flat_map(|commit| commit.changes.iter()).for_each(|change| view.apply(change));
         Ok(view.run(run))
     }
 
     fn run_under_key(&mut self, name: &str, key: &str) -> Result<Option<(RunId, bool)>, StoreError> {
         let mut waiting = Tables::default();
-        self.queue.iter().flat_map(|commit| &commit.changes).for_each(|change| waiting.apply(change));
+        self.queue.iter().flat_map(|commit| commit.changes.iter()).for_each(|change| waiting.apply(change));
         let newest = waiting.run_under_key(name, key);
         Ok(newest.or(self.inner.run_under_key(name, key)?))
     }
 
     fn definition(&mut self, id: DefinitionId) -> Result<Option<DefinitionRecord>, StoreError> {
-        let waiting = self.queue.iter().flat_map(|commit| &commit.changes);
+        let waiting = self.queue.iter().flat_map(|commit| commit.changes.iter());
         let mut submitted = waiting.filter_map(|change| match change {
             Change::Definition(definition) if definition.id == id => Some((**definition).clone()),
             Change::Definition(_)

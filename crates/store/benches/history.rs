@@ -97,7 +97,7 @@ fn write(path: &Path, kind: Kind, runs: u64) -> f64 {
             number = number.next();
             let mut changes = std::mem::take(&mut first);
             changes.extend(group.iter().flat_map(|&run| step(kind, run, phase)));
-            store.submit(Commit { number, changes });
+            store.submit(Commit { number, changes: changes.into() });
             let mut done = Vec::new();
             store.wait();
             store.completions(&mut done);

@@ -85,7 +85,7 @@ fn size(path: &Path) -> u64 {
 }
 
 fn commit(store: &mut SqliteStore, number: u64, changes: Vec<Change>) {
-    store.submit(Commit { number: BatchNo(number), changes });
+    store.submit(Commit { number: BatchNo(number), changes: changes.into() });
     let mut done = Vec::new();
     while done.is_empty() {
         store.wait();

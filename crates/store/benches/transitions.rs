@@ -104,7 +104,7 @@ fn round(shape: Shape) -> Figures {
     let (mut number, mut in_flight, mut done) = (BatchNo(0), 0, Vec::new());
     for _ in 0..steps.div_ceil(batch) {
         number = number.next();
-        store.submit(Commit { number, changes: load.batch(batch) });
+        store.submit(Commit { number, changes: load.batch(batch).into() });
         in_flight += 1;
         while in_flight >= 2 {
             in_flight -= take(&mut store, &mut done);

@@ -26,6 +26,8 @@ pub use sqlite::{back_up, inspect, restore};
 pub use state_dir::{HostLock, StateDir};
 pub use tables::Tables;
 
+use std::sync::Arc;
+
 use partitur_model::change::{BatchNo, Change};
 use partitur_model::record::{BreakerRecord, DefinitionRecord, NodeRecord, RunRecord, TaskRecord};
 use partitur_model::{DefinitionId, RunId, Timestamp};
@@ -79,8 +81,9 @@ pub trait Store: Send {
 pub struct Commit {
     /// Its number; the completion carries it.
     pub number: BatchNo,
-    /// In the order in which they were made; of several changes to a row the last counts.
-    pub changes: Vec<Change>,
+    /// In the order in which they were made; of several changes to a row the last counts. Shared with whoever submits
+    /// them, who may have to do it again.
+    pub changes: Arc<[Change]>,
 }
 
 /// What became of a batch.

@@ -254,7 +254,7 @@ impl Store for MemoryStore {
     fn load_run(&mut self, run: RunId) -> Result<Option<StoredRun>, StoreError> {
         let state = self.state();
         let mut view = state.durable.only(run);
-        let changes = state.waiting.iter().flat_map(|pending| &pending.commit.changes);
+        let changes = state.waiting.iter().flat_map(|pending| pending.commit.changes.iter());
         for change in changes.filter(|change| concerns(change, run)) {
             view.apply(change);
         }
@@ -264,14 +264,14 @@ impl Store for MemoryStore {
     fn run_under_key(&mut self, name: &str, key: &str) -> Result<Option<(RunId, bool)>, StoreError> {
         let state = self.state();
         let mut view = state.durable.clone();
-        let waiting = state.waiting.iter().flat_map(|pending| &pending.commit.changes);
+        let waiting = state.waiting.iter().flat_map(|pending| pending.commit.changes.iter());
         waiting.for_each(|change| view.apply(change));
         Ok(view.run_under_key(name, key))
     }
 
     fn definition(&mut self, id: DefinitionId) -> Result<Option<DefinitionRecord>, StoreError> {
         let state = self.state();
-        let mut waiting = state.waiting.iter().flat_map(|pending| &pending.commit.changes);
+        let mut waiting = state.waiting.iter().flat_map(|pending| pending.commit.changes.iter());
         let submitted = waiting.find_map(|change| match change {
             Change::Definition(definition) if definition.id == id => Some(&**definition),
             Change::Definition(_)

@@ -214,14 +214,16 @@ impl<T: Show> Family<T> {
     pub fn with(&self, value: &str, column: usize, act: impl FnOnce(&T)) {
         let value = cut(value);
         let mut rows = self.rows();
-        if !rows.contains_key(value) && rows.len() >= VALUES_MAX {
+        if let Some(row) = rows.get_mut(value) {
+            return act(self.cell(row, column));
+        }
+        let value = if rows.len() >= VALUES_MAX {
             self.overflow.add(1);
-            return act(self.cell(rows.entry(OTHER.into()).or_default(), column));
-        }
-        match rows.get_mut(value) {
-            Some(row) => act(self.cell(row, column)),
-            None => act(self.cell(rows.entry(value.into()).or_default(), column)),
-        }
+            OTHER
+        } else {
+            value
+        };
+        act(self.cell(rows.entry(value.into()).or_default(), column));
     }
 
     fn cell<'a>(&self, row: &'a mut Vec<Option<T>>, column: usize) -> &'a T {
@@ -260,6 +262,9 @@ impl<T: Show> Family<T> {
 
 /// Names are as long as users like; labels are not.
 pub(super) fn cut(value: &str) -> &str {
+    if value.len() <= VALUE_LENGTH_MAX {
+        return value;
+    }
     value.char_indices().nth(VALUE_LENGTH_MAX).map_or(value, |(end, _)| &value[..end])
 }
 

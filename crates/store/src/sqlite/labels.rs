@@ -25,7 +25,10 @@ pub(super) struct Labelled {
 /// Labels and their numbers, as far as they were needed.
 #[derive(Default)]
 pub(super) struct Labels {
-    known: HashMap<Labelled, i64>,
+    /// By node: to look one up takes no text apart.
+    known: HashMap<Label, HashMap<String, i64>>,
+    /// So many there are.
+    count: usize,
 }
 
 impl Labels {
@@ -33,22 +36,23 @@ impl Labels {
     pub(super) fn of(&mut self, conn: &Connection, task: &TaskRecord) -> rusqlite::Result<Option<i64>> {
         let label = task.served.as_ref().and_then(|served| served.called.0.as_deref());
         let Some(label) = label else { return Ok(task.served.is_some().then_some(NOBODYS)) };
-        let node = if task.scope.is_none() { task.node.to_string() } else { String::new() };
-        let labelled = Labelled { label: label.clone(), node };
-        if let Some(&id) = self.known.get(&labelled) {
+        let node = if task.scope.is_none() { &*task.node } else { "" };
+        if let Some(&id) = self.known.get(label).and_then(|nodes| nodes.get(node)) {
             return Ok(Some(id));
         }
+        let labelled = Labelled { label: label.clone(), node: node.to_owned() };
         let id = stored(conn, &labelled)?;
-        if self.known.len() >= REMEMBERED_MAX {
-            self.known.clear();
+        if self.count >= REMEMBERED_MAX {
+            self.forget();
         }
-        self.known.insert(labelled, id);
+        self.count += 1;
+        self.known.entry(labelled.label).or_default().insert(labelled.node, id);
         Ok(Some(id))
     }
 
     /// A transaction was undone, and what it wrote with it.
     pub(super) fn forget(&mut self) {
-        self.known.clear();
+        *self = Labels::default();
     }
 }
 

@@ -13,6 +13,7 @@ mod labels;
 mod load;
 mod notes;
 mod payload;
+mod places;
 mod queue;
 mod reader;
 #[cfg(feature = "test-support")]

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::mpsc::SyncSender;
-use std::sync::{Condvar, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
 use partitur_model::change::BatchNo;
 use partitur_model::definition::Label;
@@ -68,7 +68,7 @@ impl Queue {
         let mut state = self.state();
         let refused = state.pending.len() >= QUEUE_MAX;
         if refused {
-            commit.changes = Vec::new();
+            commit.changes = Arc::default();
         }
         state.pending.push_back(commit.number);
         if state.abandoned {

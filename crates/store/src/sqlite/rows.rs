@@ -7,13 +7,14 @@ use partitur_model::catalogue::EntryKind;
 use partitur_model::change::Change;
 use partitur_model::note::{Note, NoteKind};
 use partitur_model::record::{
-    BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, SourceFormat,
+    BreakerRecord, BreakerState, DefinitionRecord, NodeRecord, RunRecord, SourceFormat, TaskRecord,
 };
 use rusqlite::{CachedStatement, Connection, params};
 
 use super::fault::store_error;
 use super::labels::Labels;
 use super::payload::{Packer, PayloadWriter};
+use super::places::{Places, place_of_new};
 use super::removal::Remains;
 use super::{catalogue, notes, run_row, task_row};
 use crate::StoreError;
@@ -36,6 +37,7 @@ const SWEEP: &str = "DELETE FROM payloads WHERE run = ?1 AND id NOT IN (
 pub(super) struct Workshop {
     packer: Packer,
     labels: Labels,
+    places: Places,
     /// Of runs that were removed.
     pub(super) remains: Remains,
     /// Payloads written since the run's last sweep, and kept by it. Forgotten at a restart, which only delays a sweep.
@@ -63,7 +65,8 @@ impl Workshop {
     pub(super) fn new(conn: &Connection) -> Result<Workshop, StoreError> {
         let packer = Packer::new().map_err(|error| StoreError::Io(error.to_string()))?;
         let remains = Remains::of(conn).map_err(store_error)?;
-        Ok(Workshop { packer, labels: Labels::default(), remains, unswept: HashMap::new() })
+        let (labels, places) = (Labels::default(), Places::default());
+        Ok(Workshop { packer, labels, places, remains, unswept: HashMap::new() })
     }
 
     /// Writes `changes` into the open transaction.
@@ -75,8 +78,12 @@ impl Workshop {
         let mut transaction = Rows {
             conn,
             tasks: conn.prepare_cached(task_row::UPSERT)?,
+            known_tasks: conn.prepare_cached(task_row::UPDATE)?,
+            runs: conn.prepare_cached(run_row::UPSERT)?,
+            known_runs: conn.prepare_cached(run_row::UPDATE)?,
             payloads: PayloadWriter::new(conn, &mut self.packer)?,
             labels: &mut self.labels,
+            places: &mut self.places,
             remains: &mut self.remains,
             written: Written::default(),
             ended: Vec::new(),
@@ -97,6 +104,7 @@ impl Workshop {
     /// The transaction was undone.
     pub(super) fn undone(&mut self, conn: &Connection) {
         self.labels.forget();
+        self.places.forget();
         self.remains.undone(conn);
     }
 
@@ -202,8 +210,13 @@ enum RowName<'a> {
 struct Rows<'c> {
     conn: &'c Connection,
     tasks: CachedStatement<'c>,
+    /// Of which it is known where they lie.
+    known_tasks: CachedStatement<'c>,
+    runs: CachedStatement<'c>,
+    known_runs: CachedStatement<'c>,
     payloads: PayloadWriter<'c>,
     labels: &'c mut Labels,
+    places: &'c mut Places,
     remains: &'c mut Remains,
     written: Written,
     ended: Vec<RunKey>,
@@ -224,11 +237,7 @@ impl Rows<'_> {
             Change::Node(node) => self.node(node),
             Change::Definition(definition) => self.definition(definition),
             Change::Run(run) => self.run(run),
-            Change::Task(task) => {
-                self.remains.clear(self.conn, task.run.into())?;
-                let label = self.labels.of(self.conn, task)?;
-                task_row::write(&mut self.tasks, &mut self.payloads, task, label)
-            }
+            Change::Task(task) => self.task(task),
             Change::RemoveTask(run, seq) => self.remove_task((*run).into(), *seq),
             Change::RemoveRun(run) => {
                 notes::remove_with_run(self.conn, *run)?;
@@ -269,11 +278,35 @@ impl Rows<'_> {
     }
 
     fn run(&mut self, run: &RunRecord) -> rusqlite::Result<()> {
-        if run.state.is_ended() {
-            self.ended.push(run.id.into());
+        let (key, is_over) = (run.id.into(), run.state.is_ended());
+        if is_over {
+            self.ended.push(key);
         }
-        self.remains.clear(self.conn, run.id.into())?;
-        run_row::write(self.conn, &mut self.payloads, run)
+        self.remains.clear(self.conn, key)?;
+        let cells = run_row::Cells::of(&mut self.payloads, run)?;
+        let is_written = self.places.has_run(key) && run_row::put(&mut self.known_runs, run, &cells)? > 0
+            || run_row::put(&mut self.runs, run, &cells)? > 0;
+        if !is_written {
+            run_row::replace(self.conn, run, &cells)?;
+        }
+        self.places.note_run(key, is_over);
+        Ok(())
+    }
+
+    fn task(&mut self, task: &TaskRecord) -> rusqlite::Result<()> {
+        let (key, is_over) = (task.run.into(), task.state.is_ended());
+        self.remains.clear(self.conn, key)?;
+        let cells = task_row::Cells::of(&mut self.payloads, task)?;
+        let place = self.places.of_task(key, task.seq);
+        if place.is_some() && task_row::put(&mut self.known_tasks, task, &cells, place)? > 0 {
+            self.places.note_task(key, task.seq, place, is_over);
+            return Ok(());
+        }
+        let label = self.labels.of(self.conn, task)?;
+        let place =
+            place_of_new(self.conn, || task_row::put(&mut self.tasks, task, &cells, label).map(drop))?;
+        self.places.note_task(key, task.seq, place, is_over);
+        Ok(())
     }
 
     fn remove_task(&mut self, run: RunKey, seq: TaskSeq) -> rusqlite::Result<()> {

@@ -35,7 +35,7 @@ macro_rules! values {
 
 /// Writes the row, in its place if there is one that the indexes find by the same values: then only those are touched in
 /// which its state stands. Nearly always it is so.
-const UPSERT: &str = concat!(
+pub(super) const UPSERT: &str = concat!(
     "INSERT INTO runs (",
     columns!(),
     ") VALUES (",
@@ -48,6 +48,16 @@ const UPSERT: &str = concat!(
      WHERE name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND priority IS ?27 AND correlation IS ?28 \
      AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33"
 );
+
+/// Writes a row that is there, as [`UPSERT`] does, and touches no index in which nothing changes.
+pub(super) const UPDATE: &str = "UPDATE runs SET definition = ?3, flow = ?4, \
+     parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
+     input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
+     on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, begun = ?24, ended = ?25, \
+     failure_run = ?26, domains = ?29, idempotency = ?31 \
+     WHERE key = ?1 AND random = ?2 AND name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND created = ?23 \
+     AND priority IS ?27 AND correlation IS ?28 AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33 \
+     AND version IS ?34";
 
 /// Writes the row whatever was there.
 const REPLACE: &str = concat!("INSERT OR REPLACE INTO runs (", columns!(), ") VALUES (", values!(), ")");
@@ -77,21 +87,13 @@ const ENDING: i64 = 10;
 const ROLLING_BACK: i64 = 20;
 const ENDED: i64 = 30;
 
-/// Writes the row.
-pub(super) fn write(
-    conn: &Connection,
-    payloads: &mut PayloadWriter<'_>,
-    run: &RunRecord,
-) -> rusqlite::Result<()> {
-    let cells = Cells::of(payloads, run)?;
-    if put(&mut *conn.prepare_cached(UPSERT)?, run, &cells)? == 0 {
-        put(&mut *conn.prepare_cached(REPLACE)?, run, &cells)?;
-    }
-    Ok(())
+/// Writes the row, whatever was there and by whichever values indexes have found it.
+pub(super) fn replace(conn: &Connection, run: &RunRecord, cells: &Cells<'_>) -> rusqlite::Result<()> {
+    put(&mut *conn.prepare_cached(REPLACE)?, run, cells).map(drop)
 }
 
 /// The texts of a run that may stand apart.
-struct Cells<'r> {
+pub(super) struct Cells<'r> {
     input: Cell<'r>,
     variables: Cell<'r>,
     output: Cell<'r>,
@@ -99,7 +101,7 @@ struct Cells<'r> {
 }
 
 impl<'r> Cells<'r> {
-    fn of(payloads: &mut PayloadWriter<'_>, run: &'r RunRecord) -> rusqlite::Result<Cells<'r>> {
+    pub(super) fn of(payloads: &mut PayloadWriter<'_>, run: &'r RunRecord) -> rusqlite::Result<Cells<'r>> {
         let key = RunKey::from(run.id);
         Ok(Cells {
             input: payloads.payload(key, Some(&run.input))?,
@@ -114,7 +116,11 @@ impl<'r> Cells<'r> {
 }
 
 /// Binds everything and executes; says how many rows were written.
-fn put(statement: &mut Statement<'_>, run: &RunRecord, cells: &Cells<'_>) -> rusqlite::Result<usize> {
+pub(super) fn put(
+    statement: &mut Statement<'_>,
+    run: &RunRecord,
+    cells: &Cells<'_>,
+) -> rusqlite::Result<usize> {
     let options = &run.options;
     let mut row = Binder::new(statement);
     row.put(RunKey::from(run.id).0)?.put_u64(run.id.random())?.put(run.definition.0.to_be_bytes())?;

@@ -28,7 +28,7 @@ pub(super) fn input<'t>(
 }
 
 /// Binds all columns.
-pub(super) fn put(row: &mut Binder<'_, '_>, task: &TaskRecord, input: Cell<'_>) -> rusqlite::Result<()> {
+pub(super) fn put(row: &mut Binder<'_, '_>, task: &TaskRecord, input: &Cell<'_>) -> rusqlite::Result<()> {
     let served = task.served.as_deref();
     row.put(served.map(flags))?.put(input)?;
     row.put(served.and_then(|served| served.retry_of).map(|seq| seq.0))?;

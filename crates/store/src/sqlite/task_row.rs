@@ -33,6 +33,17 @@ pub(super) const UPSERT: &str = "INSERT INTO tasks (run, seq, node, container, b
      served = ?32, input = ?33, retry_of = ?34, retries = ?35, worker = ?36, domain = ?37, polls = ?38, \
      held_back = ?39, updated = ?40, first_ready = ?41";
 
+/// Writes a row that lies where it is thought to lie, and touches no index but those in which its state stands. What it
+/// is and what it is called does not change.
+pub(super) const UPDATE: &str = "UPDATE tasks SET state = ?7, token = ?8, until = ?9, lease = ?10, \
+     generation = ?11, attempt = ?12, losses = ?13, \
+     ready = ?14, started = ?15, ended = ?16, output = ?17, error_code = ?18, error_retriable = ?19, \
+     error = ?20, items = ?21, iteration = ?22, child = ?23, undo = ?24, undo_value = ?25, \
+     undo_attempt = ?26, cached = ?27, log_from = ?28, log_to = ?29, cpu_micros = ?30, rss_max = ?31, \
+     served = ?32, input = ?33, retry_of = ?34, retries = ?35, worker = ?36, domain = ?37, polls = ?38, \
+     held_back = ?39, updated = ?40, first_ready = ?41 \
+     WHERE rowid = ?42 AND run = ?1 AND seq = ?2 AND node = ?3 AND container IS ?4 AND branch IS ?5 AND path IS ?6";
+
 /// Statements that read rows with the columns of [`read`], in its order.
 macro_rules! select {
     ($condition:literal) => {
@@ -64,42 +75,57 @@ const ENDED: i64 = 20;
 /// The code of a task that did what it should.
 pub(super) const SUCCEEDED: i64 = ENDED;
 
-/// Writes the row.
-pub(super) fn write(
-    upsert: &mut Statement<'_>,
-    payloads: &mut PayloadWriter<'_>,
+/// The texts of a task that may stand apart.
+pub(super) struct Cells<'t> {
+    output: Cell<'t>,
+    items: Cell<'t>,
+    error: Cell<'t>,
+    input: Cell<'t>,
+}
+
+impl<'t> Cells<'t> {
+    pub(super) fn of(payloads: &mut PayloadWriter<'_>, task: &'t TaskRecord) -> rusqlite::Result<Cells<'t>> {
+        let key = RunKey::from(task.run);
+        Ok(Cells {
+            output: payloads.payload(key, task.output.as_ref())?,
+            items: payloads.payload(key, task.items.as_ref())?,
+            error: match &task.error {
+                Some(error) => payloads.text(key, error.message.as_str().into())?,
+                None => Cell::Absent,
+            },
+            input: served::input(payloads, task)?,
+        })
+    }
+}
+
+/// Binds everything and executes; says how many rows were written. The last parameter is the label of [`UPSERT`], or the
+/// place of [`UPDATE`].
+pub(super) fn put(
+    statement: &mut Statement<'_>,
     task: &TaskRecord,
-    label: Option<i64>,
-) -> rusqlite::Result<()> {
-    let key = RunKey::from(task.run);
-    let output = payloads.payload(key, task.output.as_ref())?;
-    let items = payloads.payload(key, task.items.as_ref())?;
-    let error = match &task.error {
-        Some(error) => payloads.text(key, error.message.as_str().into())?,
-        None => Cell::Absent,
-    };
-    let input = served::input(payloads, task)?;
+    cells: &Cells<'_>,
+    last: Option<i64>,
+) -> rusqlite::Result<usize> {
     let state = StateColumns::of(task.state);
     let (undo, undo_value, undo_attempt) = undo_columns(task.undo);
-    let mut row = Binder::new(upsert);
-    row.put(key.0)?.put(task.seq.0)?.put(&*task.node)?;
+    let mut row = Binder::new(statement);
+    row.put(RunKey::from(task.run).0)?.put(task.seq.0)?.put(&*task.node)?;
     row.put(task.scope.map(|scope| scope.container.0))?.put(task.scope.map(|scope| scope.index))?;
     row.put((task.path != task.node).then_some(&*task.path))?;
     row.put(state.code)?.put(state.token)?.put_time(state.until)?.put_time(state.lease)?;
     row.put(task.generation)?.put(task.attempt)?.put(task.losses)?;
     row.put_time(Some(task.ready))?.put_since(task.ready, task.started)?;
-    row.put_since(task.started.unwrap_or(task.ready), task.ended)?.put(output)?;
+    row.put_since(task.started.unwrap_or(task.ready), task.ended)?.put(&cells.output)?;
     row.put(task.error.as_ref().map(|error| &error.code))?;
-    row.put(task.error.as_ref().map(|error| error.retriable))?.put(error)?.put(items)?;
+    row.put(task.error.as_ref().map(|error| error.retriable))?.put(&cells.error)?.put(&cells.items)?;
     row.put(task.iteration)?.put(task.child.map(|child| child.bits().to_be_bytes()))?;
     row.put(undo)?.put(undo_value)?.put(undo_attempt)?.put(task.cached)?;
     row.put(task.log.map(|log| log.from as i64))?;
     row.put(task.log.map(|log| log.to.wrapping_sub(log.from) as i64))?;
     row.put_u64(task.usage.cpu_micros)?.put_u64(task.usage.rss_max)?;
-    served::put(&mut row, task, input)?;
-    row.put(label)?;
-    row.execute()?;
-    Ok(())
+    served::put(&mut row, task, &cells.input)?;
+    row.put(last)?;
+    row.execute()
 }
 
 /// Reads a row of [`SELECT_ALL`] or [`SELECT_SOME`].

@@ -147,7 +147,7 @@ impl Writer {
     }
 
     fn write(&mut self, group: &[Pending]) -> Result<Written, StoreError> {
-        let changes = group.iter().flat_map(|pending| &pending.commit.changes);
+        let changes = group.iter().flat_map(|pending| pending.commit.changes.iter());
         let written = execute(&self.conn, "BEGIN IMMEDIATE")
             .and_then(|()| self.workshop.write(&self.conn, changes))
             .map_err(|error| self.roll_back(error))?;

@@ -135,7 +135,7 @@ pub fn add_task(task: TaskRecord) -> Change {
 }
 
 pub fn submit(store: &mut dyn Store, number: u64, changes: Vec<Change>) {
-    store.submit(Commit { number: BatchNo(number), changes });
+    store.submit(Commit { number: BatchNo(number), changes: changes.into() });
 }
 
 /// Waits until `count` batches have completed.

@@ -45,6 +45,18 @@ pub(super) fn dynamic_fork(name: &str, branches: u32) -> String {
     )
 }
 
+/// A run that begins and waits: for a worker, a person, or a time.
+pub(super) fn waiting(name: &str, kind: &str) -> String {
+    let task = match kind {
+        "worker" => simple(name, "waits"),
+        "person" => "{\"name\":\"waits\",\"taskReferenceName\":\"waits\",\"type\":\"HUMAN\"}".to_owned(),
+        _ => "{\"name\":\"waits\",\"taskReferenceName\":\"waits\",\"type\":\"WAIT\",\
+              \"inputParameters\":{\"duration\":\"30 days\"}}"
+            .to_owned(),
+    };
+    workflow(name, &task)
+}
+
 /// So many iterations of a task; the last is kept.
 pub(super) fn repeat(iterations: u32, body: &str) -> String {
     format!(

@@ -1,11 +1,13 @@
 //! The server that is measured: one that runs already, or one that is started for the purpose.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::PathBuf;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{fs, thread};
+
+use super::line::Line;
 
 /// Where the server is, and its process if it is ours.
 pub(super) struct Host {
@@ -44,23 +46,36 @@ impl Host {
     fn start() -> io::Result<Host> {
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let dir = std::env::temp_dir().join(format!("partitur-bench-{}", std::process::id()));
-        let child = Command::new(std::env::current_exe()?)
-            .arg("server")
-            .arg("--listen")
-            .arg(address.to_string())
-            .arg("--data")
-            .arg(&dir)
-            .stdin(Stdio::null())
-            .spawn()?;
+        let child = spawn(address, &dir)?;
         let host = Host { address, own: Some(Own { child, dir }) };
+        host.wait_until_ready()?;
+        Ok(host)
+    }
+
+    /// Kills our server and starts it anew with what it has left; says how long it took from there until it was ready.
+    pub(super) fn again(&mut self) -> io::Result<Duration> {
+        let own = self.own.as_mut().ok_or_else(|| io::Error::other("the server is not ours"))?;
+        own.child.kill()?;
+        own.child.wait()?;
         let begun = Instant::now();
-        while TcpStream::connect(address).is_err() {
-            if begun.elapsed() > Duration::from_secs(10) {
+        own.child = spawn(self.address, &own.dir)?;
+        self.wait_until_ready()?;
+        Ok(begun.elapsed())
+    }
+
+    fn wait_until_ready(&self) -> io::Result<()> {
+        let begun = Instant::now();
+        let is_ready = || {
+            let mut line = Line::open(self.address)?;
+            line.demand("GET", "/readiness", "")
+        };
+        while is_ready().is_err() {
+            if begun.elapsed() > Duration::from_secs(120) {
                 return Err(io::Error::other("the server does not come"));
             }
-            thread::sleep(Duration::from_millis(5));
+            thread::sleep(Duration::from_millis(2));
         }
-        Ok(host)
+        Ok(())
     }
 
     /// What both have used so far; of a server elsewhere that is not known.
@@ -99,6 +114,17 @@ impl Spent {
     pub(super) fn client_each(&self, count: u64) -> String {
         format!("{:.1}", each(self.client, count))
     }
+}
+
+fn spawn(address: SocketAddr, dir: &Path) -> io::Result<Child> {
+    Command::new(std::env::current_exe()?)
+        .arg("server")
+        .arg("--listen")
+        .arg(address.to_string())
+        .arg("--data")
+        .arg(dir)
+        .stdin(Stdio::null())
+        .spawn()
 }
 
 fn each(micros: u64, count: u64) -> f64 {

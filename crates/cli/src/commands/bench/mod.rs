@@ -1,11 +1,12 @@
 //! `partitur bench`: what a server does, and what that costs, with workers over HTTP that do nothing.
 //!
-//! Three measurements: how many runs a second (`throughput.rs`), how long a run takes when there is little to do
-//! (`rate.rs`), and what forks, loops, joins, waits and sub-workflows cost (`shape.rs`). What the client itself uses is
-//! measured and said, because it takes from the same processors.
+//! Four measurements: how many runs a second (`throughput.rs`), how long a run takes when there is little to do
+//! (`rate.rs`), what forks, loops, joins, waits and sub-workflows cost (`shape.rs`), and what runs cost that only wait
+//! (`idle.rs`). What the client itself uses is measured and said, because it takes from the same processors.
 
 mod definition;
 mod host;
+mod idle;
 mod line;
 mod rate;
 mod shape;
@@ -31,6 +32,7 @@ use shape::Shape;
   partitur bench --rate 10 --samples 1000     how long a run of 5 steps takes at 10 runs a second
   partitur bench --shape fork --of 10,10000   what a task costs in forks of 10 and of 10,000
   partitur bench --shape wait                 what a WAIT adds to a run
+  partitur bench --idle 1000000               what runs cost that wait, and the way back after a crash
   partitur bench --server 127.0.0.1:8080 --seconds 10")]
 pub struct Bench {
     /// A server that runs already, as ADDRESS:PORT; one is started in a temporary directory otherwise
@@ -66,6 +68,9 @@ pub struct Bench {
     /// Branches or iterations of the shape
     #[arg(long, value_delimiter = ',', default_value = "10,10000")]
     of: Vec<u32>,
+    /// So many runs that wait for a worker, a person or a time, and a server that is killed meanwhile
+    #[arg(long, conflicts_with_all = ["rate", "shape", "server"])]
+    idle: Option<u64>,
 }
 
 /// How workers speak.
@@ -90,11 +95,12 @@ impl Bench {
     }
 
     fn measure(&self) -> io::Result<()> {
-        let host = Host::find(self.server)?;
-        match (self.rate, self.shape) {
-            (Some(rate), _) => self.at_rate(&host, rate)?,
-            (None, Some(shape)) => self.shapes(&host, shape)?,
-            (None, None) => self.throughput(&host)?,
+        let mut host = Host::find(self.server)?;
+        match (self.rate, self.shape, self.idle) {
+            (Some(rate), ..) => self.at_rate(&host, rate)?,
+            (None, Some(shape), _) => self.shapes(&host, shape)?,
+            (None, None, Some(runs)) => self.idle(&mut host, runs)?,
+            (None, None, None) => self.throughput(&host)?,
         }
         if let Some((now, highest)) = host.memory() {
             println!("server: {now} MiB resident, {highest} MiB at most");
