@@ -4,6 +4,8 @@ use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use partitur_worker::calls::Egress;
+
 use crate::limits::Rates;
 use crate::settings::{Row, Settings, SettingsError};
 
@@ -23,6 +25,7 @@ pub struct Now {
 pub struct Live {
     settings: RwLock<Settings>,
     now: RwLock<Arc<Now>>,
+    egress: Arc<Egress>,
 }
 
 /// What a reload came to.
@@ -38,7 +41,13 @@ impl Live {
     /// As they were read at the start.
     pub fn new(settings: Settings) -> Live {
         let now = RwLock::new(Arc::new(settings.now()));
-        Live { settings: RwLock::new(settings), now }
+        let egress = Arc::new(Egress::by(settings.egress()));
+        Live { settings: RwLock::new(settings), now, egress }
+    }
+
+    /// Where calls of tasks may go.
+    pub fn egress(&self) -> &Arc<Egress> {
+        &self.egress
     }
 
     /// All settings, as they are now.
@@ -67,6 +76,8 @@ impl Live {
         }
         *self.now.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(fresh.now());
         settings.take_live(&fresh);
+        // By the address where the server listens, whatever the file says by now.
+        self.egress.follow(settings.egress());
         Ok(told)
     }
 }

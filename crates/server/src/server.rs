@@ -90,7 +90,8 @@ impl Server {
         let evaluator = Evaluator::default();
         let (library, health) =
             (Arc::new(Library::new(evaluator.clone(), settings.allowed(), keys)), Arc::<Health>::default());
-        let calls = Calls::new(settings.egress(), evaluator);
+        let live = Live::new(settings.clone());
+        let calls = Calls::new(live.egress().clone(), evaluator);
         let metrics = Arc::new(Metrics::new(routes::outline()));
         let workplace = settings.commands_dir().map(|dir| Workplace { dir, logs: state.runs() });
         let Running { handle, reads, opened, ended } = node::start(
@@ -114,7 +115,7 @@ impl Server {
             library,
             workers: Workers::default(),
             handed: HandedQueues::default(),
-            live: Live::new(settings.clone()),
+            live,
             limiter: Limiter::default(),
             settings,
             teaching: tokio::sync::Mutex::default(),

@@ -13,7 +13,7 @@ use crate::http::connections::Limits;
 use crate::limits::{Rate, Rates};
 use crate::live::Now;
 use crate::retention::Kept;
-use partitur_worker::calls::Egress;
+use partitur_worker::calls::Rules;
 
 /// All settings of a server.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -184,6 +184,12 @@ pub const KNOWN: &[Known] = &[
         check: address_or_off,
     },
     Known {
+        name: "metrics_compat",
+        default: "false",
+        about: "metrics have the names, too, that Conductor's dashboards ask for",
+        check: truth,
+    },
+    Known {
         name: "http_threads",
         default: "1",
         about: "threads for HTTP; one is best on two processors",
@@ -284,7 +290,7 @@ pub const KNOWN: &[Known] = &[
 ];
 
 /// Settings that are taken over while the server runs.
-const LIVE: [&str; 8] = [
+const LIVE: [&str; 10] = [
     "token_lifetime",
     "limit_global",
     "limit_anonymous",
@@ -293,6 +299,8 @@ const LIVE: [&str; 8] = [
     "limit_worker",
     "limit_streams",
     "trusted_proxies",
+    "egress_inner",
+    "egress_allow",
 ];
 
 impl Default for Settings {
@@ -468,6 +476,11 @@ impl Settings {
             .and_then(|value| value.parse().ok())
     }
 
+    /// Whether metrics have the names, too, that Conductor's dashboards ask for.
+    pub fn metrics_compat(&self) -> bool {
+        self.value("metrics_compat") == "true"
+    }
+
     /// Threads for HTTP.
     pub fn http_threads(&self) -> usize {
         self.parsed("http_threads")
@@ -542,13 +555,13 @@ impl Settings {
     }
 
     /// Where HTTP tasks may go.
-    pub fn egress(&self) -> Egress {
+    pub fn egress(&self) -> Rules {
         let inner = match self.value("egress_inner") {
             "auto" => self.listen().ip().is_loopback(),
             chosen => chosen == "true",
         };
         let allowed = self.value("egress_allow").split(',').map(str::trim).filter(|host| !host.is_empty());
-        Egress { inner, allowed: allowed.map(str::to_owned).collect(), everywhere: false }
+        Rules { inner, allowed: allowed.map(str::to_owned).collect() }
     }
 }
 

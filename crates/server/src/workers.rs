@@ -1,6 +1,7 @@
 //! Who asked for tasks, and when.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -17,7 +18,12 @@ pub struct Workers {
     polls: Mutex<HashMap<QueueName, LastPoll>>,
     /// When each of them last asked; those without a name are one.
     seen: Mutex<HashMap<Arc<str>, Timestamp>>,
+    /// So many have not been heard of again.
+    lost: AtomicU64,
 }
+
+/// Of whom nothing was heard for so long, nobody expects anything any more.
+const LOST: Duration = Duration::from_secs(60);
 
 /// A worker counts as active for so long after it has asked.
 const ACTIVE: Duration = Duration::from_secs(10);
@@ -70,6 +76,15 @@ impl Workers {
         seen.values().filter(|last| **last + ACTIVE > now).count()
     }
 
+    /// How many workers have stopped asking. Who begins again is another one.
+    pub fn lost(&self, now: Timestamp) -> u64 {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = seen.len();
+        seen.retain(|_, last| *last + LOST > now);
+        let gone = (before - seen.len()) as u64;
+        self.lost.fetch_add(gone, Ordering::Relaxed) + gone
+    }
+
     /// The last polls, of one type of tasks or of all.
     pub fn polls(&self, task_type: Option<&str>) -> Vec<PollData> {
         let polls = self.polls.lock().unwrap_or_else(PoisonError::into_inner);
@@ -85,5 +100,23 @@ impl Workers {
             .collect();
         polls.sort_by(|a, b| (&a.queue_name, &a.domain).cmp(&(&b.queue_name, &b.domain)));
         polls
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_not_asked_for_a_minute_is_lost_once() {
+        let workers = Workers::default();
+        let queue = QueueName { task_type: "t".into(), domain: None };
+        let at = |seconds: u64| Timestamp::from_millis(seconds * 1_000);
+        workers.note(&queue, &"a".into(), at(0));
+        workers.note(&queue, &"b".into(), at(50));
+        assert_eq!([workers.lost(at(59)), workers.lost(at(61)), workers.lost(at(62))], [0, 1, 1]);
+        assert_eq!(workers.active(at(55)), 1);
+        workers.note(&queue, &"a".into(), at(63));
+        assert_eq!(workers.lost(at(200)), 3);
     }
 }

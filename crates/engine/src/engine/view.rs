@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use partitur_model::definition::Kind;
+use partitur_model::definition::{Claim, Kind};
 use partitur_model::record::{BreakerRecord, RunRecord, TaskRecord};
 use partitur_model::{DefinitionId, RunId, TaskSeq, Timestamp};
 
@@ -60,6 +60,12 @@ impl Engine {
         let run = self.runs.get(&run)?;
         let key = run.key_of(task)?;
         Some((run.task(key)?, &run.node(key).spec.kind))
+    }
+
+    /// What a task of a run in memory claims, as it was written.
+    pub fn claims(&self, run: RunId, task: TaskSeq) -> &[Claim] {
+        let found = self.runs.get(&run).and_then(|run| Some(&*run.node(run.key_of(task)?).spec.claims));
+        found.unwrap_or_default()
     }
 
     /// How every breaker stands.

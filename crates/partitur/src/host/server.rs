@@ -164,7 +164,7 @@ impl Host {
         // what is ignored would be so in the tasks too.
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         let evaluator = Evaluator::default();
-        let everywhere = Egress { everywhere: true, ..Egress::default() };
+        let everywhere = Egress::everywhere();
         let mut executor = LocalExecutor::new(partitur_worker::Options {
             cache: Some(CacheOptions {
                 eviction: settings.eviction.clone(),

@@ -10,6 +10,7 @@ use axum::http::header::{HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderMap, HeaderName, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
+use http_body::Body as _;
 use partitur_conductor::wire::ErrorResponse;
 
 use super::answer::Error;
@@ -47,11 +48,13 @@ pub(crate) enum Budget {
 /// A request to a route.
 pub(crate) async fn pass(State(gate): State<Gate>, request: Request, next: Next) -> Response {
     let begun = Instant::now();
+    let came = request.body().size_hint().exact();
     let response = match gate.let_in(&request) {
         Ok(asking) => gate.answer(asking, request, next).await,
         Err(refusal) => *refusal,
     };
     gate.app.metrics.answered(gate.route, response.status(), begun.elapsed());
+    gate.app.metrics.carried(gate.route, came, response.body().size_hint().exact());
     response
 }
 

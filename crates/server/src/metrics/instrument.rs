@@ -243,18 +243,23 @@ impl<T: Show> Family<T> {
     }
 
     pub(super) fn write(&self, out: &mut Text) {
-        out.head(self.name, T::KIND, self.about);
+        self.write_as(self.name, ["namespace=\"default\",", self.label, self.columns.0], out);
+    }
+
+    /// The same under another name: what stands before all labels, and the names of both.
+    pub(super) fn write_as(&self, name: &str, [before, label, column_label]: [&str; 3], out: &mut Text) {
+        out.head(name, T::KIND, self.about);
         let rows = self.rows();
         let mut sorted: Vec<_> = rows.iter().collect();
         sorted.sort_by_key(|(value, _)| *value);
         for (value, row) in sorted {
             for (cell, column) in row.iter().zip(self.columns.1) {
                 let Some(cell) = cell else { continue };
-                let mut labels = format!("namespace=\"default\",{}=\"{}\"", self.label, escaped(value));
-                if !self.columns.0.is_empty() {
-                    labels.push_str(&format!(",{}=\"{column}\"", self.columns.0));
+                let mut labels = format!("{before}{label}=\"{}\"", escaped(value));
+                if !column_label.is_empty() {
+                    labels.push_str(&format!(",{column_label}=\"{column}\""));
                 }
-                cell.show(self.name, &labels, out.raw());
+                cell.show(name, &labels, out.raw());
             }
         }
     }

@@ -44,8 +44,18 @@ const STEPS: &[f64] = &[0.000_005, 0.000_01, 0.000_025, 0.000_05, 0.0001, 0.000_
 /// Changes in a commit.
 const CHANGES: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 4096.0];
 
-/// How runs start.
-const TRIGGERS: &[&str] = &["api", "subworkflow"];
+/// Bodies of requests and answers, in bytes.
+const SIZES: &[f64] =
+    &[256.0, 1_024.0, 4_096.0, 16_384.0, 65_536.0, 262_144.0, 1_048_576.0, 4_194_304.0, 16_777_216.0];
+
+/// How runs start: in the order of [`watch::Trigger`].
+const TRIGGERS: &[&str] = &["api", "subworkflow", "schedule", "event", "rerun"];
+
+/// Which time was over: in the order of [`watch::Limit`].
+const LIMITS: &[&str] = &["start_to_close", "response", "poll"];
+
+/// What a body is about: in the order of [`kind_of`].
+const BODIES: &[&str] = &["task", "workflow", "native", "other"];
 
 /// How runs end.
 const RUN_OUTCOMES: &[&str] = &["completed", "failed", "timed_out", "terminated"];
@@ -72,6 +82,10 @@ pub struct Metrics {
     execution: Family<Histogram>,
     queue_wait: Family<Histogram>,
     retries: Family<Counter>,
+    timeouts: Family<Counter>,
+    lease_expirations: Family<Counter>,
+    lock_wait: Family<Histogram>,
+    bodies: Grid<Histogram>,
     commit: Histogram,
     commit_changes: Histogram,
     step: Histogram,
@@ -192,6 +206,32 @@ impl Metrics {
                 "task_type",
                 ("", &[""]),
             ),
+            timeouts: Family::counters(
+                "partitur_task_timeouts_total",
+                "Attempts whose time was over.",
+                "task_type",
+                ("kind", LIMITS),
+            ),
+            lease_expirations: Family::counters(
+                "partitur_task_lease_expirations_total",
+                "Attempts of which nothing was heard in time.",
+                "task_type",
+                ("", &[""]),
+            ),
+            lock_wait: Family::histograms(
+                "partitur_lock_wait_seconds",
+                "From being ready to having all that a task claims.",
+                "lock_class",
+                ("", &[""]),
+                || Histogram::new(WAITS),
+            ),
+            bodies: Grid::new(
+                "partitur_payload_bytes",
+                "Bodies of requests and answers.",
+                ("direction", &["in", "out"]),
+                ("kind", BODIES),
+                || Histogram::new(SIZES),
+            ),
             commit: Histogram::new(COMMITS),
             commit_changes: Histogram::new(CHANGES),
             step: Histogram::new(STEPS),
@@ -224,6 +264,16 @@ impl Metrics {
         self.requests.answered(route, status, took);
     }
 
+    /// So large were the bodies of a request and of its answer, where that is known.
+    pub(crate) fn carried(&self, route: usize, came: Option<u64>, went: Option<u64>) {
+        let kind = self.requests.routes[route].kind;
+        for (direction, size) in [came, went].into_iter().enumerate() {
+            if let Some(size) = size.filter(|size| *size > 0) {
+                self.bodies.at(direction, kind).count(size);
+            }
+        }
+    }
+
     /// Tasks a second, over the last ten.
     pub(crate) fn tasks_per_second(&self, now_ms: u64) -> f64 {
         self.pace.per_second(now_ms)
@@ -245,6 +295,7 @@ struct Requests {
 struct Answers {
     method: Method,
     path: &'static str,
+    kind: usize,
     by_status: [OnceLock<Box<Histogram>>; STATUSES.len()],
 }
 
@@ -252,11 +303,17 @@ struct Answers {
 const STATUSES: [u16; 18] =
     [200, 204, 400, 401, 403, 404, 405, 408, 409, 413, 414, 415, 429, 500, 501, 503, 507, 0];
 
+/// What the bodies of a route are about.
+fn kind_of(path: &str) -> usize {
+    let prefixes = ["/api/tasks", "/api/workflow", "/v1/"];
+    prefixes.iter().position(|prefix| path.starts_with(prefix)).unwrap_or(prefixes.len())
+}
+
 impl Requests {
     fn new(routes: Vec<(Method, &'static str)>) -> Requests {
         let answers = routes.into_iter().map(|(method, path)| {
             let by_status = [const { OnceLock::new() }; STATUSES.len()];
-            Answers { method, path, by_status }
+            Answers { method, path, kind: kind_of(path), by_status }
         });
         Requests { routes: answers.collect() }
     }

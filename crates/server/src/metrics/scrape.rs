@@ -11,6 +11,7 @@ use partitur_engine::ResultsView;
 use partitur_engine::admission::{Census, Taken};
 use partitur_model::Timestamp;
 use partitur_model::record::{BreakerRecord, BreakerState};
+use partitur_worker::calls::REASONS;
 
 use super::instrument::{OTHER, VALUES_MAX, cut};
 use super::text::{CONTENT_TYPE, Text, escaped};
@@ -46,11 +47,16 @@ pub(crate) async fn metrics(State(app): Shared) -> Answer {
 
 async fn text(app: &App) -> Result<String, crate::http::answer::Error> {
     let standing = app.handle.standing().await?;
+    let (open, paused) = app.reads.read_durable(|reader| reader.count_open()).await?;
     let mut out = Text::default();
     app.metrics.write(&mut out);
     write_standing(&standing, &mut out);
+    write_active(&open, paused, &mut out);
     write_server(app, &mut out);
     process::write(&mut out);
+    if app.settings.metrics_compat() {
+        write_aliases(app, &standing, &open, &mut out);
+    }
     Ok(out.finish())
 }
 
@@ -63,6 +69,10 @@ impl Metrics {
         self.execution.write(out);
         self.queue_wait.write(out);
         self.retries.write(out);
+        self.timeouts.write(out);
+        self.lease_expirations.write(out);
+        self.lock_wait.write(out);
+        self.bodies.write(out);
         out.one(
             "partitur_commit_seconds",
             "From handing a commit over to its being on the disk.",
@@ -113,6 +123,9 @@ impl Metrics {
             self.execution.overflow(),
             self.queue_wait.overflow(),
             self.retries.overflow(),
+            self.timeouts.overflow(),
+            self.lease_expirations.overflow(),
+            self.lock_wait.overflow(),
         ];
         let rows = families.map(|(metric, count)| (format!("metric=\"{metric}\""), count as f64));
         let about = "Values of labels that had no place of their own.";
@@ -142,6 +155,34 @@ fn write_standing(standing: &Standing, out: &mut Text) {
     let plain = |value: usize| [(String::new(), value as f64)];
     out.gauge("partitur_runs_in_memory", "Runs in memory.", plain(standing.resident));
     out.gauge("partitur_runs_quarantined", "Runs that were set aside.", plain(standing.quarantined));
+}
+
+/// Runs that have not ended, as the rows say.
+fn write_active(open: &[(String, u64)], paused: u64, out: &mut Text) {
+    let all: u64 = open.iter().map(|(_, count)| count).sum();
+    let states = [("running", all.saturating_sub(paused)), ("paused", paused)];
+    let rows =
+        states.map(|(state, count)| (format!("namespace=\"default\",state=\"{state}\""), count as f64));
+    out.gauge("partitur_workflow_active", "Runs that have not ended.", rows);
+}
+
+/// What else the same figures are called: by Conductor, and by those who count tasks by category.
+fn write_aliases(app: &App, standing: &Standing, open: &[(String, u64)], out: &mut Text) {
+    let metrics = &app.metrics;
+    metrics.attempts.write_as("task_total", ["", "category", "status"], out);
+    metrics.execution.write_as("task_duration_seconds", ["", "category", "status"], out);
+    metrics.queue_wait.write_as("task_queue_wait_seconds", ["", "taskType", ""], out);
+    let add = |a: f64, b: f64| a + b;
+    let depth = standing.census.queues.iter().map(|queue| (queue.queue.as_str(), queue.tasks as f64));
+    let about = "Tasks that wait for a worker.";
+    out.gauge("task_queue_depth", about, labelled("taskType", "", depth, add));
+    let running = open.iter().map(|(name, count)| (name.as_str(), *count as f64));
+    let about = "Runs that have not ended.";
+    out.gauge("workflow_running", about, labelled("workflowName", "", running, add));
+    if let Some(bytes) = process::resident_bytes() {
+        let about = "Memory that is occupied.";
+        out.gauge("memory_usage_bytes", about, [(String::new(), bytes as f64)]);
+    }
 }
 
 /// `file`, `dir`, `service`, …: what stands before the colon.
@@ -206,6 +247,13 @@ fn write_server(app: &App, out: &mut Text) {
     let plain = |value: f64| [(String::new(), value)];
     let workers = app.workers.active(app.now()) as f64;
     out.gauge("partitur_workers", "Workers that have asked in the last ten seconds.", plain(workers));
+    let lost = app.workers.lost(app.now()) as f64;
+    let about = "Workers of whom nothing was heard for a minute.";
+    out.counter("partitur_worker_exits_total", about, [("cause=\"lost\"".to_owned(), lost)]);
+    let refused = REASONS.iter().zip(app.live.egress().refused());
+    let rows = refused.map(|(reason, count)| (format!("reason=\"{reason}\""), count as f64));
+    let about = "Calls that tasks may not make.";
+    out.counter("partitur_egress_blocked_total", about, rows);
     let bytes = |path: &Path| std::fs::metadata(path).map_or(0, |found| found.len()) as f64;
     let database = &app.database;
     let files = [("database", database.clone()), ("log", database.with_extension("db-wal"))];

@@ -56,6 +56,93 @@ fn what_runs_and_tasks_do_is_counted_by_name_and_outcome() {
 }
 
 #[test]
+fn runs_are_counted_by_what_made_them_begin_and_while_they_go_on() {
+    let site = Site::new();
+    let wait = json!({"name": "w", "taskReferenceName": "w", "type": "WAIT"});
+    let noop = json!({"name": "n", "taskReferenceName": "n", "type": "NOOP"});
+    let sub = json!({"name": "s", "taskReferenceName": "s", "type": "SUB_WORKFLOW", "subWorkflowParam": {"name": "held"}});
+    let event = json!({"name": "e", "taskReferenceName": "e", "type": "EVENT", "sink": "conductor:q"});
+    for (name, task) in [("held", wait), ("plain", noop), ("parent", sub), ("source", event)] {
+        site.teach_tasks(name, json!([task]));
+    }
+    let start = json!([{"action": "start_workflow", "start_workflow": {"name": "plain"}}]);
+    let handler = json!({"name": "h", "event": "conductor:source:q", "active": true, "actions": start});
+    assert_eq!(site.post("/api/event", handler).status, 200);
+    let clock =
+        json!({"name": "s", "cronExpression": "* * * * * *", "startWorkflowRequest": {"name": "plain"}});
+    assert_eq!(site.post("/api/scheduler/schedules", clock).status, 200);
+    let (parent, held) = (site.start("parent", json!({})), site.start("held", json!({})));
+    site.start("source", json!({}));
+    assert_eq!(site.put(&format!("/api/workflow/{held}/pause"), json!(null)).status, 200);
+    let starts = |text: &str, workflow: &str, trigger: &str| {
+        let name = "partitur_workflow_starts_total";
+        let line = format!(r#"{name}{{namespace="default",workflow="{workflow}",trigger="{trigger}"}} "#);
+        text.lines().find_map(|known| known.strip_prefix(&*line)?.parse().ok()).unwrap_or(0.0)
+    };
+    let begun = std::time::Instant::now();
+    let text = loop {
+        let text = site.get("/metrics").body;
+        if starts(&text, "plain", "schedule") >= 1.0 && starts(&text, "plain", "event") == 1.0 {
+            break text;
+        }
+        assert!(begun.elapsed() < std::time::Duration::from_secs(20), "{text}");
+        std::thread::sleep(std::time::Duration::from_millis(25));
+    };
+    assert_eq!((starts(&text, "plain", "api"), starts(&text, "held", "api")), (0.0, 1.0));
+    assert_eq!((starts(&text, "held", "subworkflow"), starts(&text, "parent", "api")), (1.0, 1.0));
+    let active = |text: &str, state: &str| {
+        figure(text, &format!(r#"partitur_workflow_active{{namespace="default",state="{state}"}}"#))
+    };
+    assert_eq!(active(&text, "paused"), 1.0);
+    assert!(active(&text, "running") >= 2.0, "the parent and its child");
+    assert_eq!(site.delete(&format!("/api/workflow/{parent}")).status, 200);
+    site.await_status(&parent, "TERMINATED");
+    assert_eq!(site.post(&format!("/api/workflow/{parent}/restart"), json!(null)).status, 204);
+    let text = site.get("/metrics").body;
+    assert_eq!((starts(&text, "parent", "api"), starts(&text, "parent", "rerun")), (1.0, 1.0));
+    let came = r#"partitur_payload_bytes_count{direction="in",kind="workflow"}"#;
+    assert!(figure(&text, came) >= 3.0);
+}
+
+#[test]
+fn times_that_are_over_are_counted_by_which() {
+    let site = Site::new();
+    let def = json!([{"name": "slow", "retryCount": 0, "responseTimeoutSeconds": 1, "timeoutSeconds": 600}]);
+    assert_eq!(site.post("/api/metadata/taskdefs", def).status, 200);
+    site.teach("w", &["slow"]);
+    let run = site.start("w", json!({}));
+    site.take("slow");
+    site.await_status(&run, "TIMED_OUT");
+    let text = site.get("/metrics").body;
+    let of = |kind: &str| {
+        figure(
+            &text,
+            &format!(r#"partitur_task_timeouts_total{{namespace="default",task_type="slow",kind="{kind}"}}"#),
+        )
+    };
+    assert_eq!(["response", "start_to_close", "poll"].map(of), [1.0, 0.0, 0.0]);
+    let expired = r#"partitur_task_lease_expirations_total{namespace="default",task_type="slow"}"#;
+    assert_eq!(figure(&text, expired), 1.0);
+}
+
+#[test]
+fn figures_have_the_names_of_conductor_too_if_that_is_wanted() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = Site::with(dir.path(), &[("metrics_compat", "true")]);
+    site.teach("mail", &["send"]);
+    site.start("mail", json!({}));
+    site.start("mail", json!({}));
+    let task = site.take("send");
+    site.end(&task, "COMPLETED", json!({}));
+    site.await_status(task["workflowInstanceId"].as_str().unwrap(), "COMPLETED");
+    let text = site.get("/metrics").body;
+    assert_eq!(figure(&text, r#"task_total{category="send",status="completed"}"#), 1.0);
+    assert_eq!(figure(&text, r#"task_duration_seconds_count{category="send",status="completed"}"#), 1.0);
+    assert_eq!(figure(&text, r#"task_queue_depth{namespace="default",taskType="send"}"#), 1.0);
+    assert_eq!(figure(&text, r#"workflow_running{namespace="default",workflowName="mail"}"#), 1.0);
+}
+
+#[test]
 fn paths_are_counted_by_their_template_and_nonsense_together() {
     let site = Site::new();
     for at in 0..3 {

@@ -41,9 +41,10 @@ fn serve_until_killed() {
     else {
         return;
     };
+    let file = Some(std::path::Path::new(&dir).join("settings.toml")).filter(|file| file.exists());
     let flags = [("data", dir), ("listen", format!("127.0.0.1:{port}"))];
     let flags = flags.map(|(name, value)| (name.to_owned(), value));
-    Server::open(Settings::read(None, [], flags).unwrap()).unwrap().run(|_| {}).unwrap();
+    Server::open(Settings::read(file.as_deref(), [], flags).unwrap()).unwrap().run(|_| {}).unwrap();
 }
 
 pub fn process(dir: &std::path::Path, port: u16) -> (Child, Site) {
@@ -106,6 +107,37 @@ fn sigterm_answers_polls_and_ends_the_process_well() {
     assert!(begun.elapsed() < Duration::from_secs(2), "{:?}", begun.elapsed());
     let (mut child, site) = process(dir.path(), port);
     assert_eq!(site.get("/api/metadata/workflow/w").status, 200);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}
+
+#[test]
+fn sighup_takes_over_where_calls_may_go_while_the_server_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    let settings = dir.path().join("settings.toml");
+    std::fs::write(&settings, "egress_inner = true\n").unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let (mut child, site) = process(dir.path(), port);
+    let request = json!({"uri": format!("http://localhost:{port}/api/version"), "method": "GET"});
+    let call = json!({"name": "ask", "taskReferenceName": "ask", "type": "HTTP",
+        "inputParameters": {"http_request": request}});
+    site.teach_tasks("w", json!([call]));
+    site.await_status(&site.start("w", json!({})), "COMPLETED");
+    std::fs::write(&settings, "egress_inner = false\n").unwrap();
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP).unwrap();
+    let config = || site.get("/api/admin/config").json()["egress_inner"].clone();
+    let begun = Instant::now();
+    while config() != "false" {
+        assert!(begun.elapsed() < Duration::from_secs(20), "the settings are not read");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The name is known, and a connection to it may still be open: it is refused all the same.
+    let refused = site.await_status(&site.start("w", json!({})), "FAILED");
+    let reason = refused["reasonForIncompletion"].as_str().unwrap();
+    assert!(reason.contains("on this machine or in a private network"), "{reason}");
+    let blocked = "partitur_egress_blocked_total{reason=\"inner\"} 1\n";
+    assert!(site.get("/metrics").body.contains(blocked));
     child.kill().unwrap();
     child.wait().unwrap();
 }

@@ -2,23 +2,40 @@
 //!
 //! Checked where it cannot be got round: at the addresses to which a name has just been resolved, and at each redirect.
 
+use std::collections::HashSet;
 use std::error::Error;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use reqwest::Url;
 use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 /// Where to.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Egress {
+pub struct Rules {
     /// Also the machine itself and private networks.
     pub inner: bool,
     /// Hosts that may be reached although they are inside.
     pub allowed: Vec<String>,
-    /// Nothing is refused: whoever asks is whoever owns the machine.
-    pub everywhere: bool,
 }
+
+/// Watches over it; its rules may change while calls are made.
+#[derive(Debug, Default)]
+pub struct Egress {
+    /// Nothing is refused: whoever asks is whoever owns the machine.
+    pub(super) everywhere: bool,
+    rules: RwLock<Rules>,
+    /// Names behind which inner addresses were found: a connection that is still open leads there, too.
+    inside: Mutex<HashSet<String>>,
+    refused: [AtomicU64; REASONS.len()],
+}
+
+/// Why calls are refused, as [`Egress::refused`] counts them.
+pub const REASONS: [&str; 2] = ["never", "inner"];
+
+/// So many names are remembered.
+const NAMES_MAX: usize = 10_000;
 
 /// An address where no task may go.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,15 +51,66 @@ pub enum Refused {
 }
 
 impl Egress {
+    /// By these rules.
+    pub fn by(rules: Rules) -> Egress {
+        Egress { rules: RwLock::new(rules), ..Egress::default() }
+    }
+
+    /// Everything may be reached.
+    pub fn everywhere() -> Egress {
+        Egress { everywhere: true, ..Egress::default() }
+    }
+
+    /// Other rules from now on.
+    pub fn follow(&self, rules: Rules) {
+        *self.rules.write().unwrap_or_else(PoisonError::into_inner) = rules;
+    }
+
+    /// How often calls were refused, in the order of [`REASONS`].
+    pub fn refused(&self) -> [u64; REASONS.len()] {
+        [0, 1].map(|at| self.refused[at].load(Ordering::Relaxed))
+    }
+
     /// Whether a URL may be asked for; if its host is a name, its addresses are looked at when it is resolved.
     ///
     /// # Errors
     /// Why not.
     pub fn check_url(&self, url: &Url) -> Result<(), Refused> {
-        match url.host_str().and_then(|host| host.trim_matches(['[', ']']).parse::<IpAddr>().ok()) {
-            Some(address) => self.check(address, &address.to_string()),
-            None => Ok(()),
+        let Some(host) = url.host_str() else { return Ok(()) };
+        let verdict = match host.trim_matches(['[', ']']).parse::<IpAddr>() {
+            Ok(address) => self.check(address, &address.to_string()),
+            Err(_) if self.inside().contains(host) => self.check_inner(host, host.to_owned()),
+            Err(_) => Ok(()),
+        };
+        verdict.inspect_err(|refused| self.count(refused))
+    }
+
+    fn count(&self, refused: &Refused) {
+        let at = match refused {
+            Refused::Never(_) => 0,
+            Refused::Inner(_) => 1,
+        };
+        self.refused[at].fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn inside(&self) -> MutexGuard<'_, HashSet<String>> {
+        self.inside.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A name was resolved: whether any of its addresses is inside is remembered.
+    fn resolved(&self, host: &str, found: &[SocketAddr]) {
+        let mut inside = self.inside();
+        if !found.iter().any(|found| Place::of(found.ip()) == Place::Inner) {
+            inside.remove(host);
+        } else if inside.len() < NAMES_MAX {
+            inside.insert(host.to_owned());
         }
+    }
+
+    fn check_inner(&self, host: &str, shown: String) -> Result<(), Refused> {
+        let rules = self.rules.read().unwrap_or_else(PoisonError::into_inner);
+        let may = self.everywhere || rules.inner || rules.allowed.iter().any(|allowed| allowed == host);
+        if may { Ok(()) } else { Err(Refused::Inner(shown)) }
     }
 
     /// Whether an address of this host may be reached.
@@ -52,12 +120,9 @@ impl Egress {
     pub fn check(&self, address: IpAddr, host: &str) -> Result<(), Refused> {
         let shown = if host == address.to_string() { host.to_owned() } else { format!("{host} ({address})") };
         match Place::of(address) {
-            Place::Never | Place::Inner | Place::Outside if self.everywhere => Ok(()),
-            Place::Never => Err(Refused::Never(shown)),
-            Place::Inner if !self.inner && !self.allowed.iter().any(|allowed| allowed == host) => {
-                Err(Refused::Inner(shown))
-            }
-            Place::Inner | Place::Outside => Ok(()),
+            Place::Never if !self.everywhere => Err(Refused::Never(shown)),
+            Place::Inner => self.check_inner(host, shown),
+            Place::Never | Place::Outside => Ok(()),
         }
     }
 }
@@ -125,11 +190,15 @@ impl Resolve for Checked {
         Box::pin(async move {
             let host = name.as_str();
             let found: Vec<SocketAddr> = tokio::net::lookup_host((host, 0)).await?.collect();
+            egress.resolved(host, &found);
             let refusal = found.iter().find_map(|found| egress.check(found.ip(), host).err());
             let allowed: Vec<SocketAddr> =
                 found.into_iter().filter(|found| egress.check(found.ip(), host).is_ok()).collect();
             match refusal.filter(|_| allowed.is_empty()) {
-                Some(refused) => Err(Box::new(refused) as Box<dyn Error + Send + Sync>),
+                Some(refused) => {
+                    egress.count(&refused);
+                    Err(Box::new(refused) as Box<dyn Error + Send + Sync>)
+                }
                 None => Ok(Box::new(allowed.into_iter()) as Addrs),
             }
         })
@@ -150,7 +219,7 @@ mod tests {
 
     #[test]
     fn metadata_is_refused_in_every_spelling_and_by_everybody() {
-        let open = Egress { inner: true, allowed: vec!["169.254.169.254".to_owned()], ..Egress::default() };
+        let open = Egress::by(Rules { inner: true, allowed: vec!["169.254.169.254".to_owned()] });
         for url in [
             "http://169.254.169.254/latest",
             "http://2852039166/",
@@ -166,14 +235,33 @@ mod tests {
 
     #[test]
     fn inner_networks_are_open_only_to_who_says_so() {
-        let (open, closed) = (Egress { inner: true, ..Egress::default() }, Egress::default());
+        let open = Egress::by(Rules { inner: true, ..Rules::default() });
+        let closed = Egress::default();
         for url in
             ["http://127.0.0.1:1/", "http://10.1.2.3/", "http://[::1]/", "http://0.0.0.0/", "http://127.1/"]
         {
             assert_eq!((verdict(&open, url), verdict(&closed, url)), ("may", "inner"), "{url}");
         }
-        let named = Egress { allowed: vec!["10.1.2.3".to_owned()], ..Egress::default() };
+        let named = Egress::by(Rules { allowed: vec!["10.1.2.3".to_owned()], ..Rules::default() });
         assert_eq!(verdict(&named, "http://10.1.2.3/"), "may");
         assert_eq!(verdict(&closed, "http://93.184.216.34/"), "may");
+        assert_eq!((closed.refused(), open.refused()), ([0, 5], [0, 0]));
+    }
+
+    #[test]
+    fn other_rules_hold_at_once_and_for_names_that_are_known_to_lead_inside() {
+        let egress = Egress::by(Rules { inner: true, ..Rules::default() });
+        egress.resolved("erp", &[([10, 0, 0, 1], 0).into()]);
+        egress.resolved("shop", &[([93, 184, 216, 34], 0).into()]);
+        let verdicts =
+            || ["http://10.1.2.3/", "http://erp/", "http://shop/"].map(|url| verdict(&egress, url));
+        assert_eq!(verdicts(), ["may", "may", "may"]);
+        egress.follow(Rules::default());
+        assert_eq!(verdicts(), ["inner", "inner", "may"]);
+        egress.follow(Rules { allowed: vec!["erp".to_owned()], ..Rules::default() });
+        assert_eq!(verdicts(), ["inner", "may", "may"]);
+        egress.resolved("erp", &[([93, 184, 216, 34], 0).into()]);
+        egress.follow(Rules::default());
+        assert_eq!(verdict(&egress, "http://erp/"), "may", "it has moved outside");
     }
 }

@@ -22,7 +22,7 @@ use tokio::task::AbortHandle;
 use crate::https;
 
 use self::egress::Checked;
-pub use self::egress::{Egress, Refused};
+pub use self::egress::{Egress, REASONS, Refused, Rules};
 use self::http_task::{Call, Called};
 use self::poll::Rhythm;
 pub use self::post::{Post, Posted};
@@ -64,9 +64,9 @@ struct Caller {
 
 impl Calls {
     /// Makes calls as far as they may go.
-    pub fn new(egress: Egress, evaluator: Evaluator) -> Calls {
+    pub fn new(egress: impl Into<Arc<Egress>>, evaluator: Evaluator) -> Calls {
         Calls {
-            egress: Arc::new(egress),
+            egress: egress.into(),
             evaluator,
             caller: Arc::default(),
             poster: Arc::default(),

@@ -123,6 +123,29 @@ impl Reader {
         Ok(sum)
     }
 
+    /// How many runs of each name have not ended, and how many of all are paused.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn count_open(&self) -> Result<(Vec<(String, u64)>, u64), StoreError> {
+        let read = || -> rusqlite::Result<_> {
+            let mut select = self.conn.prepare_cached(
+                "SELECT name, count(*) FROM runs INDEXED BY runs_open WHERE state NOT BETWEEN 30 AND 35 GROUP BY name",
+            )?;
+            let open = select.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)? as u64)))?;
+            let open: Vec<(String, u64)> = open.collect::<rusqlite::Result<_>>()?;
+            let mut select = self.conn.prepare_cached(
+                "SELECT count(*) FROM runs INDEXED BY runs_shelf WHERE name = ?1 AND state = 1",
+            )?;
+            let mut paused = 0;
+            for (name, _) in &open {
+                paused += select.query_row([name], |row| row.get::<_, i64>(0))? as u64;
+            }
+            Ok((open, paused))
+        };
+        read().map_err(store_error)
+    }
+
     /// What the database takes of the disk.
     ///
     /// # Errors
