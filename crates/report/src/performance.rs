@@ -59,8 +59,12 @@ pub struct Counts {
     pub cancelled: u32,
     /// Skipped.
     pub skipped: u32,
-    /// Their results came from the cache.
+    /// Their results came from the cache, and their output was replayed.
     pub cached: u32,
+    /// They declare what they read and write, and were not executed: nothing had changed.
+    pub up_to_date: u32,
+    /// As these, but something that they had written was brought back, as far as that was seen.
+    pub restored: u32,
     /// Needed more than one attempt.
     pub retried: u32,
     /// Attempts after the first, of all tasks.
@@ -94,7 +98,7 @@ impl Performance {
             critical: chain(&cast),
             waits,
             queued,
-            counts: counts(&cast),
+            counts: counts(&cast, watch),
         }
     }
 }
@@ -137,10 +141,11 @@ fn waits(story: &Story<'_>, cast: &Cast<'_>, watch: &Watch, rests: &Rests) -> (W
     (waits, queued)
 }
 
-fn counts(cast: &Cast<'_>) -> Counts {
+fn counts(cast: &Cast<'_>, watch: &Watch) -> Counts {
     let mut counts = Counts::default();
     let counted = |&at: &usize| !cast.unfolds(at) || cast.fails_alone(at);
-    for task in (0..cast.tasks.len()).filter(counted).map(|at| &cast.tasks[at]) {
+    for at in (0..cast.tasks.len()).filter(counted) {
+        let task = &cast.tasks[at];
         let ended = match task.state {
             TaskState::Ended(TaskOutcome::Succeeded) => &mut counts.succeeded,
             TaskState::Ended(TaskOutcome::Failed | TaskOutcome::TimedOut) => &mut counts.failed,
@@ -155,7 +160,14 @@ fn counts(cast: &Cast<'_>) -> Counts {
             | TaskState::Open => &mut counts.open,
         };
         *ended += 1;
-        counts.cached += u32::from(task.cached);
+        if task.cached {
+            let was_restored = watch.seen(&task.path).is_some_and(|seen| seen.restored);
+            *match (cast.is_incremental(at), was_restored) {
+                (false, _) => &mut counts.cached,
+                (true, false) => &mut counts.up_to_date,
+                (true, true) => &mut counts.restored,
+            } += 1;
+        }
         counts.retried += u32::from(task.attempt > 1);
         counts.retries += task.attempt.saturating_sub(1);
         match task.undo {

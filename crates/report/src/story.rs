@@ -156,6 +156,11 @@ impl<'a> Cast<'a> {
         self.node(at).is_some_and(|node| node.kind.body().is_some())
     }
 
+    /// Whether the task declares what it reads and writes.
+    pub fn is_incremental(&self, at: usize) -> bool {
+        self.node(at).is_some_and(|node| !node.reads.is_empty() && !node.writes.is_empty())
+    }
+
     /// Whether a container failed although no part of it did, as when its list is no list.
     pub fn fails_alone(&self, at: usize) -> bool {
         self.unfolds(at) && has_failed(&self.tasks[at]) && !self.failed_inside.contains(&self.tasks[at].seq)

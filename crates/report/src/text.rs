@@ -54,7 +54,9 @@ impl Performance {
         part(counts.cancelled, "cancelled");
         part(counts.skipped, "skipped");
         part(counts.open, "not ended");
-        part(counts.cached, "from the cache");
+        part(counts.up_to_date, "up to date");
+        part(counts.restored, "restored");
+        part(counts.cached, "replayed from the cache");
         part(counts.retried, "retried");
         part(counts.undone, "undone");
         part(counts.undo_failed, "not undone");

@@ -84,6 +84,8 @@ pub(crate) struct Seen {
     pub busy: Duration,
     /// Attempts that followed a failed one.
     pub retries: u32,
+    /// It was not executed, and something that it had written was brought back.
+    pub restored: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -137,6 +139,13 @@ impl Watch {
     /// The task is over.
     pub fn ended(&mut self, at: Timestamp, task: &Arc<str>) {
         self.enter(at, task, Phase::Idle);
+    }
+
+    /// The task is over, and was not executed: something that it had written was brought back.
+    pub fn restored(&mut self, task: &str) {
+        if let Some(seen) = self.tasks.get_mut(task) {
+            seen.restored = true;
+        }
     }
 
     fn enter(&mut self, at: Timestamp, task: &Arc<str>, phase: Phase) {

@@ -251,7 +251,12 @@ impl Progress {
             EventKind::TaskWaits { task, reason } => self.watch.waits(at, task, Cause::of_reason(reason)),
             EventKind::TaskStarted { task, undo: false, .. } => self.watch.started(at, task),
             EventKind::TaskRetries { task, .. } => self.watch.retries(at, task),
-            EventKind::TaskEnded { task, .. } => self.watch.ended(at, task),
+            EventKind::TaskEnded { task, verdict, .. } => {
+                self.watch.ended(at, task);
+                if verdict.as_deref() == Some("restored") {
+                    self.watch.restored(task);
+                }
+            }
             EventKind::Run { .. }
             | EventKind::TaskStarted { undo: true, .. }
             | EventKind::TaskProgress { .. }

@@ -116,7 +116,10 @@ fn ends_are_counted_by_their_kind() {
     tasks[2].state = TaskState::Ended(TaskOutcome::Skipped);
     tasks[3].undo = UndoState::Done;
     let performance = performance(&run, &tasks, &definition, &Watch::default());
-    assert_eq!(performance.lines()[0].1, "2 succeeded · 1 failed · 1 skipped · 1 from the cache · 1 undone");
+    assert_eq!(
+        performance.lines()[0].1,
+        "2 succeeded · 1 failed · 1 skipped · 1 replayed from the cache · 1 undone"
+    );
     // What came from the cache has cost nothing.
     assert_eq!(performance.attempts, Duration::from_secs(10));
 }
