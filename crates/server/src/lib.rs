@@ -30,6 +30,7 @@ mod nesting;
 mod node;
 mod notes;
 mod payloads;
+mod pressure;
 pub mod programs;
 pub mod reads;
 mod resolve;

@@ -30,6 +30,7 @@ use crate::metrics::scrape::Standing;
 use crate::metrics::store::Measured;
 use crate::native_api::locks;
 use crate::nesting::{Above, Nesting};
+use crate::pressure::Looks;
 use crate::reads::Reads;
 use crate::resolve::Question;
 use crate::{events, messages};
@@ -121,6 +122,8 @@ pub(crate) fn start(
             concurrency: u32::MAX,
             locks: locks::stored(&catalogue.entries),
             callbacks: Some(receivers),
+            // What works elsewhere says nothing of this machine.
+            adapts: commands.is_some(),
             ..Default::default()
         },
         adopt: Adopt::All,
@@ -147,6 +150,7 @@ pub(crate) fn start(
         reads: reads.clone(),
         calls,
         commands,
+        looks: Looks::default(),
         health,
         waiting: HashMap::new(),
         barriers: VecDeque::new(),
@@ -195,6 +199,7 @@ struct Node {
     calls: Calls,
     /// What executes commands, if they are allowed.
     commands: Option<Commands>,
+    looks: Looks,
     health: Arc<Health>,
     waiting: HashMap<ReplyTo, Waiter>,
     /// Who waits for which batch.
@@ -258,6 +263,9 @@ impl Node {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             }
+            if let Some(found) = self.looks.look(self.shard.engine()) {
+                self.step(found);
+            }
             self.turn()?;
         }
         if let Some(over) = self.stopping.take() {
@@ -279,7 +287,8 @@ impl Node {
         let now = self.clock.now();
         let held = self.held.iter().map(|held| held.until).min();
         let due = [self.shard.wake(), held].into_iter().flatten().min();
-        due.map_or(NAP, |due| due.since(now).min(NAP))
+        let look = self.looks.due(self.shard.engine()).unwrap_or(NAP);
+        due.map_or(NAP, |due| due.since(now).min(NAP)).min(look)
     }
 
     fn take(&mut self, message: Message) {
@@ -671,6 +680,7 @@ impl Node {
             results: engine.results(),
             resident: engine.residents(),
             quarantined: engine.quarantined().count(),
+            limits: engine.limits(),
         }
     }
 

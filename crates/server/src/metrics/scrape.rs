@@ -7,8 +7,8 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::header::{CONTENT_TYPE as TYPE, HeaderValue};
 use axum::response::Response;
-use partitur_engine::ResultsView;
 use partitur_engine::admission::{Census, Taken};
+use partitur_engine::{LimitView, ResultsView};
 use partitur_model::Timestamp;
 use partitur_model::record::{BreakerRecord, BreakerState};
 use partitur_worker::calls::REASONS;
@@ -35,6 +35,8 @@ pub struct Standing {
     pub resident: usize,
     /// Runs that were set aside.
     pub quarantined: usize,
+    /// Runs whose limit follows the load.
+    pub limits: Vec<LimitView>,
 }
 
 /// `/metrics`.

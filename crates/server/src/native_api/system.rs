@@ -1,6 +1,7 @@
 //! How everything is, in one answer; breakers; results that serve again.
 
 use axum::extract::{Path, State};
+use partitur_engine::LimitView;
 use partitur_model::record::{BreakerRecord, BreakerState};
 use serde_json::{Value, json as value};
 
@@ -42,7 +43,21 @@ pub(crate) async fn state(State(app): Shared) -> Answer {
         "callbacks": {"waiting": told, "dead": untold},
         "breakersOpen": open.map(|breaker| breaker.name.as_str()).collect::<Vec<_>>(),
         "memory": resident_bytes(),
+        "limits": standing.limits.iter().map(limit).collect::<Vec<_>>(),
     })))
+}
+
+/// A run whose limit follows the load of this machine, on which its commands are executed.
+fn limit(limit: &LimitView) -> Value {
+    value!({
+        "run": limit.run.to_string(),
+        "min": limit.bounds.min,
+        "max": limit.bounds.max,
+        "limit": limit.limit,
+        "live": limit.live,
+        "reason": limit.reason,
+        "since": limit.since.millis(),
+    })
 }
 
 /// Those that are named by what runs; one that has never failed is closed.

@@ -179,6 +179,58 @@ outputs: { home: '${say.output.home}' }
 }
 
 #[test]
+fn services_of_a_document_are_up_for_those_that_need_them_and_gone_afterwards() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = with_commands(dir.path());
+    let document = "
+tasks:
+  web: { run: 'echo $$ > pid; touch up; echo listening; exec sleep 600', service: { log: listening, within: 60s } }
+  asked: { run: 'echo $$ >> pid; touch there; exec sleep 600', service: { run: 'test -e there', every: 20ms, within: 60s } }
+  one: { needs: [web, asked], run: 'test -e up && test -e there' }
+  two: { needs: [web, one], run: 'kill -0 $(head -n 1 pid)' }
+";
+    let shown = await_state(&site, &started(&site, document, json!({})), "succeeded");
+    assert_eq!(task(&shown, "web")["state"], "success", "{shown}");
+    for pid in std::fs::read_to_string(dir.path().join("work/pid")).unwrap().lines() {
+        assert!(!Path::new("/proc").join(pid).exists(), "{pid} lives on");
+    }
+    let lost = "
+tasks:
+  db: { run: 'exit 3', service: { port: 1, within: 20s } }
+  use: { needs: [db], run: echo never }
+";
+    await_state(&site, &started(&site, lost, json!({})), "failed");
+}
+
+#[test]
+fn how_many_commands_of_a_run_live_at_once_follows_the_load_and_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let site = with_commands(dir.path());
+    let document = "
+concurrency: 1..64
+tasks:
+  many: { for-each: [1, 2, 3, 4], run: 'while [ ! -e go ]; do sleep 0.02; done' }
+";
+    let id = started(&site, document, json!({}));
+    let limits = || site.get("/v1/system").json()["limits"].clone();
+    let mut shown = Value::Null;
+    for _ in 0..1_000 {
+        shown = limits();
+        // Until somebody has looked at the machine it has no reason.
+        if shown[0]["live"].as_u64() > Some(0) && shown[0]["reason"] != "" {
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert_eq!((&shown[0]["run"], &shown[0]["min"], &shown[0]["max"]), (&json!(id), &json!(1), &json!(64)));
+    let limit = shown[0]["limit"].as_u64().unwrap();
+    assert!((1..64).contains(&limit), "a machine has fewer places: {shown}");
+    std::fs::write(dir.path().join("work/go"), "").unwrap();
+    await_state(&site, &id, "succeeded");
+    assert_eq!(limits(), json!([]), "nobody looks any more");
+}
+
+#[test]
 fn a_command_ends_with_its_run_and_begins_again_after_the_end_of_the_server() {
     let dir = tempfile::tempdir().unwrap();
     let mut site = with_commands(dir.path());
