@@ -3,7 +3,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::Read as _;
 use std::os::fd::OwnedFd;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -13,7 +13,7 @@ use rustix::termios::{Winsize, tcsetwinsize};
 use crate::support::{Place, until};
 
 /// A terminal with the binary in it.
-struct Terminal {
+pub struct Terminal {
     child: Child,
     control: OwnedFd,
     seen: Arc<Mutex<String>>,
@@ -21,6 +21,21 @@ struct Terminal {
 
 impl Terminal {
     fn open(place: &Place, args: &[&str], columns: u16) -> Terminal {
+        Terminal::of(place.command(args), columns)
+    }
+
+    /// With a shell's manners: the keys that ask for an end reach all processes in it.
+    pub fn in_a_session(place: &Place, args: &[&str], env: &[(&str, &str)], columns: u16) -> Terminal {
+        let plain = place.command(args);
+        let mut command = Command::new("setsid");
+        command.args(["--ctty", "--wait"]).arg(plain.get_program()).args(plain.get_args());
+        command.current_dir(place.path()).env_clear();
+        command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.envs(env.iter().copied());
+        Terminal::of(command, columns)
+    }
+
+    fn of(mut command: Command, columns: u16) -> Terminal {
         let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
         grantpt(&control).unwrap();
         unlockpt(&control).unwrap();
@@ -29,7 +44,6 @@ impl Terminal {
         let side = || -> Stdio {
             OpenOptions::new().read(true).write(true).open(name.to_str().unwrap()).unwrap().into()
         };
-        let mut command = place.command(args);
         command.env("TERM", "xterm-256color").stdin(side()).stdout(side()).stderr(side());
         let child = command.spawn().unwrap();
         let seen = Arc::new(Mutex::new(String::new()));
@@ -37,12 +51,22 @@ impl Terminal {
         Terminal { child, control, seen }
     }
 
-    fn seen(&self) -> String {
+    pub fn seen(&self) -> String {
         self.seen.lock().unwrap().clone()
     }
 
+    /// Presses a key.
+    pub fn key(&self, key: u8) {
+        rustix::io::write(&self.control, &[key]).unwrap();
+    }
+
+    /// Waits until the process in it has ended.
+    pub fn end(&mut self) -> Option<i32> {
+        self.child.wait().unwrap().code()
+    }
+
     #[track_caller]
-    fn shows(&self, text: &str) {
+    pub fn shows(&self, text: &str) {
         until(&format!("the terminal shows {text:?}: {:?}", self.seen()), || self.seen().contains(text));
     }
 }
@@ -126,4 +150,43 @@ fn no_color_and_color_never_are_heeded() {
     terminal.child.wait().unwrap();
     terminal.shows("partitur resume");
     assert!(terminal.seen().contains("\x1b[1;31m"), "{:?}", terminal.seen());
+}
+
+/// What Ctrl-C sends.
+const END: u8 = 3;
+
+#[test]
+fn a_watch_shows_each_run_as_a_run_is_shown_and_ends_with_the_key_that_ends_runs() {
+    let place = Place::new(
+        "tasks: { copy: { run: 'until [ ! -e slow ]; do touch there; sleep 0.02; done; cp in out', reads: [in], writes: [out] } }",
+    );
+    place.write("in", "1");
+    let mut terminal = Terminal::in_a_session(&place, &["run", "flow.yaml", "--watch"], &[], 100);
+    terminal.shows("watching 2 files; Ctrl-C ends");
+    let before = terminal.seen().len();
+    place.write("slow", "");
+    place.write("in", "2");
+    place.await_file("there");
+    until("the run is shown while it goes on", || terminal.seen()[before..].contains("\x1b[?25l"));
+    std::fs::remove_file(place.path().join("slow")).unwrap();
+    until("it watches again", || terminal.seen()[before..].contains("watching 2 files"));
+    let seen = terminal.seen()[before..].to_owned();
+    assert!(seen.contains("in changed") && seen.contains("1 succeeded"), "{seen:?}");
+    assert!(seen.rfind("\x1b[?25h") > seen.rfind("\x1b[?25l"), "the cursor is given back: {seen:?}");
+    assert_eq!(place.read("out"), "2");
+    terminal.key(END);
+    assert_eq!(terminal.end(), Some(0));
+
+    // While a run is under way the key ends both.
+    place.write("slow", "");
+    place.write("in", "3");
+    std::fs::remove_file(place.path().join("there")).unwrap();
+    let mut terminal = Terminal::in_a_session(&place, &["run", "flow.yaml", "--watch"], &[], 100);
+    place.await_file("there");
+    terminal.shows("\x1b[?25l");
+    terminal.key(END);
+    assert_eq!(terminal.end(), Some(4));
+    terminal.shows("was cancelled");
+    let seen = terminal.seen();
+    assert!(!seen.contains("watching") && seen.rfind("\x1b[?25h") > seen.rfind("\x1b[?25l"), "{seen:?}");
 }

@@ -2,6 +2,7 @@
 
 use std::process::{Child, Stdio};
 
+use crate::pty::Terminal;
 use crate::support::{Gave, Place, until};
 
 /// Definitions of tasks and of a workflow that runs another one.
@@ -275,6 +276,35 @@ fn a_run_is_worked_on_and_shown_as_a_tree() {
     let gave = site.expect(0, &["workflow", "watch", &run]);
     assert_eq!(gave.out, "{\"amount\":0.10}\n", "money keeps its digits");
     assert!(gave.err.contains("✓ ordering  version 1  completed after"), "{}", gave.err);
+}
+
+#[test]
+fn a_run_of_a_server_is_watched_on_a_terminal_and_goes_on_when_nobody_watches() {
+    let site = Site::open();
+    let run = site.ordering();
+    let watch = || {
+        Terminal::in_a_session(
+            &site.place,
+            &["workflow", "watch", &run],
+            &[("PARTITUR_SERVER", &site.url)],
+            80,
+        )
+    };
+    let mut terminal = watch();
+    terminal.shows("\x1b[?25l");
+    terminal.shows("pick");
+    // What Ctrl-C sends.
+    terminal.key(3);
+    assert_eq!(terminal.end(), Some(4));
+    terminal.shows("the run goes on");
+    let seen = terminal.seen();
+    assert!(seen.rfind("\x1b[?25h") > seen.rfind("\x1b[?25l"), "the cursor is given back: {seen:?}");
+    assert_eq!(site.status(&run), "RUNNING");
+    let mut terminal = watch();
+    terminal.shows("pick");
+    site.out(&["workflow", "terminate", &run, "--reason", "ordered twice"]);
+    assert_eq!(terminal.end(), Some(4));
+    terminal.shows("ordered twice");
 }
 
 #[test]
