@@ -1,15 +1,19 @@
 //! What would run when, how long it should take, and what is not known beforehand: `partitur run --dry-run`, and with
 //! all that follows from it (`study`) `partitur plan`.
 
+mod foretold;
 mod paper;
 mod study;
 mod told;
+mod unfold;
 
 use std::collections::BTreeMap;
 use std::io::Write as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use partitur::host::Fate;
 use partitur_expr::{Lookup, Step, Template, Tree, navigate};
 use partitur_model::Payload;
 use partitur_model::definition::{ClaimMode, Definition, Each, FoundClaim, Items, Kind, Node};
@@ -22,6 +26,7 @@ use crate::settings::open_reader;
 use crate::shape::{Expected, Shape};
 pub use paper::Paper;
 use study::{Study, is_instant};
+use unfold::Unfolded;
 
 /// Of a longer list, so many parts are named.
 const PARTS_SHOWN: usize = 8;
@@ -42,16 +47,25 @@ pub struct Wanted<'a> {
     pub as_json: bool,
 }
 
-/// Shows the plan of a run, in short.
+/// Shows the plan of a run, in short; with what would become of each task, if that is given.
 ///
 /// # Errors
 /// The store's: expected durations come from there.
-pub fn show(wanted: &Wanted<'_>) -> Result<Exit, Failure> {
-    let plan = wanted.plan(&wanted.shape(), Depth::Waves)?;
+pub fn show(wanted: &Wanted<'_>, fates: Option<&[(Arc<str>, Fate)]>) -> Result<Exit, Failure> {
+    let shape = wanted.shape();
+    let history = wanted.history()?;
+    let unfolded = Unfolded::of(wanted.definition, &shape, wanted.input, &history);
+    let plan = Plan::of(wanted, &shape, &unfolded, &history, Depth::Waves);
+    let foretold = fates.map(|fates| foretold::foretold(&shape, fates));
     if wanted.as_json {
-        put(&format!("{}\n", plan.json()));
+        let mut told = plan.json();
+        if let Some(foretold) = &foretold {
+            told["decisions"] = foretold::json(foretold);
+        }
+        put(&format!("{told}\n"));
     } else {
         put(&plan.text());
+        put(&foretold.as_deref().map(foretold::text).unwrap_or_default());
     }
     Ok(Exit::Success)
 }
@@ -62,7 +76,10 @@ pub fn show(wanted: &Wanted<'_>) -> Result<Exit, Failure> {
 /// As [`show`].
 pub fn show_study(wanted: &Wanted<'_>, machines: Option<u32>) -> Result<Exit, Failure> {
     let shape = wanted.shape();
-    let plan = wanted.plan(&shape, Depth::Study)?;
+    let history = wanted.history()?;
+    let unfolded = Unfolded::of(wanted.definition, &shape, wanted.input, &history);
+    let plan = Plan::of(wanted, &shape, &unfolded, &history, Depth::Study);
+    let shape = Shape::of(&unfolded.definition, &[]);
     let splits = match (&plan.study, machines) {
         (Some(study), Some(machines)) => study.splits(&shape, machines, wanted.at_once),
         (None, _) | (_, None) => Vec::new(),
@@ -94,12 +111,11 @@ impl<'a> Wanted<'a> {
         Shape::of(self.definition, self.targets)
     }
 
-    fn plan(&self, shape: &Shape<'_>, depth: Depth) -> Result<Plan, Failure> {
-        let history = match open_reader(self.state)? {
+    fn history(&self) -> Result<BTreeMap<String, Duration>, Failure> {
+        Ok(match open_reader(self.state)? {
             Some(reader) => reader.durations(&self.definition.name)?,
             None => BTreeMap::new(),
-        };
-        Ok(Plan::of(self, shape, &history, depth))
+        })
     }
 }
 
@@ -111,7 +127,8 @@ pub fn expected(shape: &Shape<'_>, history: &BTreeMap<String, Duration>) -> Vec<
             // Others wait until it is up, and not for its end.
             *expected = Expected::Estimate(node.expected.unwrap_or_default());
         }
-        if *expected == Expected::Unknown && is_instant(node) {
+        // Of a point before or after parts, history knows how long these took.
+        if matches!(node.kind, Kind::Noop) || (*expected == Expected::Unknown && is_instant(node)) {
             *expected = Expected::Estimate(Duration::ZERO);
         }
     }
@@ -144,7 +161,11 @@ struct Plan {
     waves: Vec<Vec<Entry>>,
     at_once: u32,
     study: Option<Study>,
+    /// Tasks of which nobody knows how long they take, and all tasks: parts count, and what they are parts of does not.
     unknown: usize,
+    counted: usize,
+    /// What had to be assumed of lists and loops.
+    assumed: Vec<String>,
     /// What rules have found, instead of the document saying it.
     found: Vec<FoundClaim>,
 }
@@ -176,19 +197,22 @@ impl Plan {
     fn of(
         wanted: &Wanted<'_>,
         shape: &Shape<'_>,
+        unfolded: &Unfolded,
         history: &BTreeMap<String, Duration>,
         depth: Depth,
     ) -> Plan {
+        let wide = Shape::of(&unfolded.definition, &[]);
+        let of_parts = self::expected(&wide, history);
+        let durations = of_parts.iter().map(|expected| expected.duration().as_millis() as u64).collect();
+        let study = Study::of(unfolded, &wide, durations, wanted.input, wanted.at_once);
         let expected = expected(shape, history);
         let before = shape.csr.reversed();
-        let durations = expected.iter().map(|expected| expected.duration().as_millis() as u64).collect();
-        let study = Study::of(wanted.definition, shape, durations, wanted.input, wanted.at_once);
         let entry = |&at: &u32| {
             let node = shape.nodes[at as usize];
             let needs = before.successors(at).iter().map(|&from| shape.nodes[from as usize].name.clone());
             let slack = study.as_ref().filter(|_| depth == Depth::Study);
             Entry {
-                slack: slack.map(|study| Duration::from_millis(study.slack[at as usize])),
+                slack: slack.map(|study| Duration::from_millis(study.slack_of(unfolded, at))),
                 ..Entry::of(node, needs.collect(), expected[at as usize], wanted.input)
             }
         };
@@ -203,7 +227,9 @@ impl Plan {
             name: wanted.definition.name.clone(),
             waves,
             at_once: wanted.at_once,
-            unknown: expected.iter().filter(known).count(),
+            unknown: of_parts.iter().filter(known).count(),
+            counted: unfolded.count(),
+            assumed: unfolded.assumed.clone(),
             study,
             found: wanted.definition.found.clone(),
         }
@@ -219,8 +245,13 @@ impl Plan {
 
     fn text(&self) -> String {
         let (tasks, waves) = (self.tasks(), self.waves.len());
+        let with_parts = if self.counted > tasks {
+            format!(" ({} with their parts)", self.counted)
+        } else {
+            String::new()
+        };
         let mut text = format!(
-            "{}: {tasks} {} in {waves} {}, {} at once\n",
+            "{}: {tasks} {}{with_parts} in {waves} {}, {} at once\n",
             self.name,
             if tasks == 1 { "task" } else { "tasks" },
             if waves == 1 { "wave" } else { "waves" },
@@ -238,6 +269,7 @@ impl Plan {
             text.extend(found_lines(&self.found).iter().map(|line| format!("  {line}\n")));
         }
         text += &format!("\n{}\n", self.expectation());
+        text.extend(self.assumed.iter().map(|assumed| format!("assumed: {assumed}\n")));
         if self.waves.iter().flatten().any(|entry| entry.cached) {
             text += "whether a result comes from the cache is known only when its task is ready\n";
         }
@@ -249,7 +281,7 @@ impl Plan {
         let takes = format!("expected to take {} with {} at once", short(makespan), self.at_once);
         match self.unknown {
             0 => takes,
-            unknown if unknown == self.tasks() => {
+            unknown if unknown == self.counted => {
                 "how long it takes is not known: none of its tasks has run before".to_owned()
             }
             unknown => format!("{takes}, if each of the {unknown} unknown tasks takes 1.0s"),
@@ -263,6 +295,8 @@ impl Plan {
             "name": self.name,
             "concurrency": self.at_once,
             "tasks": self.tasks(),
+            "tasks_with_parts": self.counted,
+            "assumed": self.assumed,
             "waves": waves,
             "makespan_ms": self.makespan().map(|time| time.as_millis() as u64),
             "unknown": self.unknown,
@@ -402,8 +436,8 @@ fn filled(text: &str, input: &Payload) -> String {
     }
 }
 
-/// The parts of a list that is known before anything has run.
-fn parts(name: &str, each: &Each, input: &Payload) -> Parts {
+/// The elements of a list that is known before anything has run, a branch each.
+fn elements(each: &Each, input: &Payload) -> Option<Vec<Payload>> {
     let known = |tree: &partitur_model::definition::TemplateTree| {
         let tree = Tree::parse(&tree.0).ok()?;
         let known = tree.is_constant() || only_inputs(&tree.paths(), tree.has_open_head());
@@ -417,13 +451,17 @@ fn parts(name: &str, each: &Each, input: &Payload) -> Parts {
             axes.map(|axes| combinations(&axes))
         }
     };
-    let Some(elements) = elements else { return Parts::Later };
-    let elements = match each.batch {
+    Some(match each.batch {
         Some(size) => {
-            elements.chunks(size.max(1) as usize).map(|part| Payload::list(part.to_vec())).collect()
+            elements?.chunks(size.max(1) as usize).map(|part| Payload::list(part.to_vec())).collect()
         }
-        None => elements,
-    };
+        None => elements?,
+    })
+}
+
+/// The parts of a list that is known before anything has run.
+fn parts(name: &str, each: &Each, input: &Payload) -> Parts {
+    let Some(elements) = elements(each, input) else { return Parts::Later };
     let label = |(index, element): (usize, &Payload)| match &each.key {
         Some(key) => match Template::parse(&key.0) {
             Ok(key) => key.resolve_text(&Branch { input, element, index }),

@@ -18,6 +18,7 @@
 
 pub mod codes;
 mod document;
+mod excerpt;
 mod flows;
 mod json;
 mod keys;
@@ -35,6 +36,7 @@ mod tree;
 mod yaml;
 
 pub use document::{Document, Faults, definition_record, detect, places, read, read_record, read_within};
+pub use excerpt::{Keep, excerpt};
 pub use places::{Location, Places};
 pub use render::render;
 pub use schema::{key_table, schema};

@@ -8,6 +8,8 @@ use std::ptr;
 
 use partitur_model::record::TaskError;
 
+use crate::secret::holds_secret;
+
 /// Where programs are looked for when the environment does not say.
 const DEFAULT_PATH: &str = "/usr/local/bin:/usr/bin:/bin";
 
@@ -33,6 +35,14 @@ impl Environment {
             }
         }
         environment
+    }
+
+    /// What the processes of a run share that works in `dir`: variables that hold secrets are left out.
+    pub fn of_run(variables: &[(OsString, OsString)], dir: &Path) -> Environment {
+        let shared = variables.iter().filter(|(name, _)| !holds_secret(name));
+        let shared = shared.map(|(name, value)| (name.as_os_str(), value.as_os_str()));
+        let here = (OsStr::new("PWD"), dir.as_os_str());
+        Environment::new(shared.chain(std::iter::once(here)))
     }
 
     /// This environment with some variables set or replaced; later ones win.

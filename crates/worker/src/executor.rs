@@ -14,7 +14,7 @@ use partitur_model::{AttemptId, Payload, RawJson, RunId};
 
 use crate::attempt::{Attempt, Desk, Doing, Keep, service_of};
 use crate::await_file::AwaitFile;
-use crate::build::{BuildContext, Decided, Decision, Keeper, Kept, Question, Reuse, Seal, Ticket};
+use crate::build::{BuildContext, Decided, Decision, Keeper, Kept, Question, Reuse, Sealing, Ticket};
 use crate::cache::{CacheOptions, CacheStats, CacheThread, Counters, Entry, Inputs, Lookup, Success};
 use crate::calls::{Calls, Order};
 use crate::http::{self, HttpThread};
@@ -219,9 +219,9 @@ impl LocalExecutor {
     }
 
     /// The run has succeeded, and an equal one may be spared as long as nothing changes; `output` is what it yielded.
-    pub fn seal(&mut self, run: RunId, seal: Seal, output: Option<String>) {
+    pub fn seal(&mut self, run: RunId, seal: impl Into<Sealing>, output: Option<String>) {
         if let Some(run) = self.runs.get_mut(&run) {
-            run.seal = Some((seal, output));
+            run.seal = Some((seal.into(), output));
         }
     }
 
@@ -273,7 +273,8 @@ impl LocalExecutor {
         if self.keeper.is_none() {
             self.keeper = Keeper::start(self.inbox.mailbox.clone()).ok();
         }
-        let asked = dispatch.build.as_ref().and_then(|asked| Question::of(&dispatch, asked, &context, run));
+        let place = (run.dir.as_path(), &run.environment);
+        let asked = dispatch.build.as_ref().and_then(|asked| Question::of(&dispatch, asked, &context, place));
         match (asked, &self.keeper) {
             (Some(question), Some(keeper)) => {
                 keeper.decide(serial, question);

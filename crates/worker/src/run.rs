@@ -1,7 +1,7 @@
 //! A run whose tasks are executed here: what they share.
 
 use std::collections::HashSet;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs::File;
 use std::io;
 use std::path::PathBuf;
@@ -9,12 +9,12 @@ use std::sync::Arc;
 
 use partitur_model::{FencingToken, RunId};
 
-use crate::build::{BuildContext, Seal, Wish};
+use crate::build::{BuildContext, Sealing, Wish};
 use crate::environment::Environment;
 use crate::log::Writer;
 use crate::platform::{DirId, DirWatch, Instance};
 use crate::private::PrivateDir;
-use crate::secret::{Secrets, holds_secret};
+use crate::secret::Secrets;
 
 /// What the tasks of a run share.
 #[derive(Clone)]
@@ -52,18 +52,15 @@ pub(crate) struct Run {
     /// So many attempts were not incremental, or failed.
     pub others: u64,
     /// What the run is the same by, once it has succeeded, and what it yielded.
-    pub seal: Option<(Seal, Option<String>)>,
+    pub seal: Option<(Sealing, Option<String>)>,
 }
 
 impl Run {
     pub fn new(context: RunContext, watch: &DirWatch, instance: &Instance) -> io::Result<Run> {
-        let shared = context.env.iter().filter(|(name, _)| !holds_secret(name));
-        let shared = shared.map(|(name, value)| (name.as_os_str(), value.as_os_str()));
         let private = PrivateDir::new(context.run, instance)?;
         let watch = watch.add(private.path()).ok();
-        let here = (OsStr::new("PWD"), context.dir.as_os_str());
         Ok(Run {
-            environment: Environment::new(shared.chain(std::iter::once(here))),
+            environment: Environment::of_run(&context.env, &context.dir),
             log: Writer::new(context.log)?,
             secrets: context.secrets,
             outputs: watch.map(|_| HashSet::new()),
@@ -81,9 +78,9 @@ impl Run {
 
     /// If all of its tasks were incremental and succeeded: how an equal run may be spared.
     pub fn take_wish(&mut self, run: RunId) -> Option<Wish> {
-        let ((seal, output), context) = (self.seal.take()?, self.build.clone()?);
+        let ((sealing, output), context) = (self.seal.take()?, self.build.clone()?);
         (self.others == 0).then(|| Wish {
-            seal,
+            sealing,
             context,
             output,
             run: run.number(),

@@ -3,15 +3,18 @@
 mod sealed;
 mod watch;
 
+use std::ffi::OsString;
 use std::io::IsTerminal as _;
+use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use partitur::host::{Eviction, Loaded, Scheduler, Session, Settings, environment};
+use partitur::host::{Eviction, Fate, Loaded, Rehearsal, Scheduler, Session, Settings, environment};
 use partitur_api::{OnFailure, Submit};
 use partitur_model::Payload;
 use partitur_model::record::{RunOutcome, RunRecord, RunState, SourceFormat};
 use partitur_store::{Reader, RunFilter};
-use partitur_worker::build::Nothing;
+use partitur_worker::build::{Found, Nothing, Reach};
 use sealed::Sealed;
 
 use crate::document;
@@ -33,6 +36,7 @@ use crate::undeclared;
   partitur run flow.yaml
   partitur run flow.yaml report -j 4 --input month=2026-10
   partitur run flow.yaml --dry-run             # the plan, nothing is executed
+  partitur run flow.yaml --dry-run --explain   # and which tasks would be executed, and why
   partitur run flow.yaml --json | jq -r 'select(.event == \"task-ended\") | .task'
   partitur run flow.yaml --explain             # why each task is executed or not
   partitur run flow.yaml --watch               # again whenever a source changes
@@ -140,11 +144,40 @@ impl Run {
         }
         // First of all: whoever has nothing to do need not even understand the document.
         let seal = Sealed::of(&self.wanted(), global);
-        if let Some(nothing) = seal.as_ref().and_then(Sealed::nothing).filter(|_| self.may_be_spared()) {
-            return Ok(self.tell_nothing(&nothing));
+        if let Some(seal) = seal.as_ref().filter(|_| self.may_be_spared()) {
+            match seal.look() {
+                Some(Found::Nothing(nothing)) => return Ok(self.tell_nothing(&nothing)),
+                Some(Found::Little(reach)) => {
+                    if let Some(loaded) = self.excerpt(seal, &reach, global) {
+                        self.tell_little(&reach);
+                        return self.execute(loaded, global, Some(seal.of_part(&reach)));
+                    }
+                }
+                None => {}
+            }
         }
+        let loaded = document::open(&self.file, global.color)?;
+        let seal = seal.filter(|_| Sealed::covers(&loaded.document.definition));
+        let seal = seal.map(|seal| seal.of_whole(&loaded.document.definition));
+        self.execute(loaded, global, seal)
+    }
+
+    /// The document as far as something has reached it, if that can be run alone.
+    fn excerpt(&self, seal: &Sealed, reach: &Reach, global: &Global) -> Option<Loaded> {
+        // Who asks what was written without being declared asks about all tasks.
+        let loaded = seal.excerpt(&self.file, reach).filter(|_| !self.check_writes)?;
+        // An unfinished run of the whole document goes on.
+        let resting = match open_reader(&global.state_for(&loaded.dir)).ok()? {
+            Some(reader) => resting(&reader, &loaded.record.name).ok()?,
+            None => Vec::new(),
+        };
+        let is_its_own = |run: &RunRecord| run.definition == loaded.record.id;
+        (resting.is_empty() || resting.iter().any(is_its_own)).then_some(loaded)
+    }
+
+    fn execute(&self, loaded: Loaded, global: &Global, seal: Option<String>) -> Result<Exit, Failure> {
         // Kept until the process ends: giving a large document back piece by piece would take milliseconds.
-        let loaded: &'static Loaded = Box::leak(Box::new(document::open(&self.file, global.color)?));
+        let loaded: &'static Loaded = Box::leak(Box::new(loaded));
         let definition = loaded.document.definition.clone();
         self.refuse_targets(loaded)?;
         let input = document::inputs(&definition, self.input_file.as_deref(), &self.inputs, &self.targets)?;
@@ -156,14 +189,16 @@ impl Run {
         })?;
         let state = global.state_for(&loaded.dir);
         if self.dry_run {
-            return plan::show(&Wanted {
+            let wanted = Wanted {
                 definition: &definition,
                 targets: &self.targets,
                 input: &input,
                 state: &state,
                 at_once: self.at_once(loaded),
                 as_json: self.look.json,
-            });
+            };
+            let fates = self.look.explain.then(|| self.foresee(loaded, &input, &state)).transpose()?;
+            return plan::show(&wanted, fates.as_deref());
         }
         let secrets = document::secrets(&definition, self.secret_dir.as_deref())?;
         make_state(&state)?;
@@ -177,7 +212,6 @@ impl Run {
         if !self.look.json && !self.look.quiet {
             document::tell_warnings(loaded, &self.file);
         }
-        let seal = seal.filter(|_| Sealed::covers(&definition)).map(Sealed::into_wire);
         let (mut session, run, resumed) = persist(|| self.begin(loaded, &input, &settings, seal.as_deref()))?;
         Scene {
             run,
@@ -192,6 +226,20 @@ impl Run {
         }
         .follow(&mut session)
         .inspect(|_| self.say_what_is_undeclared(loaded, run, &settings.state_dir))
+    }
+
+    /// What would become of each task.
+    fn foresee(
+        &self,
+        loaded: &Loaded,
+        input: &Payload,
+        state: &Path,
+    ) -> Result<Vec<(Arc<str>, Fate)>, Failure> {
+        let env = self.environment().into_iter();
+        let env = env.map(|(name, value)| (OsString::from_vec(name), OsString::from_vec(value)));
+        let (targets, env) = (&self.targets, env.collect());
+        let wanted = Rehearsal { document: loaded, input, targets, state, env, force: self.force };
+        Ok(wanted.foresee()?)
     }
 
     /// What cannot be told is not worth a failure: the run is over.
@@ -241,6 +289,14 @@ impl Run {
             println!("{output}");
         }
         Exit::Success
+    }
+
+    fn tell_little(&self, reach: &Reach) {
+        let Reach { asked, tasks, .. } = reach;
+        let others = tasks - asked.len() as u64;
+        self.say(&format!(
+            "{others} of {tasks} tasks are up to date, and what has changed does not reach them"
+        ));
     }
 
     /// What a definition of Conductor's leads to follows from its sequence: no part of it can be wanted alone.

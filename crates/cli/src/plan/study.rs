@@ -1,7 +1,8 @@
 //! What a plan says beyond its waves: how long with how many at once, what lies on the critical path, what to change to
 //! get faster, and what a split among machines would lose.
 //!
-//! A slot, a lock and a limit are held alike ([`Limits`]). A list counts as one task that holds what its parts hold.
+//! A slot, a lock and a limit are held alike ([`Limits`]). Lists and loops are unfolded as far as their parts are known or can be
+//! assumed; of the others each counts as one task that holds what its parts hold.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +13,7 @@ use partitur_graph::{
 use partitur_model::Payload;
 use partitur_model::definition::{ClaimMode, Definition, Kind, Node};
 
+use super::unfold::Unfolded;
 use super::{filled, own_and_inner};
 use crate::shape::Shape;
 
@@ -70,15 +72,24 @@ pub struct Split {
 impl Study {
     /// Of these tasks, with durations in milliseconds and so many at once; `None` for what has cycles.
     pub fn of(
-        definition: &Definition,
+        unfolded: &Unfolded,
         shape: &Shape<'_>,
         durations: Vec<u64>,
         input: &Payload,
         at_once: u32,
     ) -> Option<Study> {
         let waves = Waves::of(&shape.csr).ok()?;
-        let cells = Cells::of(definition, shape, input);
-        Study::new(shape, durations, &waves, &cells, at_once).ok()
+        let cells = Cells::of(&unfolded.definition, shape, input);
+        let mut study = Study::new(shape, durations, &waves, &cells, (at_once, unfolded)).ok()?;
+        study.critical.retain(|&at| !unfolded.is_end(at as usize));
+        study.groups.iter_mut().for_each(|group| group.retain(|&at| !unfolded.is_end(at as usize)));
+        Some(study)
+    }
+
+    /// How much later a task, or any of its parts, may end without anything ending later.
+    pub fn slack_of(&self, unfolded: &Unfolded, task: u32) -> u64 {
+        let parts = unfolded.of.iter().zip(&self.slack).filter(|(of, _)| **of == task);
+        parts.map(|(_, slack)| *slack).min().unwrap_or_default()
     }
 
     fn new(
@@ -86,13 +97,19 @@ impl Study {
         durations: Vec<u64>,
         waves: &Waves,
         cells: &Cells,
-        at_once: u32,
+        (at_once, unfolded): (u32, &Unfolded),
     ) -> Result<Study, Cyclic> {
         let csr = &shape.csr;
         let limits = cells.limits(at_once);
         let makespan = timetable(csr, &durations, &limits)?.makespan;
         let path = critical_path(csr, waves, &bottom_levels(csr, waves, &durations));
         let advice = gains(csr, &durations, &limits, TRIES_MAX)?;
+        // Nobody can do without what makes the parts of one task.
+        let is_advice = |gain: &Gain| match gain.change {
+            Change::WithoutEdge(from, to) => unfolded.of[from as usize] != unfolded.of[to as usize],
+            Change::WithoutLimit(_) => true,
+        };
+        let advice = advice.into_iter().filter(is_advice).collect::<Vec<_>>();
         let advice = advice.into_iter().take(ADVICE_MAX).map(|gain| advised(shape, cells, at_once, gain));
         let mut curve = Vec::new();
         for workers in steps(at_once) {

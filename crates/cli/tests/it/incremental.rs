@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rustix::process::Signal;
 
-use crate::support::{Place, until};
+use crate::support::{Gave, Place, until};
 
 const FLOW: &str = "
 name: demo
@@ -84,7 +84,180 @@ fn it_is_said_why_each_task_runs_or_not() {
         "{told}"
     );
     let shown = place.expect(0, &["show", "3"]).out;
-    assert_eq!(shown.matches("up to date").count(), 2, "{shown}");
+    assert_eq!(shown.matches("ms  up to date").count(), 2, "{shown}");
+    assert!(shown.contains("2 succeeded · 2 up to date\n"), "{shown}");
+}
+
+#[test]
+fn a_rehearsal_says_what_would_run_and_changes_nothing() {
+    let place = place();
+    let foretold = |place: &Place| {
+        let out = place.expect(0, &["run", "flow.yaml", "--dry-run", "--explain"]).out;
+        out.split_once("if it ran now").expect("it is told").1.to_owned()
+    };
+    insta::assert_snapshot!(foretold(&place), @r"
+    : 1 executed, 0 spared, 1 depends on what comes of that
+      cut    runs: no success of it is known
+      upper  depends on what cut produces
+    ");
+    assert!(!place.path().join(".partitur").exists(), "nothing is left behind");
+    place.expect(0, &["run", "flow.yaml"]);
+    insta::assert_snapshot!(foretold(&place), @r"
+    : 0 executed, 2 spared
+      cut    up to date
+      upper  up to date
+    ");
+    std::fs::remove_file(place.path().join("out")).unwrap();
+    insta::assert_snapshot!(foretold(&place), @r"
+    : 0 executed, 2 spared
+      cut    up to date
+      upper  restored: out is missing
+    ");
+    assert!(!place.path().join("out").exists(), "nothing is brought back");
+    place.write("in", "help\n");
+    insta::assert_snapshot!(foretold(&place), @r"
+    : 1 executed, 0 spared, 1 depends on what comes of that
+      cut    runs: in changed
+      upper  depends on what cut produces
+    ");
+    let told = place.expect(0, &["run", "flow.yaml", "--dry-run", "--explain", "--json"]).out;
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["decisions"][1]["verdict"], "depends");
+    assert_eq!(place.read("log"), "cut\nupper\n");
+    // It is as was said: the result is the same, and what follows is restored.
+    insta::assert_snapshot!(explained(&place, &[]), @r"
+    ? cut  runs: in changed
+    ? upper  restored: out was brought back
+    ");
+}
+
+#[test]
+fn a_rehearsal_goes_through_lists_values_and_conditions_and_over_locks() {
+    let place = Place::new(
+        "
+name: wide
+inputs: { deep: { default: false } }
+tasks:
+  parts: { for-each: [x, y], key: '${each.value}', run: 'cp ${each.value}.in ${each.value}.out', reads: ['${each.value}.in'], writes: ['${each.value}.out'], locks: ['file:db'] }
+  join: { needs: [parts], run: 'cat x.out y.out > all', reads: [x.out, y.out], writes: [all] }
+  deep: { needs: [join], when: inputs.deep, run: 'cp all deep', reads: [all], writes: [deep] }
+  last: { needs: [join], run: 'cat all', locks: ['file:db'] }
+  end: { needs: [last], run: 'cp all end', reads: [all], writes: [end] }
+",
+    );
+    place.write("x.in", "1");
+    place.write("y.in", "2");
+    place.expect(0, &["run", "flow.yaml"]);
+    let foretold = || {
+        let out = place.expect(0, &["run", "flow.yaml", "--dry-run", "--explain"]).out;
+        out.split_once("if it ran now").expect("it is told").1.to_owned()
+    };
+    insta::assert_snapshot!(foretold(), @r"
+    : 1 executed, 3 spared, 1 depends on what comes of that
+      parts[x]  up to date
+      parts[y]  up to date
+      join      up to date
+      deep      left out
+      last      runs: each time, for it does not declare what it reads and writes
+      end       depends on what last produces
+    ");
+    place.write("x.in", "3");
+    place.write("y.in", "4");
+    insta::assert_snapshot!(foretold(), @r"
+    : 2 executed, 0 spared, 4 depend on what comes of that
+      parts[x]  runs: x.in changed
+      parts[y]  runs: y.in changed
+      join      depends on what parts produces
+      deep      depends on what join produces
+      last      depends on what join produces
+      end       depends on what last produces
+    ");
+}
+
+/// Two chains that meet, and others beside them.
+fn wide() -> Place {
+    let mut flow = String::from("name: wide\ntasks:\n");
+    for at in 0..12 {
+        flow += &format!(
+            "  t{at}: {{ run: 'echo t{at} >> log; cp s{at} o{at}', reads: [s{at}], writes: [o{at}] }}\n"
+        );
+    }
+    flow += "
+  count:
+    run: |
+      echo count >> log
+      cp s-count o-count
+      echo '{\"n\": 5, \"text\": \"x\"}'
+    reads: [s-count]
+    writes: [o-count]
+  meet:
+    needs: [t0, count]
+    run: echo meet >> log; echo $N > meet; cat o0 >> meet
+    env: { N: '${count.output.n}' }
+    reads: [o0]
+    writes: [meet]
+";
+    let place = Place::new(&flow);
+    (0..12).for_each(|at| place.write(&format!("s{at}"), &at.to_string()));
+    place.write("s-count", "1");
+    place.expect(0, &["run", "flow.yaml"]);
+    place
+}
+
+fn log_of(place: &Place) -> Vec<String> {
+    let mut lines: Vec<String> = place.read("log").lines().map(str::to_owned).collect();
+    place.write("log", "");
+    lines.sort();
+    lines
+}
+
+#[test]
+fn after_a_change_only_what_it_reaches_is_asked_about() {
+    let place = wide();
+    log_of(&place);
+    place.write("s0", "changed");
+    let gave = place.expect(0, &["run", "flow.yaml"]);
+    assert!(
+        gave.err.starts_with("12 of 14 tasks are up to date, and what has changed does not reach them\n"),
+        "{}",
+        gave.err
+    );
+    assert_eq!(log_of(&place), ["meet", "t0"]);
+    assert_eq!(place.read("meet"), "5\nchanged");
+    let again = place.expect(0, &["run", "flow.yaml"]).err;
+    assert_eq!(again, "nothing to do: all 14 tasks are up to date, as run 2 left them\n");
+    // What was made of it is missing; and what makes it is asked, and those that follow.
+    std::fs::remove_file(place.path().join("o3")).unwrap();
+    place.expect(0, &["run", "flow.yaml"]);
+    assert_eq!((log_of(&place), place.read("o3")), (vec![], "3".to_owned()));
+    // The run of a part failed: nothing is forgotten.
+    place.write("s0", "again");
+    std::fs::remove_file(place.path().join("s0")).unwrap();
+    place.expect(1, &["run", "flow.yaml", "--new"]);
+    place.write("s0", "again");
+    place.expect(0, &["run", "flow.yaml", "--new"]);
+    assert_eq!(place.read("meet"), "5\nagain");
+    // Whoever asks about all of them is told about all of them.
+    place.write("s1", "1 and more");
+    assert_eq!(explained(&place, &["--new"]).lines().count(), 14);
+}
+
+#[test]
+fn another_path_on_which_the_same_programs_are_found_changes_nothing_and_others_do() {
+    let place = wide();
+    log_of(&place);
+    let path = std::env::var("PATH").unwrap();
+    let with = |path: String| -> Gave {
+        place.command(&["run", "flow.yaml"]).env("PATH", path).output().unwrap().into()
+    };
+    let gave = with(format!("{path}:/nowhere"));
+    assert!(gave.err.starts_with("nothing to do"), "{}", gave.err);
+    let own = place.path().join("bin");
+    std::fs::create_dir(&own).unwrap();
+    std::fs::copy("/bin/cat", own.join("cat")).unwrap();
+    let gave = with(format!("{}:{path}", own.display()));
+    assert!(gave.err.starts_with("13 of 14 tasks are up to date"), "{}", gave.err);
+    assert_eq!(log_of(&place), ["meet"]);
 }
 
 #[test]

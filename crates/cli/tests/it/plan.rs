@@ -136,3 +136,67 @@ fn a_plan_of_nothing_is_a_plan() {
     let gave = place.run(&["plan", "flow.yaml"]);
     assert!(gave.code == 0 || gave.err.contains("error[P"), "{gave:?}");
 }
+
+#[test]
+fn the_parts_of_a_list_count_one_by_one_with_what_each_of_them_holds() {
+    let place = Place::new(
+        "
+name: lists
+concurrency: 4
+tasks:
+  many: { for-each: [a, b, c, d, e, f], key: '${each.value}', run: 'true', expected: 2s, locks: ['file:${each.value}'] }
+  narrow: { for-each: [1, 2, 3], max-parallel: 1, run: 'true', expected: 1s }
+  last: { needs: [many, narrow], run: 'true', expected: 1s }
+",
+    );
+    let told = planned(&place, &[]);
+    assert_eq!((&told["tasks"], &told["tasks_with_parts"]), (&3.into(), &10.into()));
+    assert_eq!(told["work_ms"], 16_000);
+    // Six of two seconds and three of one, one after the other, in four places: no less than five seconds.
+    let makespan = told["makespan_ms"].as_u64().unwrap();
+    assert!((5_000..=6_000).contains(&makespan), "{told}");
+    assert_eq!(told["curve"][0]["makespan_ms"], 16_000);
+    let critical = told["critical_path"]["tasks"].to_string();
+    assert_eq!(told["critical_path"]["ms"], 3_000, "{critical}");
+    assert!(critical.contains("many[") && !critical.contains("\"many\""), "{critical}");
+    assert_eq!(told["assumed"], serde_json::json!([]));
+    // What makes the parts of a list is no dependency that could be left out.
+    let words: Vec<&str> =
+        told["advice"].as_array().unwrap().iter().filter_map(|one| one["words"].as_str()).collect();
+    assert!(words.iter().all(|words| !words.starts_with("if `many[")), "{words:?}");
+}
+
+#[test]
+fn how_many_parts_there_will_be_is_taken_from_earlier_runs_and_said() {
+    let place = Place::new(
+        "
+name: later
+concurrency: 2
+tasks:
+  list: { run: \"echo '[1, 2, 3, 4]'\", output: json, expected: 1s }
+  parts: { needs: [list], for-each: '${list.output}', run: sleep 0.05 }
+  round:
+    needs: [list]
+    loop:
+      tasks:
+        step:
+          run: |
+            echo x >> n
+            if [ $(wc -l < n) -lt 3 ]; then echo '{\"more\": true}'; else echo '{\"more\": false}'; fi
+      while: step.output.more == true
+",
+    );
+    let told = place.expect(0, &["plan", "flow.yaml"]).out;
+    for words in [
+        "assumed: parts counts as one task: how many parts its list has is not known before it runs",
+        "assumed: round counts as one task: how often it goes round is not known",
+    ] {
+        assert!(told.contains(words), "{told}");
+    }
+    place.expect(0, &["run", "flow.yaml"]);
+    let told = planned(&place, &[]);
+    assert_eq!(told["tasks_with_parts"], 8, "{told}");
+    let assumed = told["assumed"].to_string();
+    assert!(assumed.contains("parts has 4 parts, as in earlier runs"), "{assumed}");
+    assert!(assumed.contains("round goes round 3 times, as at most in earlier runs"), "{assumed}");
+}

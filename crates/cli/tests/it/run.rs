@@ -150,7 +150,7 @@ fn the_event_stream_is_all_that_json_prints() {
 fn a_plan_shows_waves_locks_parts_and_what_is_not_known() {
     let place = Place::new(FLOW);
     insta::assert_snapshot!(place.expect(0, &["run", "flow.yaml", "--dry-run"]).out, @r"
-    month-end: 3 tasks in 3 waves, 10 at once
+    month-end: 3 tasks (4 with their parts) in 3 waves, 10 at once
 
     wave 1
       load            ?

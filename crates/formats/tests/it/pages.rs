@@ -188,3 +188,14 @@ fn every_mapping_of_the_schema_has_a_table() {
         assert!(page.contains(&format!("<!-- keys: {name} -->")), "`{name}` has no table");
     }
 }
+
+#[test]
+fn the_flow_of_the_repositorys_own_tests_does_what_its_test_command_does() {
+    let command = std::fs::read_to_string(root().join("x")).unwrap();
+    let steps: Vec<&str> = command.lines().filter_map(|line| line.strip_prefix("    step ")).collect();
+    let flow = std::fs::read_to_string(root().join("examples/tests.yaml")).unwrap();
+    let tasks: Vec<&str> = flow.lines().filter_map(|line| line.strip_prefix("    run: ")).collect();
+    assert!(steps.len() > 5, "{steps:?}");
+    assert_eq!(tasks, steps);
+    assert!(read("tests.yaml", flow.as_bytes(), &[]).is_ok());
+}

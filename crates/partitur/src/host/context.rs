@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use partitur_worker::Secrets;
-use partitur_worker::build::Seal;
+use partitur_worker::build::Sealing;
 
 /// The environment and secrets of a submitter.
 #[derive(Clone)]
@@ -16,7 +16,9 @@ pub(crate) struct Context {
     pub env: Vec<(OsString, OsString)>,
     pub secrets: Arc<dyn Secrets>,
     /// An equal run may be spared as long as nothing changes.
-    pub seal: Option<Seal>,
+    pub seal: Option<Sealing>,
+    /// The tasks of the run, if it asks only about what something has reached.
+    pub only: Option<Arc<[String]>>,
 }
 
 /// Secrets by name, as a terminal sent them.

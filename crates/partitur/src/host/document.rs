@@ -84,14 +84,22 @@ impl std::fmt::Debug for LoadError {
 /// The file's, or every fault of the document at once.
 pub fn load(path: &Path) -> Result<Loaded, LoadError> {
     let unreadable = |error| LoadError::Unreadable { path: path.display().to_string(), error };
-    let bytes = std::fs::read(path).map_err(unreadable)?;
+    load_text(path, &std::fs::read(path).map_err(unreadable)?)
+}
+
+/// As [`load`], of a document that would stand at `path`.
+///
+/// # Errors
+/// As those of [`load`].
+pub fn load_text(path: &Path, bytes: &[u8]) -> Result<Loaded, LoadError> {
+    let unreadable = |error| LoadError::Unreadable { path: path.display().to_string(), error };
     let dir = std::path::absolute(path).map_err(unreadable)?.parent().map(Path::to_owned).unwrap_or_default();
-    if let Ok(SourceFormat::Conductor) = detect(&path.to_string_lossy(), &bytes) {
-        return conductor::load(path, &bytes, &dir);
+    if let Ok(SourceFormat::Conductor) = detect(&path.to_string_lossy(), bytes) {
+        return conductor::load(path, bytes, &dir);
     }
     let mut resolve =
         |flow: &str| std::fs::read(dir.join(flow)).map_err(|error| format!("cannot be read: {error}"));
-    let mut document = read(&path.to_string_lossy(), &bytes, &mut resolve)
+    let mut document = read(&path.to_string_lossy(), bytes, &mut resolve)
         .map_err(|wrong| LoadError::Faulty { faults: wrong.faults, places: Box::new(wrong.places) })?;
     let mut faults = document.warnings.clone();
     faults.extend(find_resources(&mut document.definition).err().unwrap_or_default());

@@ -13,14 +13,17 @@ mod feed;
 mod guest;
 mod metrics;
 mod pressure;
+mod rehearsal;
 mod server;
 mod session;
 mod status;
 mod terminals;
 
-pub use document::{LoadError, Loaded, compile_record, load, read_definition};
+pub use build::sealing_to_wire;
+pub use document::{LoadError, Loaded, compile_record, load, load_text, read_definition};
 /// Which cached results go first when there are too many.
 pub use partitur_worker::Eviction;
+pub use rehearsal::{Fate, Rehearsal};
 pub use session::{
     Accepted, Followed, HostError, Notice, Refused, Scheduler, Session, Settings, environment,
 };

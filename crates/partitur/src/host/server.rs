@@ -429,7 +429,7 @@ impl Host {
         };
         if self.incremental.insert(run) {
             let force = self.forced.contains(&run);
-            let known = build::context(&self.state, record, &context.dir, force);
+            let known = build::context(&self.state, record, &context.dir, force, context.only.clone());
             self.executor.build_incrementally(run, known);
         }
     }
@@ -448,6 +448,7 @@ impl Host {
             env: std::env::vars_os().collect(),
             secrets: Arc::new(Given(BTreeMap::new())),
             seal: None,
+            only: None,
         }
     }
 
@@ -629,11 +630,14 @@ impl Host {
             Err(error) => return self.refuse(who, format!("the inputs are no JSON: {error}")),
         };
         let dir = submit.labels.iter().find(|(name, _)| name == "dir").map(|(_, dir)| PathBuf::from(dir));
+        let sealing = submit.seal.as_deref().and_then(build::sealing_from_wire);
+        let names = || program.definition.root.nodes.iter().map(|node| node.name.clone()).collect();
         let context = Context {
+            only: sealing.is_some_and(|sealing| sealing.onto.is_some()).then(names),
             dir: dir.unwrap_or_else(|| PathBuf::from(".")),
             env: env_from_wire(&submit.env),
             secrets: Arc::new(Given(submit.secrets.into_iter().collect())),
-            seal: submit.seal.as_deref().and_then(build::seal_from_wire),
+            seal: sealing,
         };
         let reply = self.await_answer(who, Some(context));
         let expected = self.durations(&record.name);
@@ -771,6 +775,7 @@ impl Host {
                 env: env_from_wire(env),
                 secrets: Arc::new(Given(secrets.into_iter().collect())),
                 seal: None,
+                only: None,
             };
             if let Err(error) = self.enter(run, context) {
                 return self.refuse(who, error.to_string());
@@ -782,6 +787,7 @@ impl Host {
                 env: env_from_wire(env),
                 secrets: Arc::new(Given(secrets.into_iter().collect())),
                 seal: None,
+                only: None,
             };
             if let Err(error) = self.enter(run, context) {
                 return self.refuse(who, error.to_string());

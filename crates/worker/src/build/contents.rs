@@ -211,13 +211,17 @@ impl Contents {
         out.0
     }
 
-    /// Takes up what was kept.
-    pub fn decode(&mut self, bytes: &[u8]) -> Option<()> {
+    /// Takes up what was kept of wanted files.
+    pub fn decode(&mut self, bytes: &[u8], is_wanted: impl Fn(&[u8]) -> bool) -> Option<()> {
         let mut bytes = In(bytes);
         while !bytes.0.is_empty() {
-            let path = PathBuf::from(std::ffi::OsString::from_vec(bytes.text()?.to_vec()));
+            let path = bytes.text()?;
             let stamp = Stamp::decode(&bytes.array()?);
             let content = bytes.array()?;
+            if !is_wanted(path) {
+                continue;
+            }
+            let path = PathBuf::from(std::ffi::OsString::from_vec(path.to_vec()));
             self.known.insert(path, Known { stamp, content, settled: true, kept: true });
         }
         Some(())
@@ -268,7 +272,7 @@ mod tests {
         assert!(!contents.has_fresh());
 
         let mut later = Contents::new(dir.path().to_owned());
-        later.decode(&contents.take_news()).unwrap();
+        later.decode(&contents.take_news(), |_| true).unwrap();
         assert_eq!(later.proof(Path::new("a"), &first), Some(stamp));
         assert!(contents.take_news().is_empty(), "told once");
     }

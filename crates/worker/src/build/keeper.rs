@@ -13,9 +13,10 @@ use partitur_model::{FencingToken, RawJson, RunId, Timestamp};
 
 use super::codec::{In, Out};
 use super::contents::{Digest, Seen, digest};
-use super::nothing::{self, Wish};
+use super::evidence;
+use super::nothing::Wish;
 use super::objects::{Limits, Objects};
-use super::question::Question;
+use super::question::{Footing, Question};
 use super::reason::{Decision, Reason, Verdict, differences};
 use super::record::{Made, NO_KEY, Part, Record, key_of};
 use super::stamp::{SETTLE, Stamp, now as moment};
@@ -55,6 +56,8 @@ pub(crate) struct Ticket {
     writes: Vec<String>,
     expires: Timestamp,
     began: u64,
+    /// What a proof needs; none for a task that is executed each time.
+    footing: Option<Footing>,
 }
 
 impl Ticket {
@@ -76,6 +79,7 @@ impl Ticket {
             writes: writes.to_vec(),
             expires: Timestamp::MAX,
             began: moment(),
+            footing: None,
         }
     }
 }
@@ -145,15 +149,15 @@ impl Drop for Keeper {
 }
 
 /// What is known of one directory.
-struct Shelf {
-    state: State,
-    objects: Objects,
+pub(crate) struct Shelf {
+    pub state: State,
+    pub objects: Objects,
 }
 
 struct Desk {
     states: HashMap<PathBuf, Shelf>,
     /// The tasks whose successes are known, of the runs that live.
-    runs: HashMap<RunId, Vec<Box<str>>>,
+    runs: HashMap<RunId, Vec<Footing>>,
     mailbox: Mailbox,
 }
 
@@ -191,8 +195,19 @@ impl Desk {
     }
 
     fn shelf(&mut self, context: &BuildContext, base: &Path) -> io::Result<&mut Shelf> {
-        if !self.states.contains_key(&context.dir) {
-            let state = State::open(context.state(), base.to_owned())?;
+        let serves = |shelf: &Shelf| !shelf.state.is_part_of_it() || context.only.is_some();
+        if !self.states.get(&context.dir).is_some_and(serves) {
+            if let Some(mut part) = self.states.remove(&context.dir) {
+                // What is known of some tasks only makes room for all.
+                part.state.save()?;
+            }
+            let state = match &context.only {
+                Some(tasks) => {
+                    let wanted = tasks.iter().map(|task| context.task(task)).collect();
+                    State::open_part(context.state(), base.to_owned(), &wanted)?
+                }
+                None => State::open(context.state(), base.to_owned())?,
+            };
             let objects = Objects::new(context.objects(), Limits::default());
             self.states.insert(context.dir.clone(), Shelf { state, objects });
         }
@@ -200,34 +215,31 @@ impl Desk {
     }
 
     fn decide(&mut self, question: Question) -> (Decision, Decided) {
-        let (run, task) = (question.run, question.task.clone());
+        let (run, footing) = (question.run, question.footing());
         let (decision, decided) = match self.shelf(&question.context, &question.base) {
             Ok(shelf) => shelf.decide(question),
             Err(error) => runs(vec![Reason::Unreadable(format!("{STATE}: {error}"))], None),
         };
         if let Decided::Reuse(_) = decided {
-            self.runs.entry(run).or_default().push(task);
+            self.runs.entry(run).or_default().push(footing);
         }
         (decision, decided)
     }
 
     fn keep(&mut self, kept: Kept) -> io::Result<()> {
-        let (run, task) = (kept.ticket.run, kept.ticket.task.clone());
-        let is_known_again = kept.ticket.key != NO_KEY;
+        let (run, footing) = (kept.ticket.run, kept.ticket.footing.clone());
         self.shelf(&kept.ticket.context.clone(), &kept.ticket.base.clone())?.keep(kept)?;
-        if is_known_again {
-            self.runs.entry(run).or_default().push(task);
-        }
+        self.runs.entry(run).or_default().extend(footing);
         Ok(())
     }
 
     fn left(&mut self, run: RunId, wish: Option<Box<Wish>>) {
-        let tasks = self.runs.remove(&run).unwrap_or_default();
+        let footings = self.runs.remove(&run).unwrap_or_default();
         let Some(wish) = wish else { return };
         let Ok(shelf) = self.shelf(&wish.context, &wish.base) else { return };
         settle(&mut shelf.state);
         // Without it, an equal run asks about every task.
-        let _ = nothing::write(&wish, &tasks, &shelf.state);
+        let _ = evidence::write(&wish, &footings, &shelf.state);
     }
 }
 
@@ -265,19 +277,49 @@ impl Shelf {
             return runs(reasons, None);
         }
         let expires = question.ttl.map_or(Timestamp::MAX, |ttl| now() + ttl);
+        let footing = Some(question.footing());
         let Question { run, task, base, context, writes, .. } = question;
-        runs(reasons, Some(Ticket { context, base, run, task, key, parts, writes, expires, began: moment() }))
+        let began = moment();
+        runs(reasons, Some(Ticket { context, base, run, task, key, parts, writes, expires, began, footing }))
     }
 
-    /// An earlier success that serves, or why none does; without a reason there is none that follows from the same.
-    fn reuse(&mut self, question: &Question, key: &Digest) -> Result<(Decision, Decided), Vec<Reason>> {
+    /// What would be decided, and the earlier success that serves if one does. Nothing is changed: what would be brought
+    /// back is taken to be there.
+    pub fn foresee(&mut self, question: &Question) -> (Decision, Option<Arc<Record>>) {
+        let latest = self.state.latest(&question.task).cloned();
+        let runs = |reasons| (Decision { verdict: Verdict::Runs, reasons }, None);
+        let parts = match question.parts(&mut self.state, latest.as_deref()) {
+            Ok(parts) => parts,
+            Err(why) => return runs(vec![Reason::Unreadable(why)]),
+        };
+        let record = match self.serving(question, &key_of(&parts)) {
+            Ok(record) => record,
+            Err(reasons) if reasons.is_empty() => return runs(differences(latest.as_deref(), &parts)),
+            Err(reasons) => return runs(reasons),
+        };
+        let wrong = self.wrong(&record);
+        let lost = self.lost(&wrong);
+        if !lost.is_empty() {
+            return runs(lost);
+        }
+        let verdict = if wrong.is_empty() { Verdict::UpToDate } else { Verdict::Restored };
+        let reasons = wrong.iter().map(reason).collect();
+        self.state.recall(record.clone());
+        (Decision { verdict, reasons }, Some(record))
+    }
+
+    /// The earlier success that follows from the same, or why none serves; without a reason there is none.
+    fn serving(&self, question: &Question, key: &Digest) -> Result<Arc<Record>, Vec<Reason>> {
         if question.context.force {
             return Err(vec![Reason::Forced]);
         }
         let Some(record) = self.state.find(&question.task, key).cloned() else { return Err(Vec::new()) };
-        if record.expires <= now() {
-            return Err(vec![Reason::Expired]);
-        }
+        if record.expires <= now() { Err(vec![Reason::Expired]) } else { Ok(record) }
+    }
+
+    /// An earlier success that serves, or why none does; without a reason there is none that follows from the same.
+    fn reuse(&mut self, question: &Question, key: &Digest) -> Result<(Decision, Decided), Vec<Reason>> {
+        let record = self.serving(question, key)?;
         let wrong = self.wrong(&record);
         self.restore(&wrong)?;
         let reasons: Vec<Reason> =
@@ -298,12 +340,7 @@ impl Shelf {
 
     /// Brings all of it back, or says what cannot be.
     fn restore(&mut self, wrong: &[(&Made, Option<Seen>)]) -> Result<(), Vec<Reason>> {
-        let reason = |(made, seen): &(&Made, Option<Seen>)| {
-            let path = made.path.display().to_string();
-            if *seen == Some(Seen::Absent) { Reason::Missing(path) } else { Reason::Altered(path) }
-        };
-        let lost: Vec<Reason> =
-            wrong.iter().filter(|(made, _)| !self.can_restore(&made.seen)).map(reason).collect();
+        let lost = self.lost(wrong);
         if !lost.is_empty() {
             return Err(lost);
         }
@@ -311,6 +348,11 @@ impl Shelf {
             self.bring_back(one.0).map_err(|_| vec![reason(one)])?;
         }
         Ok(())
+    }
+
+    /// What of it cannot be brought back.
+    fn lost(&self, wrong: &[(&Made, Option<Seen>)]) -> Vec<Reason> {
+        wrong.iter().filter(|(made, _)| !self.can_restore(&made.seen)).map(reason).collect()
     }
 
     fn can_restore(&self, seen: &Seen) -> bool {
@@ -391,6 +433,12 @@ impl Shelf {
         made.dedup_by(|one, other| one.path == other.path);
         Ok(made)
     }
+}
+
+/// Why something is not as it was left.
+fn reason((made, seen): &(&Made, Option<Seen>)) -> Reason {
+    let path = made.path.display().to_string();
+    if *seen == Some(Seen::Absent) { Reason::Missing(path) } else { Reason::Altered(path) }
 }
 
 /// A path as it is compared: without what says nothing.

@@ -11,9 +11,12 @@
 
 mod codec;
 mod contents;
+mod evidence;
+mod forecast;
 mod keeper;
 mod nothing;
 mod objects;
+mod proof;
 mod question;
 mod reason;
 mod record;
@@ -24,8 +27,10 @@ mod stamp;
 mod state;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-pub use nothing::{Nothing, Seal};
+pub use forecast::{Forecast, Foreseen};
+pub use nothing::{Found, Nothing, Reach, Seal, Sealing};
 pub use reason::{Decision, Reason, Verdict};
 pub use remains::{Remains, Remnant, Standing};
 pub use sources::{Declared, LATE, Snapshot, Sources, changed_since};
@@ -43,6 +48,8 @@ pub struct BuildContext {
     pub name: String,
     /// Every task is executed, whatever is known.
     pub force: bool,
+    /// Nobody asks about others than these; about any if `None`.
+    pub only: Option<Arc<[String]>>,
 }
 
 impl BuildContext {

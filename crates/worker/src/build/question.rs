@@ -1,9 +1,9 @@
 //! What is asked about a task before it is executed: everything from which its success would follow.
 
 use std::collections::{BTreeMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,12 +11,12 @@ use partitur_model::RunId;
 use partitur_model::dispatch::{BuildRequest, Dispatch, Process, Work};
 
 use super::contents::{Contents, Digest, Seen, digest};
+use super::proof::{Along, path_of};
 use super::record::{Part, PartKind, Record};
 use super::state::State;
 use super::{BuildContext, script};
-use crate::environment::find_program;
+use crate::environment::{Environment, find_program};
 use crate::pattern::{Matched, expand, is_glob};
-use crate::run::Run;
 
 /// A task that is about to be executed.
 #[derive(Clone, Debug)]
@@ -32,37 +32,43 @@ pub(crate) struct Question {
     command: Digest,
     variables: BTreeMap<String, Digest>,
     programs: Vec<String>,
+    along: Along,
+    /// The `PATH` of the run.
     path: Option<OsString>,
     dir: PathBuf,
     results: Vec<(Box<str>, Digest)>,
 }
 
 impl Question {
-    /// About a process; `None` if the task does something else.
+    /// About a process, of a run in this directory with this environment; `None` if the task does something else.
     pub fn of(
         dispatch: &Dispatch,
         request: &BuildRequest,
         context: &BuildContext,
-        run: &Run,
+        (dir, environment): (&Path, &Environment),
     ) -> Option<Question> {
         let Work::Process(process) = &dispatch.work else { return None };
         let script = script_of(process);
         let mut variables = BTreeMap::new();
         if let (Some(script), false) = (script, process.clean_env) {
             for name in script::variables(script) {
-                let value = run.environment.get(name).map_or(&b"-"[..], |value| value.as_bytes());
+                let value = environment.get(name).map_or(&b"-"[..], |value| value.as_bytes());
                 variables.insert(name.to_owned(), digest(value));
             }
         }
         variables.extend(dispatch.env.iter().map(|(name, value)| (name.clone(), digest(value.as_bytes()))));
         let declared_path = dispatch.env.iter().rev().find(|(name, _)| name == "PATH");
-        let inherited = || run.environment.get("PATH").filter(|_| !process.clean_env).map(OsString::from);
+        let along = match declared_path {
+            Some((_, path)) => Along::Own(Some(path.as_bytes().to_vec())),
+            None if process.clean_env => Along::Own(None),
+            None => Along::OfRun,
+        };
         let mut programs: Vec<String> = process.argv.first().cloned().into_iter().collect();
         programs.extend(script.into_iter().flat_map(script::programs).map(str::to_owned));
         Some(Question {
             run: dispatch.attempt.run,
             task: context.task(&dispatch.path),
-            base: run.dir.clone(),
+            base: dir.to_owned(),
             context: context.clone(),
             reads: dispatch.reads.clone(),
             writes: dispatch.writes.clone(),
@@ -71,14 +77,26 @@ impl Question {
             command: command(process),
             variables,
             programs,
-            path: declared_path.map(|(_, value)| OsString::from(value)).or_else(inherited),
-            dir: process.dir.as_ref().map_or_else(|| run.dir.clone(), |dir| run.dir.join(dir)),
+            along,
+            path: environment.get("PATH").map(OsString::from),
+            dir: process.dir.as_ref().map_or_else(|| dir.to_owned(), |below| dir.join(below)),
             results: request
                 .results
                 .iter()
                 .map(|(path, result)| (context.task(path), digest(result.as_bytes())))
                 .collect(),
         })
+    }
+
+    /// What a proof has to know of it.
+    pub fn footing(&self) -> Footing {
+        let names = self.programs.iter().filter(|name| !name.contains('/'));
+        Footing {
+            task: self.task.clone(),
+            sources: self.results.iter().map(|(task, _)| task.clone()).collect(),
+            searched: names.map(|name| (name.clone(), self.along.clone())).collect(),
+            dir: self.dir.strip_prefix(&self.base).unwrap_or(&self.dir).to_owned(),
+        }
     }
 
     /// From what its success would follow, in order.
@@ -113,9 +131,12 @@ impl Question {
     /// The programs that it names, as far as they are found: what is not is a word of the shell's own.
     fn tools(&self, parts: &mut Vec<Part>, contents: &mut Contents) -> Result<(), String> {
         for name in &self.programs {
-            let Ok(found) = find_program(name, self.path.as_deref(), &self.dir) else { continue };
-            let found = self.dir.join(Path::new(std::ffi::OsStr::from_bytes(found.as_bytes())));
-            let shown = found.strip_prefix(&self.base).unwrap_or(&found);
+            let of_run = self.path.as_deref().map(OsStrExt::as_bytes);
+            let found = search(name, &self.along, of_run, &self.dir, &self.base);
+            if found.is_empty() {
+                continue;
+            }
+            let shown = path_of(&found);
             let seen = contents.read(shown).map_err(|error| cannot(shown, &error))?;
             if seen != Seen::Absent {
                 parts.push(part(PartKind::Tool, shown.as_os_str().as_bytes(), seen.digest()));
@@ -145,6 +166,30 @@ impl Question {
         }
         Ok(())
     }
+}
+
+/// What of a question a proof needs beside the record of its success.
+#[derive(Clone, Debug)]
+pub(crate) struct Footing {
+    pub task: Box<str>,
+    /// The tasks before it, as far as it depends on them.
+    pub sources: Vec<Box<str>>,
+    /// The programs that were searched for, and along which path.
+    pub searched: Vec<(String, Along)>,
+    /// From here.
+    pub dir: PathBuf,
+}
+
+/// What stands for the name of a program; nothing if it is empty.
+pub(crate) fn search(name: &str, along: &Along, of_run: Option<&[u8]>, dir: &Path, base: &Path) -> Vec<u8> {
+    let path = match along {
+        Along::OfRun => of_run,
+        Along::Own(path) => path.as_deref(),
+    };
+    let dir = base.join(dir);
+    let Ok(found) = find_program(name, path.map(OsStr::from_bytes), &dir) else { return Vec::new() };
+    let found = dir.join(OsStr::from_bytes(found.as_bytes()));
+    found.strip_prefix(base).unwrap_or(&found).as_os_str().as_bytes().to_vec()
 }
 
 /// Whether files may come to a pattern and go from it.

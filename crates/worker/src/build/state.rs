@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, BufReader, Read as _, Seek as _, SeekFrom, Write as _};
 use std::ops::Bound;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -42,6 +42,8 @@ pub(crate) struct State {
     /// What the file has, and what of it is out of date, in bytes.
     bytes: u64,
     waste: u64,
+    /// Not all that the file has is known.
+    is_part: bool,
 }
 
 impl State {
@@ -53,8 +55,15 @@ impl State {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         let file = File::options().create(true).append(true).read(true).open(&path)?;
         let content = fs::read(&path)?;
-        let mut state =
-            State { path, file, tasks: BTreeMap::new(), contents: Contents::new(base), bytes: 0, waste: 0 };
+        let mut state = State {
+            path,
+            file,
+            tasks: BTreeMap::new(),
+            contents: Contents::new(base),
+            bytes: 0,
+            waste: 0,
+            is_part: false,
+        };
         let good = state.take_up(&content);
         if good == 0 {
             state.file.set_len(0)?;
@@ -75,9 +84,86 @@ impl State {
         };
         let file = File::open("/dev/null")?;
         let (tasks, contents) = (BTreeMap::new(), Contents::new(base));
-        let mut state = State { path: path.to_owned(), file, tasks, contents, bytes: 0, waste: 0 };
+        let path = path.to_owned();
+        let mut state = State { path, file, tasks, contents, bytes: 0, waste: 0, is_part: false };
         state.take_up(&content);
         Ok(state)
+    }
+
+    /// What is known of these tasks and of the files that they name; more can be added to it. Of a large file that costs
+    /// little.
+    ///
+    /// # Errors
+    /// The file cannot be read or made.
+    pub fn open_part(path: PathBuf, base: PathBuf, wanted: &HashSet<Box<str>>) -> io::Result<State> {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        let file = File::options().create(true).append(true).read(true).open(&path)?;
+        let length = file.metadata()?.len();
+        let (tasks, contents) = (BTreeMap::new(), Contents::new(base));
+        let mut state = State { path, file, tasks, contents, bytes: 0, waste: 0, is_part: true };
+        state.bytes = state.take_up_part(length, wanted)?;
+        if state.bytes == 0 {
+            state.file.set_len(0)?;
+            state.file.write_all(MAGIC)?;
+            state.bytes = MAGIC.len() as u64;
+        } else if state.bytes < length {
+            state.file.set_len(state.bytes)?;
+        }
+        Ok(state)
+    }
+
+    /// Whether some tasks only are known.
+    pub fn is_part_of_it(&self) -> bool {
+        self.is_part
+    }
+
+    /// Says how many bytes are whole, as far as their lengths tell; of what is not wanted nothing else is looked at.
+    fn take_up_part(&mut self, length: u64, wanted: &HashSet<Box<str>>) -> io::Result<u64> {
+        let mut source = BufReader::with_capacity(1 << 18, File::open(&self.path)?);
+        let mut magic = [0; 4];
+        if length < MAGIC.len() as u64 || source.read_exact(&mut magic).is_err() || magic != *MAGIC {
+            return Ok(0);
+        }
+        let (mut good, mut body, mut of_files) = (MAGIC.len() as u64, Vec::new(), Vec::new());
+        let mut head = [0; HEAD_BYTES];
+        while good + HEAD_BYTES as u64 <= length {
+            source.read_exact(&mut head)?;
+            let size = u32::from_le_bytes(head[..4].try_into().expect("four bytes"));
+            if good + HEAD_BYTES as u64 + u64::from(size) > length {
+                break;
+            }
+            let kind = head[4];
+            if kind == CONTENTS {
+                of_files.push((good, size));
+                source.seek_relative(i64::from(size))?;
+            } else {
+                body.resize(size as usize, 0);
+                source.read_exact(&mut body)?;
+                if is_of(kind, &body, wanted) && digest(&body)[..8] == head[5..] {
+                    // One that cannot be understood is one that is not known.
+                    let _ = self.take_entry(kind, &body);
+                }
+            }
+            good += HEAD_BYTES as u64 + u64::from(size);
+        }
+        let named: HashSet<Vec<u8>> = self.named().map(<[u8]>::to_vec).collect();
+        for (at, size) in of_files {
+            body.resize(size as usize, 0);
+            source.seek(SeekFrom::Start(at + HEAD_BYTES as u64))?;
+            source.read_exact(&mut body)?;
+            // What is not known of a file is read from it.
+            let _ = self.contents.decode(&body, |path| named.contains(path));
+        }
+        Ok(good)
+    }
+
+    /// The files that tasks read and have left.
+    fn named(&self) -> impl Iterator<Item = &[u8]> {
+        let records = || self.tasks.values().flatten();
+        let read = records().flat_map(|record| record.parts.iter().map(|part| &*part.name));
+        read.chain(
+            records().flat_map(|record| record.made.iter().map(|made| made.path.as_os_str().as_bytes())),
+        )
     }
 
     /// Says how many bytes are whole.
@@ -101,7 +187,7 @@ impl State {
                 let (key, task) = body.split_first_chunk::<32>()?;
                 self.drop_record(std::str::from_utf8(task).ok()?, key);
             }
-            CONTENTS => self.contents.decode(body)?,
+            CONTENTS => self.contents.decode(body, |_| true)?,
             _ => return None,
         }
         Some(())
@@ -144,6 +230,11 @@ impl State {
         self.append(RECORD, &record.encode())?;
         self.remember(record);
         Ok(())
+    }
+
+    /// From now on it is the latest, for us alone: nothing is written.
+    pub fn recall(&mut self, record: Arc<Record>) {
+        self.remember(record);
     }
 
     /// An execution that follows from this is about to begin: whatever it leaves, it is not known until it has succeeded.
@@ -200,17 +291,15 @@ impl State {
             // What was known of the same files before is out of date.
             self.waste += news.len() as u64 / 2;
         }
-        if self.waste > WASTE_MIN && self.waste * 2 > self.bytes { self.compact() } else { Ok(()) }
+        let is_due = self.waste > WASTE_MIN && self.waste * 2 > self.bytes;
+        // Who knows a part would lose the rest.
+        if is_due && !self.is_part { self.compact() } else { Ok(()) }
     }
 
     fn compact(&mut self) -> io::Result<()> {
         let mut whole = MAGIC.to_vec();
-        let records = || self.tasks.values().flatten();
-        records().for_each(|record| whole.extend(framed(RECORD, &record.encode())));
-        let read = records().flat_map(|record| record.parts.iter().map(|part| &*part.name));
-        let made =
-            records().flat_map(|record| record.made.iter().map(|made| made.path.as_os_str().as_bytes()));
-        let wanted: HashSet<&[u8]> = read.chain(made).collect();
+        self.every().for_each(|record| whole.extend(framed(RECORD, &record.encode())));
+        let wanted: HashSet<&[u8]> = self.named().collect();
         let contents = self.contents.encode(|path| wanted.contains(path.as_os_str().as_bytes()));
         whole.extend(framed(CONTENTS, &contents));
         let temporary = self.path.with_extension("tmp");
@@ -220,6 +309,17 @@ impl State {
         (self.bytes, self.waste) = (whole.len() as u64, 0);
         Ok(())
     }
+}
+
+/// Whether an entry is about one of these tasks or a part of one.
+fn is_of(kind: u8, body: &[u8], wanted: &HashSet<Box<str>>) -> bool {
+    let task = match kind {
+        RECORD => In(body).text(),
+        FORGET => body.get(size_of::<Digest>()..),
+        _ => None,
+    };
+    let Some(task) = task.and_then(|task| std::str::from_utf8(task).ok()) else { return false };
+    wanted.contains(task) || task.match_indices(['[', '#', '/']).any(|(at, _)| wanted.contains(&task[..at]))
 }
 
 fn framed(kind: u8, body: &[u8]) -> Vec<u8> {

@@ -37,7 +37,7 @@ impl Tree {
 
     fn start_with(&self, force: bool, env: &[(&str, &str)]) -> Harness {
         let mut harness = Harness::within(Options::default(), self.home.path(), env);
-        let context = BuildContext { dir: self.dir(), name: "flow".into(), force };
+        let context = BuildContext { dir: self.dir(), name: "flow".into(), force, only: None };
         harness.executor.build_incrementally(harness.run, context);
         harness
     }
@@ -265,7 +265,7 @@ fn a_success_expires_a_declared_key_is_all_that_counts_and_force_is_force() {
     fs::write(tree.path("in"), "2").unwrap();
     assert_eq!(run(&mut harness, None, Some("1")), "");
     assert_eq!(run(&mut harness, None, Some("2")), "its key changed");
-    let context = BuildContext { dir: tree.dir(), name: "flow".into(), force: true };
+    let context = BuildContext { dir: tree.dir(), name: "flow".into(), force: true, only: None };
     harness.executor.build_incrementally(harness.run, context);
     assert_eq!(run(&mut harness, None, Some("2")), "asked for");
 }
