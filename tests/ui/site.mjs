@@ -1,4 +1,4 @@
-// What there is to see: definitions, a handler, and runs in every state.
+// What there is to see: definitions, a handler, schedules, and runs in every state.
 
 const simple = (name) => ({ name, taskReferenceName: name, type: "SIMPLE" });
 const noop = (name) => ({ name, taskReferenceName: name, type: "NOOP" });
@@ -44,6 +44,16 @@ const HANDLER = {
   actions: [{ action: "start_workflow", start_workflow: { name: "ordering", input: { order: "${order}" } } }],
 };
 
+// One that is due each night, and one that has started something by the time anybody looks, and is paused then.
+const NIGHTLY = {
+  name: "nightly", cronExpression: "0 0 3 * * *", zoneId: "Europe/Berlin", description: "Each night",
+  startWorkflowRequest: { name: "dispatch", version: 1, input: {} },
+};
+const BUSY = {
+  name: "busy", cronExpression: "* * * * * *", zoneId: "UTC",
+  startWorkflowRequest: { name: "dispatch", version: 1, input: {}, correlationId: "c-2" },
+};
+
 /** Makes it on a server; gives the ids of the runs, and of a task. */
 export async function prepare(api) {
   const ask = async (method, path, body) => {
@@ -79,6 +89,8 @@ export async function prepare(api) {
   await ask("POST", "/metadata/taskdefs", TASKS);
   await ask("PUT", "/metadata/workflow", [ORDERING, DISPATCH]);
   await ask("POST", "/event", HANDLER);
+  await ask("POST", "/scheduler/schedules", NIGHTLY);
+  await ask("POST", "/scheduler/schedules", BUSY);
 
   const completed = await start("ordering", { order: 1, size: "big" });
   const task = await work(completed, "pick", "COMPLETED", { logs: [{ log: "on shelf nine", createdTime: Date.now() }] });
@@ -95,6 +107,11 @@ export async function prepare(api) {
   await work(failed, "pick", "COMPLETED");
   await work(failed, "pack", "FAILED", { reasonForIncompletion: "no box is large enough" });
   await until("the failure", async () => (await run(failed)).status === "FAILED");
+
+  await until("a start by the clock", async () => {
+    return JSON.parse(await ask("GET", "/scheduler/search/executions?size=1")).totalHits > 0;
+  });
+  await ask("PUT", "/scheduler/schedules/busy/pause?reason=enough");
 
   const running = await start("ordering", { order: 3, size: "big" });
   return { completed, child, failed, running, task };

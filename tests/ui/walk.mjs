@@ -108,7 +108,21 @@ const pages = ({ completed, child, failed, running }) => [
   }],
   ["a new event handler", (page) => page.visit("/newEventHandlerDef")],
   ["events", (page) => page.visit("/eventMonitor")],
+  ["schedules", async (page) => {
+    await page.visit("/scheduleDef");
+    await page.shows("nightly");
+    await page.shows("Inactive");
+  }],
+  ["a schedule", async (page) => {
+    await page.visit("/scheduleDef/nightly");
+    await page.shows("nightly");
+    await page.picture("opened");
+  }],
   ["a new schedule", (page) => page.visit("/newScheduleDef")],
+  ["what schedules have started", async (page) => {
+    await page.visit("/schedulerExecs");
+    await page.shows("busy");
+  }],
   ["queues", async (page) => {
     await page.visit("/taskQueue");
     await page.shows("pack");
