@@ -54,7 +54,7 @@ pub(super) const UPDATE: &str = "UPDATE runs SET definition = ?3, flow = ?4, \
      parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
      input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
      on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, begun = ?24, ended = ?25, \
-     failure_run = ?26, domains = ?29, idempotency = ?31 \
+     failure_run = ?26, domains = ?29, idempotency = ?31, callbacks = ?35 \
      WHERE key = ?1 AND random = ?2 AND name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND created = ?23 \
      AND priority IS ?27 AND correlation IS ?28 AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33 \
      AND version IS ?34";
