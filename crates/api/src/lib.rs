@@ -4,6 +4,7 @@
 //!
 //! The event stream is versioned by [`Event::v`]: fields are added, never changed or removed, within a version.
 
+pub mod bulk;
 mod event;
 mod message;
 mod metric;

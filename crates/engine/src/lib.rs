@@ -53,6 +53,7 @@ mod work;
 pub use batch::{Batch, BatchNo};
 pub use check::check;
 pub use effect::{Answer, Effect, Handed, Purpose, Refusal};
+pub use engine::lock_row::held_locks_in;
 pub use engine::outside::{
     HeldLock, LOCKS_MAX, LockClaim, LockInput, LockWish, OUTSIDE, WantedLock, lock_name,
 };

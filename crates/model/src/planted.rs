@@ -44,6 +44,16 @@ pub enum Planted {
     RemovalForgotten,
     /// A late result ends a task that waits again for those before it.
     ResetTaskUpdated,
+    /// When a schedule is due next is not written with what it starts.
+    NextTimeNotNoted,
+    /// What was chosen to be removed is removed, whatever has become of it since.
+    ChoiceNotLookedAtAgain,
+    /// Whoever takes up a job leaves the last of its runs out.
+    LastOfJobForgotten,
+    /// After a start the tokens of locks are counted from the beginning.
+    LockTokenReused,
+    /// A lock of somebody outside is not held any more after a start.
+    LockForgotten,
 }
 
 thread_local! {
@@ -64,6 +74,15 @@ impl Planted {
     /// Those that only runs of a server can show.
     pub const OF_SERVED_RUNS: [Planted; 3] =
         [Planted::UpdateUnanswered, Planted::RemovalForgotten, Planted::ResetTaskUpdated];
+
+    /// Those of what a server does beside its runs.
+    pub const OF_HOUSEKEEPING: [Planted; 5] = [
+        Planted::NextTimeNotNoted,
+        Planted::ChoiceNotLookedAtAgain,
+        Planted::LastOfJobForgotten,
+        Planted::LockTokenReused,
+        Planted::LockForgotten,
+    ];
 
     /// Those that any run may show.
     pub const ALL: [Planted; 16] = [

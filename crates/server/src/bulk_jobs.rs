@@ -1,16 +1,14 @@
 //! The same for all runs that a query finds: a job that is written down before it begins, and goes on after a restart.
 //!
-//! A job has two documents in the catalogue: how far it is, and to which runs. It notes how far it is each fifty runs; after
-//! a crash the fifty at hand are looked at again. What was done to them already is not done again: a run that is as it
-//! should be counts as treated, and one that was restarted since the job began has another generation.
+//! A job has two documents in the catalogue: how far it is, and to which runs (`partitur_api::bulk`).
 
 use std::sync::Arc;
 
+use partitur_api::bulk;
+pub(crate) use partitur_api::bulk::{Action, Job, JobRuns, Stage};
 use partitur_engine::Command;
 use partitur_model::catalogue::{Entry, EntryKind};
-use partitur_model::record::{RunRecord, RunState};
 use partitur_model::{RawJson, RunId};
-use serde::{Deserialize, Serialize};
 use tokio::task::JoinSet;
 
 use crate::app::App;
@@ -23,79 +21,15 @@ pub const RUNS_MAX: usize = 100_000;
 /// Runs between two notes of how far it is.
 const CHUNK: usize = 50;
 
-/// Sentences that are kept of what did not work.
-const ERRORS_MAX: usize = 100;
-
 /// Jobs that have ended and are still shown.
 const KEPT: usize = 100;
 
-/// What is done to each run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "lowercase")]
-pub enum Action {
-    Pause,
-    Resume,
-    Terminate,
-    Retry,
-    Restart,
-    Remove,
-}
-
-/// How a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Stage {
-    /// It goes on.
-    Running,
-    /// All runs have been treated.
-    Ended,
-    /// Somebody has stopped it.
-    Cancelled,
-}
-
-/// How far a job is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Job {
-    /// Its name.
-    pub job: String,
-    /// What is done.
-    pub action: Action,
-    /// Why, where that is told.
-    pub reason: Option<String>,
-    /// The query that found the runs.
-    pub query: String,
-    /// How it stands.
-    pub state: Stage,
-    /// Runs.
-    pub total: usize,
-    /// Of these, how many have been looked at.
-    pub position: usize,
-    /// Of these, how many are as they should be.
-    pub done: usize,
-    /// And how many are not.
-    pub failed: usize,
-    /// Why: the first hundred.
-    pub errors: Vec<Problem>,
-}
-
-/// Why a run is not as it should be.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Problem {
-    /// Which.
-    pub run: String,
-    /// Why.
-    pub message: String,
-}
-
-/// The runs of a job, each with the generation in which it was found.
-pub(crate) type Runs = Vec<(RunId, u32)>;
-
 /// Writes a job down and lets it begin.
-pub(crate) async fn begin(app: &App, job: Job, runs: &Runs) -> Result<(), Error> {
-    let list: Vec<(String, u32)> =
-        runs.iter().map(|(run, generation)| (run.to_string(), *generation)).collect();
-    let mut entries =
-        vec![entry(app, &job.job, 0, Some(text(&job))), entry(app, &job.job, 1, Some(text(&list)))];
+pub(crate) async fn begin(app: &App, job: Job, runs: &JobRuns) -> Result<(), Error> {
+    let mut entries = vec![
+        entry(app, &job.job, 0, Some(job.written())),
+        entry(app, &job.job, 1, Some(bulk::runs_written(runs))),
+    ];
     entries.extend(surplus(app));
     app.handle.keep(entries).await?;
     app.bulk.notify_one();
@@ -105,7 +39,7 @@ pub(crate) async fn begin(app: &App, job: Job, runs: &Runs) -> Result<(), Error>
 /// The job of this name.
 pub(crate) fn job(app: &App, name: &str) -> Option<Job> {
     let documents = app.library.catalogue.read();
-    serde_json::from_str(documents.other(EntryKind::Bulk, name, 0)?.body.as_ref()?.as_str()).ok()
+    Job::read(documents.other(EntryKind::Bulk, name, 0)?.body.as_ref()?)
 }
 
 /// All jobs, the newest first.
@@ -115,7 +49,7 @@ pub(crate) fn jobs(app: &App) -> Vec<Job> {
         .others(EntryKind::Bulk)
         .filter(|entry| entry.version == 0)
         .filter_map(|it| it.body.as_ref());
-    let mut jobs: Vec<Job> = bodies.filter_map(|body| serde_json::from_str(body.as_str()).ok()).collect();
+    let mut jobs: Vec<Job> = bodies.filter_map(Job::read).collect();
     jobs.sort_by(|a, b| b.job.cmp(&a.job));
     jobs
 }
@@ -150,21 +84,13 @@ pub(crate) async fn work(app: Arc<App>) {
 /// Treats the runs of a job that are left.
 async fn go_on(app: &Arc<App>, mut job: Job) -> Result<(), Error> {
     let runs = runs_of(app, &job.job);
-    while let Some(chunk) = runs.get(job.position..).filter(|left| !left.is_empty()) {
-        let chunk: Runs = chunk.iter().take(CHUNK).copied().collect();
-        let results = treat_all(app, &job, &chunk).await?;
-        job.position += chunk.len();
-        for (run, result) in results {
-            match result {
-                Ok(()) => job.done += 1,
-                Err(message) => {
-                    job.failed += 1;
-                    if job.errors.len() < ERRORS_MAX {
-                        job.errors.push(Problem { run: run.to_string(), message });
-                    }
-                }
-            }
+    loop {
+        let chunk = job.next(&runs, CHUNK);
+        if chunk.is_empty() {
+            break;
         }
+        let results = treat_all(app, &job, chunk).await?;
+        job.treated(results);
         let _teaching = app.teaching.lock().await;
         if self::job(app, &job.job).is_none_or(|stored| stored.state != Stage::Running) {
             job.state = Stage::Cancelled;
@@ -180,7 +106,7 @@ async fn go_on(app: &Arc<App>, mut job: Job) -> Result<(), Error> {
 async fn treat_all(
     app: &Arc<App>,
     job: &Job,
-    chunk: &Runs,
+    chunk: &[(RunId, u32)],
 ) -> Result<Vec<(RunId, Result<(), String>)>, Error> {
     let mut under_way = JoinSet::new();
     for (at, &(run, generation)) in chunk.iter().enumerate() {
@@ -209,7 +135,7 @@ async fn treat(
     generation: u32,
 ) -> Result<(), Error> {
     let found = app.reads.read(&app.handle, move |reader| reader.run(run)).await?;
-    if is_treated(action, found.as_ref(), generation) {
+    if action.is_done(found.as_ref(), generation) {
         return Ok(());
     }
     let wish = match action {
@@ -223,29 +149,15 @@ async fn treat(
     wish.fulfil(app, &run.to_string()).await
 }
 
-/// Whether a run is as it should be.
-fn is_treated(action: Action, run: Option<&RunRecord>, generation: u32) -> bool {
-    let Some(run) = run else { return action == Action::Remove };
-    match action {
-        Action::Pause => run.state == RunState::Paused,
-        Action::Resume => run.state == RunState::Running,
-        Action::Terminate => run.state.is_ended(),
-        Action::Retry | Action::Restart => run.generation > generation,
-        Action::Remove => false,
-    }
-}
-
-fn runs_of(app: &App, name: &str) -> Runs {
+fn runs_of(app: &App, name: &str) -> JobRuns {
     let documents = app.library.catalogue.read();
     let body = documents.other(EntryKind::Bulk, name, 1).and_then(|entry| entry.body.as_ref());
-    let list: Vec<(String, u32)> =
-        body.and_then(|body| serde_json::from_str(body.as_str()).ok()).unwrap_or_default();
-    list.into_iter().filter_map(|(run, generation)| Some((run.parse().ok()?, generation))).collect()
+    body.map(bulk::runs_read).unwrap_or_default()
 }
 
 /// Notes how far it is; the runs of a job that is over are not needed any more.
 async fn note(app: &App, job: &Job) -> Result<(), Error> {
-    let mut entries = vec![entry(app, &job.job, 0, Some(text(job)))];
+    let mut entries = vec![entry(app, &job.job, 0, Some(job.written()))];
     if job.state != Stage::Running {
         entries.push(entry(app, &job.job, 1, None));
     }
@@ -262,9 +174,4 @@ fn surplus(app: &App) -> Vec<Entry> {
 fn entry(app: &App, name: &str, version: u32, body: Option<RawJson>) -> Entry {
     let now = app.now();
     Entry { kind: EntryKind::Bulk, name: name.into(), version, body, created: now, updated: now }
-}
-
-fn text(value: &impl Serialize) -> RawJson {
-    let text = serde_json::to_string(value).expect("it is made of text and numbers");
-    RawJson::parse(&text).expect("it was just written")
 }

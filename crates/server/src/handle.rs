@@ -19,6 +19,7 @@ use partitur_model::event::Event;
 use partitur_model::note::Note;
 use partitur_model::{AttemptId, RunId, TaskSeq, Timestamp};
 use partitur_store::StoreError;
+use partitur_store::retention::Family;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use crate::health::Health;
@@ -37,7 +38,7 @@ pub(crate) enum Message {
     /// Somebody asks how many tasks wait in each queue.
     Queues(oneshot::Sender<Vec<(String, u64)>>),
     /// These runs have ended and are to go; whoever asks hears of it when they have, and nothing if they do not.
-    Forget(Vec<RunId>, oneshot::Sender<()>),
+    Forget(Vec<Family>, oneshot::Sender<()>),
     /// What tasks of a run are called, which an older binary wrote.
     Label(RunId, Vec<(TaskSeq, Option<Label>)>, oneshot::Sender<Result<(), StoreError>>),
     /// Somebody asks for a lock that is held.

@@ -16,6 +16,7 @@ use partitur_model::event::{Event, EventKind};
 use partitur_model::record::{RunRecord, TaskError};
 use partitur_model::{AttemptId, Payload, RunId, Timestamp};
 use partitur_runtime::{Adopt, Clock, Opened, Options, Shard, ShardError};
+use partitur_store::retention::{Family, is_still_so};
 use partitur_store::{Reader, SqliteStore, StateDir, Store as _, StoreError, Synchronous};
 use partitur_worker::calls::{Calls, Order};
 use partitur_worker::kill_strays;
@@ -28,7 +29,6 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 use crate::metrics::scrape::Standing;
 use crate::metrics::store::Measured;
-use crate::native_api::locks;
 use crate::nesting::{Above, Nesting};
 use crate::pressure::Looks;
 use crate::reads::Reads;
@@ -120,7 +120,7 @@ pub(crate) fn start(
     let options = Options {
         engine: partitur_engine::Options {
             concurrency: u32::MAX,
-            locks: locks::stored(&catalogue.entries),
+            locks: partitur_engine::held_locks_in(&catalogue.entries),
             callbacks: Some(receivers),
             // What works elsewhere says nothing of this machine.
             adapts: commands.is_some(),
@@ -310,9 +310,10 @@ impl Node {
             Message::Contention(sender) => drop(sender.send(self.contention())),
             Message::Standing(sender) => drop(sender.send(self.standing())),
             Message::Woken => {}
-            Message::Forget(runs, done) => {
-                let have_ended = self.reader.have_ended(&runs).unwrap_or(false);
-                if have_ended && self.shard.forget(self.clock.now(), &runs) {
+            Message::Forget(families, done) => {
+                let is_so = |family: &Family| is_still_so(&self.reader, family).unwrap_or(false);
+                let runs: Vec<RunId> = families.iter().flat_map(|family| family.runs.clone()).collect();
+                if families.iter().all(is_so) && self.shard.forget(self.clock.now(), &runs) {
                     self.barriers.push_back((self.shard.open_batch(), done));
                 }
             }

@@ -116,8 +116,7 @@ async fn turn(app: &App) -> Result<(), NodeError> {
         let mut agenda = app.schedules.agenda();
         std::iter::from_fn(|| agenda.take_due(now)).take(TURN_MAX).collect()
     };
-    let (mut starts, mut submissions) = (Vec::new(), Vec::new());
-    let mut result = Ok(());
+    let (mut starts, mut submissions, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for due in due {
         let execution = execution(&due, now);
         let start = Start { due, execution };
@@ -126,55 +125,59 @@ async fn turn(app: &App) -> Result<(), NodeError> {
                 submissions.push(start.noted(submission));
                 starts.push(start);
             }
-            Err(error) => result = failed(app, start, error.message()).await.and(result),
+            Err(error) => failures.push((start, error.message().to_owned())),
         }
     }
     let answers = match app.handle.submit_noted(submissions).await {
         Ok(answers) => answers,
         Err(error) => starts.iter().map(|_| Err(error.clone())).collect(),
     };
+    let mut result = Ok(());
     for (start, answer) in starts.into_iter().zip(answers) {
         match answer {
             Ok(_) => forget_old(app, &start.execution.schedule_name).await,
-            Err(NodeError::Refused(refusal)) => {
-                result = failed(app, start, &refusal.to_string()).await.and(result);
-            }
+            Err(NodeError::Refused(refusal)) => failures.push((start, refusal.to_string())),
             Err(error) => {
                 app.schedules.agenda().put_back(&start.due);
                 result = Err(error);
             }
         }
     }
+    // Only now: what they note of their schedules rests on what has become of the others.
+    for (start, reason) in failures {
+        result = failed(app, start, &reason).await.and(result);
+    }
     result
 }
 
 impl Start {
+    /// With it stand that it is done, and when the schedule is due next.
     fn noted(&self, submission: Submission) -> (Submission, Vec<Note>) {
-        (submission, self.notes(&self.execution))
-    }
-
-    /// That it is done, and when the schedule is due next.
-    fn notes(&self, execution: &ScheduleExecution) -> Vec<Note> {
-        let done = Note {
-            kind: NoteKind::Started,
-            id: execution.execution_id.as_str().into(),
-            about: execution.schedule_name.as_str().into(),
-            at: Timestamp::from_millis(execution.execution_time as u64),
-            run: None,
-            body: Some(written(execution)),
-        };
-        vec![self.due.note.clone(), done]
+        (submission, vec![self.due.note.clone(), trace(&self.execution)])
     }
 }
 
-/// Nothing was started; the schedule goes on.
+/// What stays of a start.
+fn trace(execution: &ScheduleExecution) -> Note {
+    Note {
+        kind: NoteKind::Started,
+        id: execution.execution_id.as_str().into(),
+        about: execution.schedule_name.as_str().into(),
+        at: Timestamp::from_millis(execution.execution_time as u64),
+        run: None,
+        body: Some(written(execution)),
+    }
+}
+
+/// Nothing was started; the schedule goes on, from where it is by now: a later time of it may have been started already.
 async fn failed(app: &App, start: Start, reason: &str) -> Result<(), NodeError> {
     let execution = ScheduleExecution {
         state: ScheduleState::Failed,
         reason: Some(reason.to_owned()),
         ..start.execution.clone()
     };
-    let noted = app.handle.note(start.notes(&execution)).await;
+    let next = app.schedules.agenda().note(&execution.schedule_name);
+    let noted = app.handle.note(next.into_iter().chain([trace(&execution)]).collect()).await;
     match noted {
         Ok(_) => {
             forget_old(app, &execution.schedule_name).await;

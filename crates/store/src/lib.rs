@@ -9,6 +9,7 @@
 
 mod error;
 mod memory;
+pub mod retention;
 mod sqlite;
 mod state_dir;
 mod tables;

@@ -4,6 +4,7 @@
 //! return, `incident.rs` what happens when the engine itself is at fault, `view.rs` what others may look at.
 
 mod incident;
+pub(crate) mod lock_row;
 mod noted;
 pub(crate) mod outside;
 mod pressure;

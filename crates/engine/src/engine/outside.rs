@@ -11,10 +11,11 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use partitur_model::catalogue::{Entry, EntryKind};
+use partitur_model::catalogue::Entry;
 use partitur_model::definition::{ClaimMode, Priority};
-use partitur_model::{FencingToken, Payload, RawJson, RunId, TaskSeq, Timestamp};
+use partitur_model::{FencingToken, RunId, TaskSeq, Timestamp};
 
+use super::lock_row::entry;
 use super::{Engine, answer_to};
 use crate::admission::{Grant, Request, TaskKey, Ticket};
 use crate::batch::{Batch, BatchNo};
@@ -163,6 +164,10 @@ impl Engine {
     /// At the start, before anything else can have what they hold. Nobody could renew while the node rested: each lease
     /// begins anew.
     pub(super) fn take_up_locks(&mut self, held: Vec<HeldLock>) {
+        #[cfg(feature = "planted-faults")]
+        if partitur_model::planted::Planted::LockForgotten.is_here() {
+            return;
+        }
         for mut lock in held {
             lock.until = lock.until.max(self.now + lock.lease);
             let (claims, since) = (self.requests(&lock.claims), lock.since);
@@ -250,6 +255,11 @@ impl Engine {
         self.outside.waiting -= 1;
         self.token = self.token.next();
         let (token, since) = (self.token, self.now);
+        #[cfg(feature = "planted-faults")]
+        let token = match partitur_model::planted::Planted::LockTokenReused.is_here() {
+            true => FencingToken(u64::from(self.outside.last)),
+            false => token,
+        };
         let held = HeldLock {
             id: wish.id,
             holder: wish.holder,
@@ -389,34 +399,5 @@ fn ticket(seq: TaskSeq, claims: Vec<Request>, ready: Timestamp) -> Ticket {
         claims,
         breaker: None,
         expected: 0.0,
-    }
-}
-
-/// The row of a lock.
-fn entry(held: &HeldLock, now: Timestamp) -> Entry {
-    let time = |time: Timestamp| Payload::from(time.millis());
-    let claims = held.claims.iter().map(|claim| {
-        let exclusive = claim.mode == ClaimMode::Exclusive;
-        Payload::object([
-            ("resource", Payload::string(&claim.resource)),
-            ("exclusive", Payload::from(exclusive)),
-            ("units", Payload::from(u64::from(claim.units))),
-        ])
-    });
-    let body = Payload::object([
-        ("holder", Payload::string(&held.holder)),
-        ("claims", Payload::list(claims)),
-        ("token", Payload::from(held.token.0)),
-        ("eldest", Payload::from(held.eldest.0)),
-        ("until", time(held.until)),
-        ("lease", Payload::from(held.lease.as_millis() as u64)),
-    ]);
-    Entry {
-        kind: EntryKind::Lock,
-        name: format!("{:016x}", held.id).into(),
-        version: 0,
-        body: Some(RawJson::trusted(body.render())),
-        created: held.since,
-        updated: now,
     }
 }

@@ -6,7 +6,7 @@ use partitur_model::RunId;
 
 use super::{Engine, child_is_gone};
 use crate::admission::Grant;
-use crate::batch::Batch;
+use crate::batch::{Batch, BatchNo};
 use crate::cx::{Agenda, Todo};
 use crate::effect::{Answer, Effect, Refusal};
 use crate::input::{Input, ReplyTo, StoredRun};
@@ -148,7 +148,10 @@ impl Engine {
         let mut agenda = Agenda::new();
         let there = self.with_run(id, batch, &mut agenda, |run, cx| run.write_derived(cx));
         if there.is_some() {
-            self.leaving.insert(id, batch.number());
+            // An empty batch is not written before something else happens, which may be never.
+            let last = if batch.is_empty() { BatchNo(batch.number().0.saturating_sub(1)) } else { batch.number() };
+            self.leaving.insert(id, last);
+            self.let_go();
         }
     }
 

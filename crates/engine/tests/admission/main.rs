@@ -3,6 +3,7 @@
 mod fairness;
 mod lock_model;
 mod naive;
+mod outside;
 mod properties;
 mod regressions;
 mod rig;

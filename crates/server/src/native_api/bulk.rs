@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::json as value;
 
 use crate::app::App;
-use crate::bulk_jobs::{self, Action, Job, RUNS_MAX, Runs, Stage};
+use crate::bulk_jobs::{self, Action, Job, JobRuns, RUNS_MAX};
 use crate::conductor_api::Shared;
 use crate::conductor_api::search::{parsed, search_of};
 use crate::http::answer::{Answer, Error, json, with_status};
@@ -51,23 +51,13 @@ pub(crate) async fn begin(State(app): Shared, Json(wanted): Json<Wanted>) -> Ans
     if wanted.dry_run {
         return Ok(json(&value!({"action": wanted.action, "total": runs.len(), "sample": sample})));
     }
-    let job = Job {
-        job: format!("{:016x}", app.now().micros()),
-        action: wanted.action,
-        reason: wanted.reason,
-        query: wanted.query,
-        state: Stage::Running,
-        total: runs.len(),
-        position: 0,
-        done: 0,
-        failed: 0,
-        errors: Vec::new(),
-    };
+    let name = format!("{:016x}", app.now().micros());
+    let job = Job { reason: wanted.reason, ..Job::new(name, wanted.action, wanted.query, runs.len()) };
     bulk_jobs::begin(&app, job.clone(), &runs).await?;
     Ok(with_status(StatusCode::ACCEPTED, json(&job)))
 }
 
-async fn found(app: &App, wanted: &Wanted) -> Result<Runs, Error> {
+async fn found(app: &App, wanted: &Wanted) -> Result<JobRuns, Error> {
     if wanted.query.trim().is_empty() && wanted.free_text.is_none() {
         return Err(Error::bad("name the runs by a `query`: nothing is done to all of them"));
     }

@@ -3,7 +3,6 @@
 //! The same admission decides about them and about tasks. A lock ends when its lease is over; results that are written
 //! under its token can be told from those of whoever had it before.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Path, State};
@@ -208,48 +207,4 @@ fn lock_id(text: &str) -> Result<u64, Error> {
 
 fn no_lock() -> partitur_engine::Refusal {
     partitur_engine::Refusal::NoLock
-}
-
-/// What those outside held when the server ended, as its rows say.
-pub(crate) fn stored(entries: &[partitur_model::catalogue::Entry]) -> Vec<HeldLock> {
-    let locks = entries.iter().filter(|entry| entry.kind == partitur_model::catalogue::EntryKind::Lock);
-    locks.filter_map(read).collect()
-}
-
-#[derive(Deserialize)]
-struct Row {
-    holder: String,
-    claims: Vec<RowClaim>,
-    token: u64,
-    eldest: u64,
-    until: u64,
-    lease: u64,
-}
-
-#[derive(Deserialize)]
-struct RowClaim {
-    resource: String,
-    exclusive: bool,
-    units: u32,
-}
-
-/// A row that cannot be read holds nothing.
-fn read(entry: &partitur_model::catalogue::Entry) -> Option<HeldLock> {
-    use partitur_model::{FencingToken, Timestamp};
-    let row: Row = serde_json::from_str(entry.body.as_ref()?.as_str()).ok()?;
-    let claim = |claim: RowClaim| LockClaim {
-        mode: if claim.exclusive { ClaimMode::Exclusive } else { ClaimMode::Shared },
-        resource: claim.resource,
-        units: claim.units,
-    };
-    Some(HeldLock {
-        id: u64::from_str_radix(&entry.name, 16).ok()?,
-        holder: Arc::from(row.holder),
-        claims: row.claims.into_iter().map(claim).collect(),
-        token: FencingToken(row.token),
-        since: entry.created,
-        until: Timestamp::from_millis(row.until),
-        lease: Duration::from_millis(row.lease),
-        eldest: FencingToken(row.eldest),
-    })
 }

@@ -65,6 +65,23 @@ impl Reader {
         read().map_err(store_error)
     }
 
+    /// How a run has ended, if it has and is nobody's sub-run.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub fn ended_root(&self, run: RunId) -> Result<Option<EndedRoot>, StoreError> {
+        let read = || {
+            let mut select = self.conn.prepare_cached(
+                "SELECT key, random, state, created + begun + ended, created,
+                     parent IS NULL OR NOT EXISTS (SELECT 1 FROM runs AS above WHERE above.key = runs.parent)
+                 FROM runs WHERE key = ?1 AND random = ?2",
+            )?;
+            let key = params![RunKey::from(run).0, run.random() as i64];
+            select.query_row(key, |row| ended_root(run, row)).optional()
+        };
+        read().map(Option::flatten).map_err(store_error)
+    }
+
     /// A run with its sub-runs and theirs: the run itself first.
     ///
     /// # Errors
