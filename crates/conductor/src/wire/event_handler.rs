@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::parts::parts;
 use super::raw::{Entries, Object};
 use super::scalar::{or_default, some_text, some_whole, text, truth};
 use super::workflow_def::Tag;
@@ -21,7 +22,7 @@ pub struct EventHandler {
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub condition: Option<String>,
     /// What is done.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "parts")]
     pub actions: Vec<Action>,
     /// Whether anything is done.
     #[serde(deserialize_with = "truth")]

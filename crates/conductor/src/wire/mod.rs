@@ -6,6 +6,7 @@
 mod answer;
 mod callback;
 mod event_handler;
+mod parts;
 mod raw;
 mod request;
 mod scalar;
@@ -19,6 +20,7 @@ mod workflow_task;
 pub use answer::{BulkResponse, ErrorResponse, PollData, ValidationError, search_result};
 pub use callback::CallbackRequest;
 pub use event_handler::{Action, ActionKind, EventHandler, StartWorkflow, TaskDetails};
+pub use parts::{PARTS_MAX, Parts};
 pub use raw::{Entries, Json, Object};
 pub use request::{
     IdempotencyStrategy, RerunWorkflowRequest, SkipTaskRequest, StartWorkflowRequest, TaskMock, TaskMocks,
@@ -51,9 +53,10 @@ pub struct BadJson {
 /// Where the text is no JSON, or not what was expected.
 pub fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, BadJson> {
     // The way to a fault is only followed when there is one: it costs more than the reading.
-    serde_json::from_slice(body).or_else(|_| {
+    parts::counted(|| serde_json::from_slice(body)).or_else(|_| {
         let mut deserializer = serde_json::Deserializer::from_slice(body);
-        let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| BadJson {
+        let read = parts::counted(|| serde_path_to_error::deserialize(&mut deserializer));
+        let value = read.map_err(|error| BadJson {
             path: error.path().to_string(),
             message: error.inner().to_string(),
         })?;

@@ -1,6 +1,7 @@
 //! JSON that stays the bytes that came, and maps that keep their order.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -166,11 +167,16 @@ impl<'de, V: Deserialize<'de> + Default> Visitor<'de> for EntriesVisitor<V> {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Entries<V>, A::Error> {
         let mut entries: Vec<(String, V)> = Vec::new();
+        // Where the names are: whoever compared each with each could be kept busy for hours.
+        let mut places: BTreeMap<String, usize> = BTreeMap::new();
         while let Some((key, value)) = map.next_entry::<String, Option<V>>()? {
             let value = value.unwrap_or_default();
-            match entries.iter_mut().find(|(known, _)| *known == key) {
-                Some(entry) => entry.1 = value,
-                None => entries.push((key, value)),
+            match places.get(&key) {
+                Some(&at) => entries[at].1 = value,
+                None => {
+                    places.insert(key.clone(), entries.len());
+                    entries.push((key, value));
+                }
             }
         }
         Ok(Entries(entries))

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::parts::parts;
 use super::request::StartWorkflowRequest;
 use super::scalar::{or_default, some_text, some_whole, text, truth, whole};
 use super::workflow_def::Tag;
@@ -54,7 +55,7 @@ pub struct WorkflowSchedule {
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub description: Option<String>,
     /// Several times; where there are any, they take the place of `cronExpression`.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "parts")]
     pub cron_schedules: Vec<CronSchedule>,
     /// Its labels.
     #[serde(deserialize_with = "or_default", skip_serializing_if = "Vec::is_empty")]

@@ -3,8 +3,9 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::parts::parts;
 use super::raw::Object;
-use super::scalar::{or_default, some_text, text, truth, whole};
+use super::scalar::{some_text, text, truth, whole};
 use super::status::TaskResultStatus;
 
 /// How a task stands, as its worker says.
@@ -32,7 +33,7 @@ pub struct TaskResult {
     /// What it yielded.
     pub output_data: Object,
     /// What was written about it.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "parts")]
     pub logs: Vec<TaskExecLog>,
     /// Where its output is instead.
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]

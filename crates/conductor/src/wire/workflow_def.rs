@@ -6,6 +6,7 @@ use partitur_model::Payload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::parts::parts;
 use super::raw::{Json, Object};
 use super::scalar::{or_default, some_text, some_whole, text, truth, whole};
 use super::task_def::SchemaDef;
@@ -40,7 +41,7 @@ pub struct WorkflowDef {
     #[serde(deserialize_with = "whole")]
     pub version: u32,
     /// What is done, one after the other.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "parts")]
     pub tasks: Vec<WorkflowTask>,
     /// Names of what a run may be given; for people.
     #[serde(deserialize_with = "or_default")]

@@ -4,6 +4,7 @@ use partitur_model::Payload;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::parts::{lists_of_parts, named_parts, parts};
 use super::raw::{Entries, Json, Object};
 use super::scalar::{or_default, some_text, some_truth, some_whole, text, truth, whole};
 use super::task_def::TaskDef;
@@ -40,7 +41,7 @@ pub struct WorkflowTask {
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub script_expression: Option<String>,
     /// SWITCH and DECISION: what is done in which case.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "named_parts")]
     pub decision_cases: Entries<Vec<WorkflowTask>>,
     /// FORK_JOIN_DYNAMIC, old form: the key of its input that holds the branches.
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
@@ -52,10 +53,10 @@ pub struct WorkflowTask {
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub dynamic_fork_tasks_input_param_name: Option<String>,
     /// SWITCH and DECISION: what is done in all other cases.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "parts")]
     pub default_case: Vec<WorkflowTask>,
     /// FORK_JOIN: its branches.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "lists_of_parts")]
     pub fork_tasks: Vec<Vec<WorkflowTask>>,
     /// So long it is held back, in seconds.
     #[serde(deserialize_with = "whole")]
@@ -88,7 +89,7 @@ pub struct WorkflowTask {
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]
     pub loop_condition: Option<String>,
     /// DO_WHILE: its body.
-    #[serde(deserialize_with = "or_default")]
+    #[serde(deserialize_with = "parts")]
     pub loop_over: Vec<WorkflowTask>,
     /// DO_WHILE: one iteration for each element.
     #[serde(deserialize_with = "some_text", skip_serializing_if = "Option::is_none")]

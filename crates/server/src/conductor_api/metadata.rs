@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
-use partitur_conductor::wire::{self, BulkResponse, ErrorResponse, TaskDef, WorkflowDef, WorkflowDefSummary};
+use partitur_conductor::wire::{
+    self, BulkResponse, ErrorResponse, Parts, TaskDef, WorkflowDef, WorkflowDefSummary,
+};
 use partitur_model::catalogue::{Entry, EntryKind};
 use partitur_model::value::RawJson;
 use serde::Serialize;
@@ -38,7 +40,11 @@ fn with_new_version(app: &App, def: WorkflowDef) -> WorkflowDef {
 }
 
 /// Each for itself: those that are refused keep none of the others away.
-pub(crate) async fn update(State(app): Shared, query: Query, Json(defs): Json<Vec<wire::Json>>) -> Answer {
+pub(crate) async fn update(
+    State(app): Shared,
+    query: Query,
+    Json(Parts(defs)): Json<Parts<wire::Json>>,
+) -> Answer {
     at_most(defs.len())?;
     let new_version = query.truth("newVersion", false)?;
     let mut answer = BulkResponse::default();
@@ -133,7 +139,7 @@ pub(crate) async fn forget(State(app): Shared, Path((name, version)): Path<(Stri
     Ok(done())
 }
 
-pub(crate) async fn register_tasks(State(app): Shared, Json(defs): Json<Vec<TaskDef>>) -> Answer {
+pub(crate) async fn register_tasks(State(app): Shared, Json(Parts(defs)): Json<Parts<TaskDef>>) -> Answer {
     at_most(defs.len())?;
     let mut faults = Vec::new();
     for (at, def) in defs.iter().enumerate() {

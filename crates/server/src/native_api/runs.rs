@@ -3,7 +3,7 @@
 use axum::extract::{Path, State};
 use partitur_api::{outcome_name, run_state_name};
 use partitur_conductor::render::workflow_status;
-use partitur_conductor::wire::StartWorkflowRequest;
+use partitur_conductor::wire::{Parts, StartWorkflowRequest};
 use partitur_engine::Command;
 use partitur_model::record::{RunRecord, TaskRecord, TaskState};
 use partitur_model::{Payload, TaskId};
@@ -24,16 +24,18 @@ const MANY_MAX: usize = 1_000;
 /// Runs that somebody wants.
 #[derive(Deserialize, JsonSchema)]
 pub(crate) struct Starts {
-    runs: Vec<StartWorkflowRequest>,
+    #[schemars(with = "Vec<StartWorkflowRequest>")]
+    runs: Parts<StartWorkflowRequest>,
 }
 
 /// Starts all of them, each for itself; the answer is in their order.
 pub(crate) async fn start_many(State(app): Shared, Json(starts): Json<Starts>) -> Answer {
-    if starts.runs.len() > MANY_MAX {
+    let Parts(starts) = starts.runs;
+    if starts.len() > MANY_MAX {
         return Err(Error::bad(format!("at most {MANY_MAX} runs in one call")));
     }
     let (mut faults, mut sound) = (Vec::new(), Vec::new());
-    for request in starts.runs {
+    for request in starts {
         faults.push(submission(&app, request).await.map(|submission| sound.push(submission)).err());
     }
     let mut answers = app.handle.submit_many(sound).await?.into_iter();
