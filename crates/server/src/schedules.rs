@@ -112,10 +112,7 @@ async fn turn(app: &App) -> Result<(), NodeError> {
     // A schedule that is changed meanwhile is changed before or after.
     let _teaching = app.teaching.lock().await;
     let now = app.now();
-    let due: Vec<Due> = {
-        let mut agenda = app.schedules.agenda();
-        std::iter::from_fn(|| agenda.take_due(now)).take(TURN_MAX).collect()
-    };
+    let due = app.schedules.agenda().take_round(now, TURN_MAX);
     let (mut starts, mut submissions, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for due in due {
         let execution = execution(&due, now);
@@ -143,7 +140,6 @@ async fn turn(app: &App) -> Result<(), NodeError> {
             }
         }
     }
-    // Only now: what they note of their schedules rests on what has become of the others.
     for (start, reason) in failures {
         result = failed(app, start, &reason).await.and(result);
     }
@@ -169,15 +165,14 @@ fn trace(execution: &ScheduleExecution) -> Note {
     }
 }
 
-/// Nothing was started; the schedule goes on, from where it is by now: a later time of it may have been started already.
+/// Nothing was started; the schedule goes on.
 async fn failed(app: &App, start: Start, reason: &str) -> Result<(), NodeError> {
     let execution = ScheduleExecution {
         state: ScheduleState::Failed,
         reason: Some(reason.to_owned()),
         ..start.execution.clone()
     };
-    let next = app.schedules.agenda().note(&execution.schedule_name);
-    let noted = app.handle.note(next.into_iter().chain([trace(&execution)]).collect()).await;
+    let noted = app.handle.note(vec![start.due.note.clone(), trace(&execution)]).await;
     match noted {
         Ok(_) => {
             forget_old(app, &execution.schedule_name).await;

@@ -124,6 +124,22 @@ impl Agenda {
         })
     }
 
+    /// Takes what is due first, at most so much, and of each schedule one thing: what is noted of a schedule must not rest
+    /// on something that is still under way and may come to nothing.
+    pub fn take_round(&mut self, now: Timestamp, most: usize) -> Vec<Due> {
+        let (mut round, mut names) = (Vec::new(), BTreeSet::new());
+        while round.len() < most
+            && let Some(due) = self.take_due(now)
+        {
+            if !names.insert(due.schedule.name.clone()) {
+                self.put_back(&due);
+                break;
+            }
+            round.push(due);
+        }
+        round
+    }
+
     /// Something that was taken could not be done: it is due again.
     pub fn put_back(&mut self, due: &Due) {
         let name = due.schedule.name.as_str();
@@ -236,6 +252,22 @@ mod tests {
         }
         agenda.put_back(&due);
         assert_eq!(agenda.take_due(Timestamp::from_millis(HOUR)).unwrap().at, due.at);
+    }
+
+    #[test]
+    fn a_round_has_one_thing_of_each_schedule() {
+        let each = schedule(r#""cronExpression":"0 0 * * * *","runCatchupScheduleInstances":true"#);
+        let mut agenda = begun(&each);
+        let other = Arc::new(WorkflowSchedule { name: "t".into(), ..WorkflowSchedule::clone(&each) });
+        agenda.set(other, None, Timestamp::from_millis(0));
+        let now = Timestamp::from_millis(2 * HOUR + 1);
+        let mut rounds = || {
+            let round = agenda.take_round(now, 10);
+            round.iter().map(|due| (due.schedule.name.clone(), due.at.millis() / HOUR)).collect::<Vec<_>>()
+        };
+        assert_eq!(rounds(), [("s".to_owned(), 1), ("t".to_owned(), 1)]);
+        assert_eq!(rounds(), [("s".to_owned(), 2), ("t".to_owned(), 2)]);
+        assert_eq!(rounds(), []);
     }
 
     #[test]
