@@ -70,7 +70,7 @@ const TABLE: &[(&str, &[&str])] = &[
             "server",
         ],
     ),
-    ("simulation", &["model", "formats", "expr", "graph", "engine", "store", "runtime"]),
+    ("simulation", &["model", "api", "conductor", "formats", "expr", "graph", "engine", "store", "runtime"]),
     // They know the binary, and nothing that is inside.
     ("tests", &[]),
 ];

@@ -2,7 +2,10 @@
 
 use std::path::PathBuf;
 
-use partitur_store::{MemoryStore, Options, SqliteStore, Store, Synchronous};
+use partitur_model::note::NoteKind;
+use partitur_store::{MemoryStore, NoteSearch, Options, Reader, SqliteStore, Store, Synchronous};
+
+use crate::rows::Kept;
 
 /// A disk, on which one start of the node after another opens its store.
 pub trait Disk {
@@ -11,6 +14,9 @@ pub trait Disk {
 
     /// A start of the node opens it.
     fn open(&mut self) -> Self::Store;
+
+    /// What it keeps beside runs.
+    fn kept(&self) -> Kept;
 
     /// The process dies now: the next start finds what the disk holds at this moment.
     fn crash(&mut self);
@@ -27,6 +33,11 @@ impl Disk for Memory {
 
     fn open(&mut self) -> MemoryStore {
         self.store.clone()
+    }
+
+    fn kept(&self) -> Kept {
+        let rows = self.store.durable();
+        Kept::of(rows.entries(), rows.notes())
     }
 
     fn crash(&mut self) {
@@ -68,6 +79,14 @@ impl Disk for Sqlite {
         // What the process has written, the next one reads, whether the disk has it or not.
         let options = Options { synchronous: Synchronous::Normal, at_once_max: 8, ..Options::default() };
         SqliteStore::open(self.file(self.start), options, || ()).expect("the database opens")
+    }
+
+    fn kept(&self) -> Kept {
+        let reader = Reader::open(self.file(self.start)).expect("the database opens");
+        let entries = reader.catalogue().expect("a database in order").entries;
+        let all = NoteSearch { limit: u32::MAX, ..NoteSearch::default() };
+        let notes = NoteKind::ALL.map(|kind| reader.notes(kind, all).expect("a database in order"));
+        Kept::of(&entries, notes.iter().flatten())
     }
 
     fn crash(&mut self) {

@@ -109,6 +109,8 @@ pub fn kept_seeds(kind: Kind, runs: Runs) -> Vec<u64> {
         (Kind::Sqlite, Runs::Local) => "sqlite",
         (Kind::Memory, Runs::Served) => "served-memory",
         (Kind::Sqlite, Runs::Served) => "served-sqlite",
+        (Kind::Memory, Runs::Managed) => "managed-memory",
+        (Kind::Sqlite, Runs::Managed) => "managed-sqlite",
     };
     let lines = include_str!("../seeds.txt").lines().map(|line| line.split('#').next().unwrap_or_default());
     lines.filter_map(|line| line.trim().strip_prefix(name)?.trim().parse().ok()).collect()

@@ -1,12 +1,12 @@
-//! Runs worlds by argument: `--seeds 100000 --from 0`, `--seed 4711 --trace`, `--sqlite`, `--served`.
+//! Runs worlds by argument: `--seeds 100000 --from 0`, `--seed 4711 --trace`, `--sqlite`, `--served`, `--managed`.
 
 use std::process::ExitCode;
 
 use partitur_simulation::{Kind, Runs, explore, run_seed, trace};
 
 const USAGE: &str = "\
-usage: partitur-simulation [--sqlite] [--served] [--seeds COUNT] [--from SEED] [--failures COUNT]
-       partitur-simulation [--sqlite] [--served] --seed SEED [--trace]";
+usage: partitur-simulation [--sqlite] [--served|--managed] [--seeds COUNT] [--from SEED] [--failures COUNT]
+       partitur-simulation [--sqlite] [--served|--managed] --seed SEED [--trace]";
 
 fn main() -> ExitCode {
     let mut words = std::env::args().skip(1);
@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         match (word.as_str(), &mut count, &mut from) {
             ("--sqlite", ..) => kind = Kind::Sqlite,
             ("--served", ..) => runs = Runs::Served,
+            ("--managed", ..) => runs = Runs::Managed,
             ("--trace", ..) => traced = true,
             ("--seeds", count, _) => *count = number().unwrap_or(*count),
             ("--from", _, from) => *from = number().unwrap_or(*from),

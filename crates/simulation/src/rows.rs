@@ -1,14 +1,22 @@
 //! Rows as maps, and the places of the definition that they speak of: what checkers look at.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use partitur_engine::{HeldLock, held_locks_in};
+use partitur_model::catalogue::{Entry, EntryKind};
 use partitur_model::change::Change;
 use partitur_model::definition::{Definition, Kind, Node, Scope};
-use partitur_model::record::{NodeRecord, RunRecord, ScopeRef, TaskRecord};
-use partitur_model::{Payload, RunId, TaskSeq};
-use partitur_store::{Store, StoredRun};
+use partitur_model::note::{Note, NoteKind};
+use partitur_model::record::{NodeRecord, RunRecord, RunState, ScopeRef, TaskRecord};
+use partitur_model::{Payload, RunId, TaskSeq, Timestamp};
+use partitur_store::retention::Past;
+use partitur_store::{EndedRoot, Store, StoreError, StoredRun};
 
 use crate::workload::branch_flow;
+
+/// Runs that are looked at at once when it is asked which may go.
+const PAGE: usize = 5;
 
 /// Rows, as some commit leaves them.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +24,43 @@ pub struct Rows {
     node: NodeRecord,
     runs: BTreeMap<RunId, RunRecord>,
     tasks: BTreeMap<RunId, BTreeMap<TaskSeq, TaskRecord>>,
+    kept: Kept,
+}
+
+/// What a server keeps beside its runs.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Kept {
+    entries: BTreeMap<(EntryKind, Arc<str>, u32), Entry>,
+    notes: BTreeMap<(NoteKind, Arc<str>), Note>,
+}
+
+impl Kept {
+    /// These.
+    pub fn of<'a>(
+        entries: impl IntoIterator<Item = &'a Entry>,
+        notes: impl IntoIterator<Item = &'a Note>,
+    ) -> Kept {
+        let mut kept = Kept::default();
+        entries.into_iter().for_each(|entry| kept.keep(entry));
+        notes.into_iter().for_each(|note| kept.note(note));
+        kept
+    }
+
+    fn keep(&mut self, entry: &Entry) {
+        let place = (entry.kind, entry.name.clone(), entry.version);
+        match &entry.body {
+            Some(_) => drop(self.entries.insert(place, entry.clone())),
+            None => drop(self.entries.remove(&place)),
+        }
+    }
+
+    fn note(&mut self, note: &Note) {
+        let place = (note.kind, note.id.clone());
+        match &note.body {
+            Some(_) => drop(self.notes.insert(place, note.clone())),
+            None => drop(self.notes.remove(&place)),
+        }
+    }
 }
 
 impl Rows {
@@ -46,11 +91,9 @@ impl Rows {
                 self.runs.remove(run);
                 self.tasks.remove(run);
             }
-            Change::Definition(_)
-            | Change::Breaker(_)
-            | Change::Entry(_)
-            | Change::Note(_)
-            | Change::Log(..) => {}
+            Change::Entry(entry) => self.kept.keep(entry),
+            Change::Note(note) => self.kept.note(note),
+            Change::Definition(_) | Change::Breaker(_) | Change::Log(..) => {}
         }
     }
 
@@ -89,6 +132,42 @@ impl Rows {
         self.tasks.get(&run)?.get(&seq)
     }
 
+    /// The documents of a kind, by name and version.
+    pub fn entries(&self, kind: EntryKind) -> impl Iterator<Item = &Entry> {
+        self.kept.entries.values().filter(move |entry| entry.kind == kind)
+    }
+
+    /// A document.
+    pub fn entry(&self, kind: EntryKind, name: &str, version: u32) -> Option<&Entry> {
+        self.kept.entries.get(&(kind, name.into(), version))
+    }
+
+    /// What those outside hold.
+    pub fn locks(&self) -> Vec<HeldLock> {
+        held_locks_in(self.entries(EntryKind::Lock))
+    }
+
+    /// The notes of a kind.
+    pub fn notes(&self, kind: NoteKind) -> impl Iterator<Item = &Note> {
+        self.kept.notes.values().filter(move |note| note.kind == kind)
+    }
+
+    /// A note.
+    pub fn note(&self, kind: NoteKind, id: &str) -> Option<&Note> {
+        self.kept.notes.get(&(kind, id.into()))
+    }
+
+    /// The runs that have ended and are nobody's sub-runs.
+    pub fn roots(&self) -> impl Iterator<Item = EndedRoot> {
+        self.runs.values().filter_map(|run| self.root(run))
+    }
+
+    fn root(&self, run: &RunRecord) -> Option<EndedRoot> {
+        let (RunState::Ended(outcome), Some(ended)) = (run.state, run.ended) else { return None };
+        let is_below = run.parent.is_some_and(|parent| self.runs.contains_key(&parent.run));
+        (!is_below).then_some(EndedRoot { run: run.id, outcome, ended })
+    }
+
     /// The task of a node in a branch or iteration.
     pub fn of_node(&self, run: RunId, scope: Option<ScopeRef>, node: &str) -> Option<&TaskRecord> {
         let mut rows = self.tasks(run).filter(|task| task.scope == scope && &*task.node == node);
@@ -115,16 +194,54 @@ impl Rows {
     }
 
     /// What the store holds otherwise than these rows, if anything.
-    pub fn difference(&self, store: &mut impl Store) -> Option<String> {
+    pub fn difference(&self, store: &mut impl Store, kept: &Kept) -> Option<String> {
         let node = store.recover().expect("a store in order").node;
         if node != self.node {
             return Some(format!("the node's row is {node:?}, not {:?}", self.node));
+        }
+        if *kept != self.kept {
+            return Some(format!("beside runs it keeps {kept:?}, not {:?}", self.kept));
         }
         self.runs().find_map(|run| {
             let stored = store.load_run(run.id).expect("a store in order");
             let wanted = StoredRun { run: run.clone(), tasks: self.tasks(run.id).cloned().collect() };
             (stored.as_ref() != Some(&wanted)).then(|| format!("{stored:?}, not {wanted:?}"))
         })
+    }
+}
+
+impl Past for Rows {
+    fn ended_roots(
+        &self,
+        after: Option<RunId>,
+        until: Timestamp,
+    ) -> Result<(Vec<EndedRoot>, Option<RunId>), StoreError> {
+        // Few at a time, so that there is always a next page.
+        let behind = |run: &&RunRecord| after.is_none_or(|after| run.id.number() > after.number());
+        let mut page: Vec<&RunRecord> = self.runs.values().filter(behind).collect();
+        page.sort_by_key(|run| run.id.number());
+        let early = page.iter().take_while(|run| run.created <= until).take(PAGE).copied();
+        let early: Vec<&RunRecord> = early.collect();
+        let next = early.last().filter(|_| early.len() == PAGE).map(|run| run.id);
+        Ok((early.into_iter().filter_map(|run| self.root(run)).collect(), next))
+    }
+
+    fn ended_root(&self, run: RunId) -> Result<Option<EndedRoot>, StoreError> {
+        Ok(self.runs.get(&run).and_then(|run| self.root(run)))
+    }
+
+    fn family(&self, root: RunId) -> Result<Vec<RunId>, StoreError> {
+        let (mut family, mut at) = (vec![root], 0);
+        while let Some(&above) = family.get(at) {
+            at += 1;
+            let is_below = |run: &&RunRecord| run.parent.is_some_and(|parent| parent.run == above);
+            family.extend(self.runs.values().filter(is_below).map(|run| run.id));
+        }
+        Ok(family)
+    }
+
+    fn have_ended(&self, runs: &[RunId]) -> Result<bool, StoreError> {
+        Ok(runs.iter().all(|run| self.runs.get(run).is_some_and(|run| run.state.is_ended())))
     }
 }
 

@@ -91,6 +91,49 @@ pub const DEEDS: [&str; 36] = [
     "a run waits for room",
 ];
 
+/// What is done beside the runs of a server, and what is seen to follow.
+pub const HOUSEKEEPING: [&str; 39] = [
+    "a schedule is registered",
+    "a schedule is paused",
+    "a schedule goes on",
+    "a schedule is forgotten",
+    "a schedule is due",
+    "a schedule starts nothing",
+    "several times are due at once",
+    "each missed time is made up for",
+    "a missed time is made up for",
+    "there are too many runs",
+    "a family goes",
+    "a run goes with its sub-runs",
+    "a family is not as it was chosen",
+    "a job pauses",
+    "a job resumes",
+    "a job terminates",
+    "a job tries again",
+    "a job restarts",
+    "a job removes",
+    "a job does it",
+    "a job is refused",
+    "a job finds nothing to do",
+    "a job finds what it has done",
+    "a job goes on after a crash",
+    "a lock is taken if it is free",
+    "a lock is waited for",
+    "a lock is added if it is free",
+    "a lock is added and waited for",
+    "a lock is held",
+    "a lock is refused",
+    "a lock is renewed",
+    "a lock is given back",
+    "a lock waits for its turn",
+    "a lock is held again after a start",
+    "a younger one dies",
+    "a lease ends",
+    "an agent is never heard of again",
+    "note written",
+    "document kept",
+];
+
 /// Counts of everything.
 #[derive(Clone, Debug, Default)]
 pub struct Summary {
@@ -161,13 +204,14 @@ impl Summary {
 
     /// What should have occurred and did not.
     pub fn missing(&self, runs: Runs) -> Vec<String> {
-        let of_workers = if runs == Runs::Served { &Fault::OF_WORKERS[..] } else { &[] };
+        let of_workers = if runs == Runs::Local { &[] } else { &Fault::OF_WORKERS[..] };
         let faults = Fault::all().into_iter().chain(of_workers.iter().copied());
         let faults = faults.filter(|fault| !self.faults.contains_key(fault));
         let faults = faults.map(|fault| format!("{fault:?}"));
         match runs {
             Runs::Local => faults.chain(self.missing_pairs()).collect(),
             Runs::Served => faults.chain(self.missing_deeds()).collect(),
+            Runs::Managed => faults.chain(self.missing_chores()).collect(),
         }
     }
 
@@ -176,6 +220,11 @@ impl Summary {
         let inputs = OF_SERVED_RUNS.iter().filter(move |name| !occurred(name));
         let deeds = DEEDS.iter().filter(|deed| !self.deeds.contains_key(**deed));
         inputs.chain(deeds).map(|name| (*name).to_owned())
+    }
+
+    fn missing_chores(&self) -> impl Iterator<Item = String> {
+        let chores = HOUSEKEEPING.iter().filter(|chore| !self.deeds.contains_key(**chore));
+        chores.map(|name| (*name).to_owned())
     }
 
     fn missing_pairs(&self) -> impl Iterator<Item = String> {

@@ -3,9 +3,13 @@
 //! A world runs until it has had its share of inputs and crashes; then everything is mended and everybody who is
 //! waited for comes, and every run has to end.
 //!
-//! `people.rs`, `executors.rs` and, for a server, `workers.rs` are those around it.
+//! `node.rs` is the node, `people.rs`, `executors.rs` and, for a server, `workers.rs` are those around it; `house/` is what a
+//! server does beside its runs, `end.rs` how it all ends.
 
+mod end;
 mod executors;
+pub mod house;
+mod node;
 mod people;
 mod told;
 mod workers;
@@ -14,24 +18,23 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::time::Duration;
 
-use partitur_engine::{Command, Input, ReplyTo};
+use partitur_engine::{Input, ReplyTo};
 use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Report, ReportKind};
-use partitur_model::record::{RunState, TaskState};
-use partitur_model::{AttemptId, Payload, RunId, TaskSeq, Timestamp};
-use partitur_runtime::{Options, Shard, ShardError};
+use partitur_model::{AttemptId, RunId, TaskSeq, Timestamp};
+use partitur_runtime::Shard;
 
 use crate::checkers::{Call, Checkers, Scene, Seen};
 use crate::disk::Disk;
 use crate::faults::{self, CrashPoint, DiskTrouble, Fault};
-use crate::gate::{Gate, durable};
+use crate::gate::Gate;
 use crate::processes::{self, Processes};
 use crate::rng::Rng;
 use crate::rows::Rows;
-use crate::summary::{Summary, input_name};
+use crate::summary::Summary;
 use crate::workload::{CONCURRENCY, Documents, documents, served_documents};
 
-use told::{brief, brief_changes, brief_effect};
+use house::{Errand, House};
 use workers::{Saying, WORKERS};
 
 /// Whose runs a world has.
@@ -41,6 +44,17 @@ pub enum Runs {
     Local,
     /// Those of a server, by Conductor's rules: workers come for their tasks.
     Served,
+    /// The same; and the server keeps time, removes what is old, does the same to many, and lends locks.
+    Managed,
+}
+
+impl Runs {
+    fn is_served(self) -> bool {
+        match self {
+            Runs::Local => false,
+            Runs::Served | Runs::Managed => true,
+        }
+    }
 }
 
 /// Why a world stopped before its end.
@@ -90,6 +104,8 @@ enum Event {
     Start,
     /// The processes of earlier starts have been killed.
     Killed,
+    /// The server does something beside its runs.
+    House(Errand),
 }
 
 /// An event and when it happens; equal times in the order of their making.
@@ -154,6 +170,11 @@ pub struct World<D: Disk> {
     /// The largest limit since the last rest: what was granted under it counts only then.
     limit_lately: u32,
     idle_turns: u32,
+    house: House,
+    /// The most that the node's clock has shown.
+    latest: Timestamp,
+    /// It was looked once more for what is to go.
+    swept: bool,
 
     /// What happened, for people; nothing is written if `None`.
     pub trace: Option<Vec<String>>,
@@ -165,13 +186,26 @@ const EVENTS_MAX: u64 = 60_000;
 /// The time of day at which worlds begin.
 const MORNING: Timestamp = Timestamp::from_millis(1_800_000_000_000);
 
+/// Where it matters what the clocks of people do: shortly before they are set in Berlin, in spring and in autumn, in New
+/// York, and when they are not.
+const NIGHTS: [Timestamp; 4] = [
+    Timestamp::from_millis(1_806_195_480_000),
+    Timestamp::from_millis(1_824_944_280_000),
+    Timestamp::from_millis(1_805_007_480_000),
+    MORNING,
+];
+
 impl<D: Disk> World<D> {
     /// The world of this seed.
     pub fn new(seed: u64, runs: Runs, disk: D) -> World<D> {
         let mut rng = Rng::new(seed);
         let documents = match runs {
             Runs::Local => documents(&mut rng),
-            Runs::Served => served_documents(&mut rng),
+            Runs::Served | Runs::Managed => served_documents(&mut rng),
+        };
+        let (now, house) = match runs {
+            Runs::Local | Runs::Served => (MORNING, House::new(&mut Rng::new(seed))),
+            Runs::Managed => (*rng.pick(&NIGHTS).expect("there are some"), House::new(&mut rng)),
         };
         let inputs_wanted = rng.between(200, 350);
         let crashes_planned = faults::crashes(&mut rng, inputs_wanted * 9 / 10);
@@ -183,7 +217,10 @@ impl<D: Disk> World<D> {
             checkers: Checkers::new(),
             processes: Processes::default(),
             summary: Summary { seeds: 1, ..Summary::default() },
-            now: MORNING,
+            now,
+            house,
+            latest: now,
+            swept: false,
             skew: 0,
             events: BinaryHeap::new(),
             order: 0,
@@ -212,7 +249,7 @@ impl<D: Disk> World<D> {
     pub fn run(&mut self) -> Result<(), String> {
         self.at(Duration::ZERO, Event::Start);
         self.at(Duration::from_millis(1), Event::Client);
-        if self.runs == Runs::Served {
+        if self.runs.is_served() {
             (0..WORKERS).for_each(|worker| self.at(Duration::from_millis(2), Event::Worker(worker)));
         }
         for _ in 0..EVENTS_MAX {
@@ -232,6 +269,7 @@ impl<D: Disk> World<D> {
                 continue;
             }
             self.now = self.now.max(due.at);
+            self.latest = self.latest.max(self.clock());
             match self.happen(due.event) {
                 Ok(()) => {}
                 Err(Stop::Crash(point)) => self.crash(point),
@@ -325,6 +363,7 @@ impl<D: Disk> World<D> {
             Event::Say(saying) => self.say(saying),
             Event::Start => self.open(),
             Event::Killed => self.killed(),
+            Event::House(errand) => self.errand(errand),
         }
     }
 
@@ -341,262 +380,6 @@ impl<D: Disk> World<D> {
         Err(Stop::Crash(point))
     }
 
-    // The node.
-
-    fn open(&mut self) -> Result<(), Stop> {
-        self.start += 1;
-        let programs = self.documents.programs();
-        let compile = Box::new(move |record: &partitur_model::record::DefinitionRecord| {
-            programs.get(&record.id).cloned().ok_or_else(|| "unknown".to_owned())
-        });
-        let options = Options::default();
-        let options = Options {
-            engine: partitur_engine::Options {
-                concurrency: self.limit,
-                // Loops that wait for nobody get their turns.
-                stretch: if self.runs == Runs::Served { 20 } else { options.engine.stretch },
-                ..options.engine
-            },
-            gather: if self.rng.percent(30) { Duration::from_millis(3) } else { Duration::ZERO },
-            adopt: options.adopt,
-        };
-        let mut gate = Gate::new(self.disk.open());
-        self.take_over(&mut gate).map_err(Stop::Wrong)?;
-        let opened = Shard::open(options, gate, compile, self.clock());
-        let (shard, opened) = opened.map_err(|error| Stop::Wrong(error.to_string()))?;
-        if !opened.bad.is_empty() || !opened.quarantined.is_empty() {
-            return Err(Stop::Wrong(format!("{:?} {:?}", opened.bad, opened.quarantined)));
-        }
-        let epoch = shard.engine().epoch();
-        self.shard = Some(shard);
-        self.note(|| format!("START {epoch}"));
-        self.watch(&Seen::Started(epoch))?;
-        if self.rng.percent(50) {
-            self.kill();
-            self.input(Input::AttemptsLost, None)?;
-            self.watch(&Seen::Killed)?;
-        } else {
-            let after = self.rng.pause(0, 3_000);
-            self.soon(after, Event::Killed);
-        }
-        self.turn()
-    }
-
-    /// What the disk holds is what was told, and of what was on its way a part from the front.
-    fn take_over(&mut self, store: &mut impl partitur_store::Store) -> Result<(), String> {
-        let mut on_the_way = std::mem::take(&mut self.in_flight).into_iter();
-        while let Some(difference) = self.durable.difference(store) {
-            let Some((_, inputs, commit)) = on_the_way.next() else {
-                return Err(format!("the disk holds something else than what was durable: {difference}"));
-            };
-            commit.changes.iter().for_each(|change| self.durable.apply(change));
-            self.durable_inputs = inputs;
-        }
-        self.decided = self.durable.clone();
-        Ok(())
-    }
-
-    /// The processes of earlier starts die. What they had to say is not heard, or comes later.
-    fn kill(&mut self) {
-        let epoch = self.shard.as_ref().map_or(0, |shard| shard.engine().epoch());
-        let old = |id: &AttemptId| id.token.epoch() < epoch;
-        let dead: Vec<AttemptId> = self.processes.live.keys().filter(|id| old(id)).copied().collect();
-        for attempt in dead {
-            self.fault(Fault::Orphan);
-            self.processes.live.remove(&attempt);
-            if self.rng.percent(20) {
-                let what = ReportKind::Ended(Box::new(processes::stopped(&mut self.rng)));
-                let after = self.rng.pause(1, 20_000);
-                self.at(after, Event::Report(Report { attempt, what }));
-            }
-        }
-        self.processes.unheard.retain(|id, _| !old(id));
-    }
-
-    fn killed(&mut self) -> Result<(), Stop> {
-        self.crash_at(CrashPoint::WhileKilling)?;
-        self.kill();
-        self.input(Input::AttemptsLost, None)?;
-        self.watch(&Seen::Killed)
-    }
-
-    fn crash(&mut self, point: CrashPoint) {
-        self.fault(Fault::Crash(point));
-        self.summary.crashes += 1;
-        self.disk.crash();
-        let shard = self.shard.take();
-        self.summary.commits += shard.as_ref().map_or(0, Shard::commits);
-        drop(shard);
-        self.calls.clear();
-        self.trouble = None;
-        // A hand-out that was on its way to its executor is gone with the process.
-        let on_the_way = |due: &Due| if let Event::Begin(attempt) = due.event { Some(attempt) } else { None };
-        let lost: Vec<AttemptId> = self.events.iter().filter_map(|Reverse(due)| on_the_way(due)).collect();
-        for attempt in lost {
-            self.processes.live.remove(&attempt);
-        }
-        if self.rng.percent(40) {
-            let (fault, skew) = faults::jump(&mut self.rng);
-            self.fault(fault);
-            self.skew += skew;
-        }
-        let after = self.rng.pause(1, 20_000);
-        self.at(after, Event::Start);
-        self.start += 1;
-    }
-
-    fn input(&mut self, input: Input, call: Option<(ReplyTo, Call)>) -> Result<(), Stop> {
-        if self.shard.is_none() {
-            return Ok(());
-        }
-        self.note(|| format!("input {}", brief(&input)));
-        self.count(&input);
-        let before = call.as_ref().and_then(|_| self.memory(&input));
-        let now = self.clock();
-        let shard = self.shard.as_mut().expect("just looked");
-        let run = concerned(&input);
-        shard.step(now, input);
-        if let Some((to, mut call)) = call {
-            let after = run.and_then(|run| self.memory_of(run));
-            call.changed = before.is_some() && before != after;
-            self.calls.insert(to, call);
-        }
-        self.crash_at(CrashPoint::BeforeSubmit)?;
-        if self.rng.percent(30) {
-            self.soon(Duration::from_micros(500), Event::Turn);
-            Ok(())
-        } else {
-            self.turn()
-        }
-    }
-
-    fn count(&mut self, input: &Input) {
-        self.summary.inputs += 1;
-        let Some(shard) = &self.shard else { return };
-        let name = input_name(input);
-        let named = match input {
-            Input::Report(report) => Some((report.attempt.run, report.attempt.task)),
-            Input::Evaluated { run, task, .. } => Some((*run, *task)),
-            Input::Command {
-                run,
-                command: Command::CancelTask { task } | Command::Rerun { task } | Command::Signal { task, .. },
-                ..
-            } => shard
-                .engine()
-                .tasks(*run)
-                .find(|record| *record.path == **task)
-                .map(|record| (*run, record.seq)),
-            _ => None,
-        };
-        let all: Vec<RunId> = match input {
-            Input::AttemptsLost => shard.engine().resident().collect(),
-            _ => concerned(input).into_iter().collect(),
-        };
-        for record in all.into_iter().flat_map(|run| shard.engine().tasks(run)) {
-            if named.is_none_or(|named| named == (record.run, record.seq)) {
-                self.summary.pair(record, name);
-            }
-        }
-    }
-
-    fn memory(&self, input: &Input) -> Option<String> {
-        self.memory_of(concerned(input)?)
-    }
-
-    /// The run as it is in memory, to see whether it changes.
-    fn memory_of(&self, run: RunId) -> Option<String> {
-        let engine = self.shard.as_ref()?.engine();
-        Some(format!("{:?} {:?}", engine.run(run)?, engine.tasks(run).collect::<Vec<_>>()))
-    }
-
-    /// The loop of the node comes round once: batches are submitted, and what is released is carried out.
-    fn turn(&mut self) -> Result<(), Stop> {
-        let now = self.clock();
-        let Some(shard) = &mut self.shard else { return Ok(()) };
-        match shard.turn(now) {
-            Ok(()) => {}
-            // The process ends with a reason; for the world that is a crash after the write.
-            Err(ShardError::Poisoned(_) | ShardError::Unwritable(_)) => {
-                return Err(Stop::Crash(CrashPoint::AfterWrite));
-            }
-        }
-        self.observe_store()?;
-        let effects = self.shard.as_mut().map(Shard::take_effects).unwrap_or_default();
-        for effect in effects {
-            self.crash_at(CrashPoint::AmongEffects)?;
-            self.note(|| format!("  effect {}", brief_effect(&effect)));
-            self.watch(&Seen::Effect(&effect))?;
-            self.carry_out(effect);
-        }
-        self.watch(&Seen::Rest)?;
-        if self.runs == Runs::Served {
-            self.note_waits();
-        }
-        self.limit_lately = self.limit;
-        self.plan_disk();
-        self.plan_turn()
-    }
-
-    /// What the shard has heard of its store, and what it has submitted.
-    fn observe_store(&mut self) -> Result<(), Stop> {
-        let Some(shard) = &mut self.shard else { return Ok(()) };
-        let gate = shard.store();
-        let (heard, submitted) = (std::mem::take(&mut gate.heard), std::mem::take(&mut gate.submitted));
-        for number in heard.iter().filter_map(durable) {
-            while self.in_flight.first().is_some_and(|(first, ..)| *first <= number) {
-                let (_, inputs, commit) = self.in_flight.remove(0);
-                commit.changes.iter().for_each(|change| self.durable.apply(change));
-                self.durable_inputs = inputs;
-            }
-        }
-        for commit in submitted {
-            // A batch that was refused is submitted again.
-            if self.in_flight.iter().any(|(number, ..)| *number == commit.number) {
-                continue;
-            }
-            self.note(|| format!("  commit {}: {}", commit.number.0, brief_changes(&commit.changes)));
-            self.watch(&Seen::Commit(&commit.changes))?;
-            if self.runs == Runs::Served {
-                self.note_happenings(&commit.changes);
-            }
-            commit.changes.iter().for_each(|change| self.decided.apply(change));
-            self.in_flight.push((commit.number, self.summary.inputs, commit));
-        }
-        Ok(())
-    }
-
-    fn plan_disk(&mut self) {
-        let Some(shard) = &mut self.shard else { return };
-        if shard.store().is_waiting() && !self.is_planned(&Event::Write) {
-            let slow = self.trouble == Some(DiskTrouble::Slow);
-            let pause = self.rng.pause(0, if slow { 3_000 } else { 3 });
-            self.soon(pause, Event::Write);
-        }
-    }
-
-    /// Comes back when the shard wants to be turned though nothing happens.
-    fn plan_turn(&mut self) -> Result<(), Stop> {
-        let clock = self.clock();
-        let Some(at) = self.shard.as_ref().and_then(Shard::wake) else { return Ok(()) };
-        self.idle_turns = if at <= clock { self.idle_turns + 1 } else { 0 };
-        if self.idle_turns > 1000 {
-            return Err(Stop::Wrong(format!("the shard wants to be turned at {at:?} and does nothing then")));
-        }
-        let pause = at.since(clock).max(Duration::from_micros(10));
-        let planned = self.now + pause;
-        let is_planned = self.events.iter().any(|Reverse(due)| {
-            due.event == Event::Turn && due.start == Some(self.start) && due.at <= planned
-        });
-        if !is_planned {
-            self.soon(pause, Event::Turn);
-        }
-        Ok(())
-    }
-
-    fn is_planned(&self, event: &Event) -> bool {
-        self.events.iter().any(|Reverse(due)| due.event == *event && due.start == Some(self.start))
-    }
-
     fn watch(&mut self, seen: &Seen<'_>) -> Result<(), Stop> {
         let Some(shard) = &self.shard else { return Ok(()) };
         let scene = Scene {
@@ -607,6 +390,9 @@ impl<D: Disk> World<D> {
             decided: &self.decided,
             processes: &self.processes,
             calls: &self.calls,
+            house: &self.house,
+            clock: self.clock(),
+            latest: self.latest.max(self.clock()),
             durable_inputs: self.durable_inputs,
             removals: &self.removals,
             limit: self.limit_lately,
@@ -614,98 +400,5 @@ impl<D: Disk> World<D> {
             in_trouble: shard.trouble().is_some(),
         };
         self.checkers.watch(&scene, seen).map_err(Stop::Wrong)
-    }
-
-    // The disk.
-
-    fn write(&mut self) -> Result<(), Stop> {
-        self.crash_at(CrashPoint::BeforeWrite)?;
-        let Some(shard) = &mut self.shard else { return Ok(()) };
-        match self.trouble.and_then(DiskTrouble::error) {
-            None => shard.store().write(),
-            Some(error) => shard.store().refuse(error, self.trouble == Some(DiskTrouble::UnknownKept)),
-        }
-        self.crash_at(CrashPoint::AfterWrite)?;
-        let pause = self.rng.pause(0, 2);
-        self.soon(pause, Event::Tell);
-        Ok(())
-    }
-
-    fn tell(&mut self) -> Result<(), Stop> {
-        let Some(shard) = &mut self.shard else { return Ok(()) };
-        shard.store().tell();
-        self.crash_at(CrashPoint::BeforeHeard)?;
-        self.turn()
-    }
-
-    // The end.
-
-    /// No event is left. Says whether there are some now.
-    fn nothing_happens(&mut self) -> Result<bool, String> {
-        let stop = |stop| match stop {
-            Stop::Wrong(problem) => problem,
-            Stop::Crash(point) => format!("a crash {point:?} that nobody planned"),
-        };
-        self.watch(&Seen::Idle).map_err(stop)?;
-        if self.shard.as_ref().is_some_and(|shard| !shard.is_quiet()) {
-            return Err("something is decided and never becomes durable".to_owned());
-        }
-        self.mend().map_err(stop)?;
-        Ok(!self.events.is_empty())
-    }
-
-    /// Everybody who is waited for comes.
-    fn mend(&mut self) -> Result<(), Stop> {
-        let mut wishes: Vec<(RunId, Command)> = Vec::new();
-        for run in self.durable.runs().filter(|run| !run.state.is_ended()) {
-            if run.state == RunState::Paused {
-                wishes.push((run.id, Command::Unpause));
-            }
-            for task in self.durable.tasks(run.id) {
-                if matches!(task.state, TaskState::Waiting { .. }) && task.child.is_none() {
-                    let task = task.path.to_string();
-                    wishes.push((run.id, Command::Signal { task, result: Ok(Payload::Null) }));
-                }
-            }
-        }
-        for (run, command) in wishes {
-            self.command(run, command)?;
-        }
-        if self.runs == Runs::Served {
-            self.everybody_comes()?;
-        }
-        if !self.processes.unheard.is_empty() {
-            // Of these nothing will ever be heard: only a start of the node finds out.
-            self.crash(CrashPoint::AtRest);
-        }
-        Ok(())
-    }
-}
-
-fn concerned(input: &Input) -> Option<RunId> {
-    match input {
-        Input::Noted { input, .. } => concerned(input),
-        Input::Report(report) => Some(report.attempt.run),
-        Input::Update(update) => Some(update.run),
-        Input::Command { run, .. }
-        | Input::Evaluated { run, .. }
-        | Input::Evict(run)
-        | Input::Resolved { run, .. }
-        | Input::Log { run, .. } => Some(*run),
-        Input::NotFound(run) => Some(*run),
-        Input::Loaded(stored) => Some(stored.run.id),
-        Input::Submit(_)
-        | Input::Tick
-        | Input::Durable(_)
-        | Input::AttemptsLost
-        | Input::Concurrency(_)
-        | Input::Pressure(_)
-        | Input::Poll(_)
-        | Input::PollOver(_)
-        | Input::GiveBack(_)
-        | Input::Keep { .. }
-        | Input::ResetBreaker { .. }
-        | Input::Locks(_)
-        | Input::ClearResults { .. } => None,
     }
 }

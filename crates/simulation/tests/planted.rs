@@ -20,8 +20,13 @@ fn every_fault_that_only_a_server_can_have_is_found() {
 }
 
 #[test]
+fn every_fault_of_what_a_server_does_beside_its_runs_is_found() {
+    Planted::OF_HOUSEKEEPING.into_iter().for_each(|fault| is_found(fault, Runs::Managed, 800));
+}
+
+#[test]
 fn without_a_fault_the_same_seeds_find_nothing() {
-    for runs in [Runs::Local, Runs::Served] {
+    for runs in [Runs::Local, Runs::Served, Runs::Managed] {
         let (_, failures) = explore(Kind::Memory, runs, &[], 0..50, 1, || ());
         assert!(failures.is_empty(), "{failures:?}");
     }

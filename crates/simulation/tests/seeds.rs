@@ -54,8 +54,21 @@ fn it_holds_for_runs_of_a_server_over_a_real_database_too() {
 }
 
 #[test]
+fn it_holds_for_what_a_server_does_beside_its_runs() {
+    let summary = check(Kind::Memory, Runs::Managed, seeds(1_500));
+    assert!(summary.inputs_min >= 200 && summary.crashes_min >= 3, "{summary}");
+    assert_eq!(summary.missing(Runs::Managed), [""; 0], "every fault, every chore and what follows occurs");
+}
+
+#[test]
+fn it_holds_for_that_over_a_real_database_too() {
+    check(Kind::Sqlite, Runs::Managed, seeds(100));
+}
+
+#[test]
 fn a_seed_is_the_whole_test() {
-    for (runs, seed) in [(Runs::Local, 7), (Runs::Local, 8), (Runs::Served, 7), (Runs::Served, 8)] {
+    let local_and_served = [(Runs::Local, 7), (Runs::Local, 8), (Runs::Served, 7), (Runs::Served, 8)];
+    for (runs, seed) in local_and_served.into_iter().chain([(Runs::Managed, 7), (Runs::Managed, 8)]) {
         let once = trace(Kind::Memory, runs, seed);
         assert_eq!(once, trace(Kind::Memory, runs, seed));
         assert_eq!(once, trace(Kind::Sqlite, runs, seed));

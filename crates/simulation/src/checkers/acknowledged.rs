@@ -51,7 +51,8 @@ impl Checker for Acknowledged {
                 | Effect::Event(_),
             )
             | Seen::Rest
-            | Seen::Killed => Ok(()),
+            | Seen::Killed
+            | Seen::Forgotten(_) => Ok(()),
         }
     }
 }

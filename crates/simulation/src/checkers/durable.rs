@@ -31,7 +31,8 @@ impl Checker for Durable {
             | Seen::Rest
             | Seen::Idle
             | Seen::Started(_)
-            | Seen::Killed => Ok(()),
+            | Seen::Killed
+            | Seen::Forgotten(_) => Ok(()),
         }
     }
 }

@@ -57,7 +57,8 @@ impl Checker for Ends {
             )
             | Seen::Idle
             | Seen::Started(_)
-            | Seen::Killed => Ok(()),
+            | Seen::Killed
+            | Seen::Forgotten(_) => Ok(()),
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use partitur_engine::Effect;
 use partitur_model::definition::ClaimMode;
-use partitur_model::dispatch::GrantedClaim;
 
 use super::{Checker, Scene, Seen};
 use crate::workload::RESOURCES;
@@ -20,7 +19,7 @@ impl Checker for Locks {
             });
             let mut units = claim.units;
             for (holder, held) in held {
-                if excludes(claim, held) {
+                if excludes((&claim.resource, claim.mode), (&held.resource, held.mode)) {
                     return Err(format!(
                         "`{}` gets {claim:?} while `{}` lives with {held:?}",
                         dispatch.path, holder.path
@@ -39,13 +38,13 @@ impl Checker for Locks {
 }
 
 /// Whether two claims can never be held by two at once, capacities apart.
-fn excludes(a: &GrantedClaim, b: &GrantedClaim) -> bool {
-    if a.mode == ClaimMode::Shared && b.mode == ClaimMode::Shared {
+pub fn excludes((a, a_mode): (&str, ClaimMode), (b, b_mode): (&str, ClaimMode)) -> bool {
+    if a_mode == ClaimMode::Shared && b_mode == ClaimMode::Shared {
         return false;
     }
-    match (path(&a.resource), path(&b.resource)) {
+    match (path(a), path(b)) {
         (Some(a), Some(b)) => covers(a, b) || covers(b, a),
-        (None, None) => a.resource == b.resource && a.mode != b.mode,
+        (None, None) => a == b && a_mode != b_mode,
         (Some(_), None) | (None, Some(_)) => false,
     }
 }

@@ -4,8 +4,12 @@
 mod acknowledged;
 mod durable;
 mod ends;
+mod jobs;
 mod locks;
 mod order;
+mod outside;
+mod retention;
+mod schedules;
 mod slots;
 mod tokens;
 mod undo;
@@ -17,10 +21,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use partitur_engine::{Command, Effect, Engine, ReplyTo};
 use partitur_model::change::Change;
 use partitur_model::{AttemptId, RunId, Timestamp};
+use partitur_store::retention::Family;
 
 use crate::processes::Processes;
 use crate::rows::Rows;
 use crate::workload::Documents;
+use crate::world::house::House;
 
 /// Everything there is to look at.
 pub struct Scene<'a> {
@@ -40,6 +46,12 @@ pub struct Scene<'a> {
     pub calls: &'a BTreeMap<ReplyTo, Call>,
     /// Runs that somebody wanted to be forgotten.
     pub removals: &'a BTreeSet<RunId>,
+    /// What the server does beside its runs.
+    pub house: &'a House,
+    /// What the node's clock shows.
+    pub clock: Timestamp,
+    /// The most that it has ever shown.
+    pub latest: Timestamp,
     /// Inputs up to this one are durable.
     pub durable_inputs: u64,
     /// How many attempts may live at once.
@@ -81,6 +93,8 @@ pub enum Seen<'a> {
     Started(u32),
     /// What the last start left behind has been killed, and the engine knows.
     Killed,
+    /// These families are to go.
+    Forgotten(&'a [Family]),
 }
 
 /// Something that must always hold.
@@ -106,6 +120,10 @@ impl Checkers {
             Box::new(undo::Undoing),
             Box::new(waiting::Waiting::default()),
             Box::new(wakes::Wakes::default()),
+            Box::new(schedules::Schedules),
+            Box::new(retention::Retention::default()),
+            Box::new(jobs::Jobs),
+            Box::new(outside::Outside::default()),
         ])
     }
 

@@ -42,7 +42,8 @@ impl Checker for Order {
             | Seen::Rest
             | Seen::Idle
             | Seen::Started(_)
-            | Seen::Killed => Ok(()),
+            | Seen::Killed
+            | Seen::Forgotten(_) => Ok(()),
         }
     }
 }

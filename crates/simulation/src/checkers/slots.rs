@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use partitur_engine::OUTSIDE;
 use partitur_engine::admission::TaskKey;
 use partitur_model::definition::Kind;
 use partitur_model::record::{RunRecord, TaskRecord};
@@ -49,8 +50,10 @@ impl Slots {
     /// Those that hold are those that live.
     fn same(&self, scene: &Scene<'_>, live: &Live<'_>) -> Result<(), String> {
         let holders = scene.engine.holders();
-        // A run that has its place among those of its name holds it under a number that no task has.
-        let of_tasks = holders.iter().filter(|holder| holder.task.task != TaskSeq(0));
+        // A run that has its place among those of its name holds it under a number that no task has; and locks of those
+        // outside are no tasks.
+        let is_task = |task: TaskKey| task.task != TaskSeq(0) && task.run != OUTSIDE;
+        let of_tasks = holders.iter().filter(|holder| is_task(holder.task));
         let holding: BTreeSet<TaskKey> = of_tasks.map(|holder| holder.task).collect();
         for (&(run, task), record) in live {
             if !is_gone(scene, run) && !holding.contains(&TaskKey { run, task }) {

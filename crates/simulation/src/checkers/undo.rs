@@ -45,7 +45,12 @@ impl Checker for Undoing {
                 | Change::Note(_)
                 | Change::Log(..) => Ok(()),
             }),
-            Seen::Effect(_) | Seen::Rest | Seen::Idle | Seen::Started(_) | Seen::Killed => Ok(()),
+            Seen::Effect(_)
+            | Seen::Rest
+            | Seen::Idle
+            | Seen::Started(_)
+            | Seen::Killed
+            | Seen::Forgotten(_) => Ok(()),
         }
     }
 }

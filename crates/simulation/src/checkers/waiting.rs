@@ -25,7 +25,12 @@ impl Checker for Waiting {
                 self.free_since.clear();
                 Ok(())
             }
-            Seen::Rest | Seen::Effect(_) | Seen::Commit(_) | Seen::Idle | Seen::Killed => Ok(()),
+            Seen::Rest
+            | Seen::Effect(_)
+            | Seen::Commit(_)
+            | Seen::Idle
+            | Seen::Killed
+            | Seen::Forgotten(_) => Ok(()),
         }
     }
 }

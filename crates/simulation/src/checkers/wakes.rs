@@ -42,6 +42,7 @@ impl Checker for Wakes {
                 | Effect::Event(_),
             )
             | Seen::Commit(_)
+            | Seen::Forgotten(_)
             | Seen::Rest => {}
         }
         Ok(())

@@ -25,8 +25,9 @@ impl<D: Disk> World<D> {
                     self.soon(pause, Event::Value(run, task, generation));
                 }
             }
-            Effect::Reply { to, .. } => {
+            Effect::Reply { to, answer } => {
                 self.calls.remove(&to);
+                self.house_hears(to, &answer);
             }
             Effect::HandOut { to, tasks, .. } => self.handed_out(to, tasks),
             Effect::Resolve { run, task, generation, .. } => self.look_up(run, task, generation),

@@ -25,7 +25,7 @@ impl<D: Disk> World<D> {
         }
         let wish = match self.runs {
             Runs::Local => wish(&mut self.rng, &self.documents, &self.durable),
-            Runs::Served => served_wish(&mut self.rng, &self.documents, &self.durable),
+            Runs::Served | Runs::Managed => served_wish(&mut self.rng, &self.documents, &self.durable),
         };
         match wish {
             Wish::Submit(id, options) => self.submit(id, options),

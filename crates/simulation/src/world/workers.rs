@@ -8,6 +8,7 @@ use partitur_engine::admission::Blocker;
 use partitur_engine::{
     Command, Handed, Input, Poll, QueueName, ReplyTo, Resolved, TaskName, Update, UpdateStatus,
 };
+use partitur_model::catalogue::EntryKind;
 use partitur_model::change::Change;
 use partitur_model::definition::Kind;
 use partitur_model::record::{RunState, TaskError, TaskOutcome, TaskRecord, TaskState};
@@ -345,6 +346,7 @@ impl<D: Disk> World<D> {
                 Change::RemoveRun(_) => self.summary.deed("run removed"),
                 Change::RemoveTask(..) => self.summary.deed("row removed"),
                 Change::Log(..) => self.summary.deed("log written"),
+                Change::Entry(entry) if entry.kind == EntryKind::Lock => self.note_lock(entry),
                 Change::Entry(_) => self.summary.deed("document kept"),
                 Change::Note(_) => self.summary.deed("note written"),
                 Change::Node(_) | Change::Definition(_) | Change::Breaker(_) => {}
