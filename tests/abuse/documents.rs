@@ -1,18 +1,22 @@
 //! Bodies that are no JSON, or more of it than anybody needs.
 
+use std::time::{Duration, Instant};
+
 use serde_json::json;
 
 use crate::Site;
 use crate::neighbour::beside;
 
 /// Routes that read a body.
-const ROUTES: [(&str, &str); 8] = [
+const ROUTES: [(&str, &str); 10] = [
     ("POST", "/api/workflow"),
     ("POST", "/api/workflow/calm"),
     ("POST", "/api/tasks"),
     ("POST", "/api/tasks/update-v2"),
     ("POST", "/api/metadata/workflow"),
+    ("PUT", "/api/metadata/workflow"),
     ("POST", "/api/metadata/taskdefs"),
+    ("POST", "/api/scheduler/schedules"),
     ("POST", "/v1/exchange"),
     ("POST", "/v1/runs"),
 ];
@@ -115,22 +119,35 @@ fn json_that_is_deep_or_endless_is_refused_and_occupies_nobody() {
     site.leave_in_peace();
 }
 
+/// No answer about these takes longer, and none of them makes the server larger than this.
+const PATIENCE: Duration = Duration::from_secs(10);
+const ROOM: u64 = 1 << 30;
+
 #[test]
 fn many_small_values_are_a_limit_of_their_own_or_cost_no_more_than_their_text() {
     let site = Site::new(&[]);
     let mut client = site.client();
     let many = format!("[{}[]]", "[],".repeat(4_000_000));
-    let names: String = (0..600_000).map(|at| format!("\"k{at}\":{at},")).collect();
+    let names: String = (0..600_000).map(|at| format!("\"k{at}\":\"{at}\",")).collect();
+    let names = format!("{{{names}\"z\":\"0\"}}");
     for text in [
         many.clone(),
-        format!("{{{names}\"z\":0}}"),
+        names.clone(),
         format!("{{\"name\":\"calm\",\"input\":{{\"a\":{many}}}}}"),
+        format!("{{\"name\":\"calm\",\"taskToDomain\":{names},\"decisionCases\":{names}}}"),
+        format!("{{\"name\":\"calm\",\"tasks\":{many},\"logs\":{many},\"cronSchedules\":{many}}}"),
+        format!("{{\"name\":\"calm\",\"tasks\":[{{\"loopOver\":{many}}}]}}"),
+        format!("{{\"name\":\"calm\",\"tasks\":[{{\"forkTasks\":{many}}}]}}"),
     ] {
         for (method, path) in ROUTES {
+            let begun = Instant::now();
             let reply = client.ask_text(method, path, &text).expect("an answer");
-            assert!(reply.status < 500, "{path}: {}", reply.status);
+            let shown = &text[..60];
+            assert!(reply.status < 500, "{path} {shown}: {}", reply.status);
+            assert!(begun.elapsed() < PATIENCE, "{path} {shown}: {:?}", begun.elapsed());
         }
     }
+    assert!(site.server.memory_at_most() < ROOM, "it took {} bytes", site.server.memory_at_most());
     site.leave_in_peace();
 }
 

@@ -66,8 +66,18 @@ impl Server {
 
     /// How much of the memory of the machine it occupies, in bytes.
     pub fn memory(&self) -> u64 {
+        self.kilobytes("VmRSS:")
+    }
+
+    /// How much it has occupied at most, in bytes.
+    pub fn memory_at_most(&self) -> u64 {
+        self.kilobytes("VmHWM:")
+    }
+
+    /// One of the sizes that the system knows of it, in bytes.
+    fn kilobytes(&self, size: &str) -> u64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid())).unwrap_or_default();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it lives");
+        let line = status.lines().find_map(|line| line.strip_prefix(size)).expect("it lives");
         let kilobytes: u64 = line.trim().trim_end_matches(" kB").parse().expect("a number");
         kilobytes << 10
     }
