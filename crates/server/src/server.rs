@@ -1,8 +1,10 @@
 //! A server from its start to its end: the lock, the node, the port, signals, the way out.
 
+use std::future::poll_fn;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Instant;
 
 use partitur_runtime::{Clock, ShardError};
@@ -205,6 +207,9 @@ impl Server {
         tokio::spawn(events::follow(self.app.clone()));
         let delivering = tokio::spawn(callbacks::deliver(self.app.clone()));
         tokio::spawn(payloads::tidy(self.app.clone()));
+        // Signals are heard from the first look on: whoever sends one as soon as the server is ready is heard, too.
+        let mut end = std::pin::pin!(end);
+        let over = poll_fn(|context| Poll::Ready(end.as_mut().poll(context))).await;
         ready(self.address()?);
         tokio::spawn(bulk_jobs::work(self.app.clone()));
         let router = routes::router(self.app.clone());
@@ -215,8 +220,14 @@ impl Server {
             tokio::spawn(connections::serve(listener, router, limits, metrics.clone(), stopped.clone()));
         }
         let serving = tokio::spawn(connections::serve(self.listener, router, limits, metrics, stopped));
+        let ended = async {
+            match over {
+                Poll::Ready(ended) => ended,
+                Poll::Pending => end.await,
+            }
+        };
         tokio::select! {
-            ended = end => ended?,
+            ended = ended => ended?,
             error = self.ended => return Err(error.map_or(ServerError::Io(io::Error::other("the node has ended")), ServerError::Shard)),
         }
         self.app.handle.begin_to_stop();
