@@ -140,7 +140,7 @@ impl House {
     /// What must hold whenever a server has started.
     fn judge(&self, client: &mut Client) {
         let shown = client.get("/v1/locks").json();
-        let held: Vec<u64> = shown["held"]
+        let held: Vec<u64> = shown["locks"]
             .as_array()
             .into_iter()
             .flatten()
