@@ -33,6 +33,25 @@ macro_rules! values {
     };
 }
 
+/// What may change of a run that is there.
+macro_rules! changing {
+    () => {
+        "definition = ?3, flow = ?4, \
+         parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
+         input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
+         on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, begun = ?24, ended = ?25, \
+         failure_run = ?26, domains = ?29, idempotency = ?31, callbacks = ?35"
+    };
+}
+
+/// By what indexes find a run, which does not change but for those in which its state stands.
+macro_rules! found_by {
+    () => {
+        "name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND priority IS ?27 AND correlation IS ?28 \
+         AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33"
+    };
+}
+
 /// Writes the row, in its place if there is one that the indexes find by the same values: then only those are touched in
 /// which its state stands. Nearly always it is so.
 pub(super) const UPSERT: &str = concat!(
@@ -40,24 +59,19 @@ pub(super) const UPSERT: &str = concat!(
     columns!(),
     ") VALUES (",
     values!(),
-    ") ON CONFLICT (key) DO UPDATE SET random = ?2, definition = ?3, flow = ?4, \
-     parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
-     input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
-     on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, created = ?23, begun = ?24, ended = ?25, \
-     failure_run = ?26, domains = ?29, idempotency = ?31, version = ?34, callbacks = ?35 \
-     WHERE name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND priority IS ?27 AND correlation IS ?28 \
-     AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33"
+    ") ON CONFLICT (key) DO UPDATE SET random = ?2, created = ?23, version = ?34, ",
+    changing!(),
+    " WHERE ",
+    found_by!()
 );
 
 /// Writes a row that is there, as [`UPSERT`] does, and touches no index in which nothing changes.
-pub(super) const UPDATE: &str = "UPDATE runs SET definition = ?3, flow = ?4, \
-     parent_random = ?7, parent_task = ?8, parent_generation = ?9, state = ?10, generation = ?11, \
-     input = ?12, variables = ?13, output = ?14, error_code = ?15, error_retriable = ?16, error = ?17, \
-     on_failure = ?18, concurrency = ?19, targets = ?20, labels = ?22, begun = ?24, ended = ?25, \
-     failure_run = ?26, domains = ?29, idempotency = ?31, callbacks = ?35 \
-     WHERE key = ?1 AND random = ?2 AND name = ?5 AND parent IS ?6 AND dedup_key IS ?21 AND created = ?23 \
-     AND priority IS ?27 AND correlation IS ?28 AND idempotency_key IS ?30 AND creator IS ?32 AND event IS ?33 \
-     AND version IS ?34";
+pub(super) const UPDATE: &str = concat!(
+    "UPDATE runs SET ",
+    changing!(),
+    " WHERE key = ?1 AND random = ?2 AND created = ?23 AND version IS ?34 AND ",
+    found_by!()
+);
 
 /// Writes the row whatever was there.
 const REPLACE: &str = concat!("INSERT OR REPLACE INTO runs (", columns!(), ") VALUES (", values!(), ")");
