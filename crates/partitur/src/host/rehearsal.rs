@@ -166,7 +166,7 @@ impl Stage {
     /// Until nothing goes on.
     fn play(&mut self) {
         loop {
-            let effects = self.batch.take_effects(0);
+            let effects: Vec<Effect> = self.batch.take_effects(0, |_| true).collect();
             if effects.is_empty() {
                 return;
             }
