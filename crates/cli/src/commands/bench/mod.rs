@@ -32,7 +32,7 @@ use shape::Shape;
   partitur bench --rate 10 --samples 1000     how long a run of 5 steps takes at 10 runs a second
   partitur bench --shape fork --of 10,10000   what a task costs in forks of 10 and of 10,000
   partitur bench --shape wait                 what a WAIT adds to a run
-  partitur bench --idle 1000000               what runs cost that wait, and the way back after a crash
+  partitur bench --idle 1000000               what runs cost that wait, and the way back
   partitur bench --server 127.0.0.1:8080 --seconds 10")]
 pub struct Bench {
     /// A server that runs already, as ADDRESS:PORT; one is started in a temporary directory otherwise

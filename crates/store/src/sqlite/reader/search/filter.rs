@@ -145,7 +145,11 @@ pub(super) fn test(column: &str, test: &Test) -> (String, Vec<Value>) {
         Test::Like(patterns) if patterns.is_empty() => ("typeof(key) = 'none'".to_owned(), Vec::new()),
         Test::Like(patterns) => {
             let each = vec![format!("{column} GLOB ?"); patterns.len()].join(" OR ");
-            (format!("({each})"), patterns.iter().map(|pattern| Value::from(glob(pattern))).collect())
+            // A long text stands apart, and what stands for it here is none.
+            (
+                format!("(typeof({column}) <> 'blob' AND ({each}))"),
+                patterns.iter().map(|pattern| Value::from(glob(pattern))).collect(),
+            )
         }
         Test::Between(from, to) => (format!("{column} BETWEEN ? AND ?"), vec![(*from).into(), (*to).into()]),
         Test::IsThere(true) => (format!("{column} IS NOT NULL"), Vec::new()),
