@@ -74,7 +74,7 @@ pub fn excerpt(text: &str, keep: &mut dyn FnMut(&str) -> Keep) -> Option<String>
 }
 
 /// What stands behind the tasks.
-fn rest<'a>(mut out: String, lines: &mut dyn Iterator<Item = &'a str>) -> Option<String> {
+fn rest(mut out: String, lines: &mut dyn Iterator<Item = &str>) -> Option<String> {
     for line in lines {
         if line.starts_with("tasks:") || is_marker(line) {
             return None;

@@ -31,11 +31,16 @@ struct Evidence<'a> {
     wish: &'a Wish,
     facts: Vec<Fact<'a>>,
     variables: BTreeMap<Vec<u8>, Vec<u32>>,
-    programs: BTreeMap<(String, Along, PathBuf), (Vec<u8>, Vec<u32>)>,
-    /// What patterns stand for, and the directories that were listed for it.
-    expanded: HashMap<&'a str, (Matched, Vec<(PathBuf, Kind, Option<Stamp>)>)>,
+    programs: BTreeMap<(String, Along, PathBuf), Resolved>,
+    expanded: HashMap<&'a str, Expanded>,
     expires: Timestamp,
 }
+
+/// What stands for a program, and whose it is.
+type Resolved = (Vec<u8>, Vec<u32>);
+
+/// What a pattern stands for, and the directories that were listed for it.
+type Expanded = (Matched, Vec<(PathBuf, Kind, Option<Stamp>)>);
 
 /// Writes the proof, if there is one.
 pub(crate) fn write(wish: &Wish, footings: &[Footing], state: &State) -> io::Result<()> {
@@ -247,7 +252,7 @@ impl<'a> Evidence<'a> {
         Some(lists(pattern, found) && listing(&without_own(found, own)) == *listed)
     }
 
-    fn expand(&self, pattern: &str) -> Option<(Matched, Vec<(PathBuf, Kind, Option<Stamp>)>)> {
+    fn expand(&self, pattern: &str) -> Option<Expanded> {
         // Listed once to know which directories these are, and again when their stamps can be trusted.
         let base = &self.wish.base;
         let dirs = expand(base, pattern).ok()?.dirs;
