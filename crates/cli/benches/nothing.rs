@@ -1,7 +1,7 @@
 //! A build in which nothing has to be done, as whole processes: against make and, if it is there, ninja, on the same tree.
 //!
 //! `cargo bench -p partitur-cli --bench nothing` builds 100,000 targets with two inputs each, one copy a target, and prints
-//! medians of five rounds in which the three take turns; `-- 1000` takes fewer.
+//! medians of five rounds in which the three take turns, and of five runs after a change of one file; `-- 1000` takes fewer.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -35,6 +35,20 @@ fn main() {
             None => println!("-  {program} is not there, or does not agree"),
         }
     }
+    let mut times: Vec<Duration> =
+        (0..ROUNDS).filter_map(|round| after_a_change(dir.path(), round)).collect();
+    times.sort_unstable();
+    if let Some(median) = times.get(times.len() / 2) {
+        println!(
+            "{:.0} ms  {PARTITUR} run flow.yaml -q, after a change of one file",
+            median.as_secs_f64() * 1e3
+        );
+    }
+}
+
+fn after_a_change(dir: &Path, round: usize) -> Option<Duration> {
+    fs::write(dir.join("src/0/0.c"), format!("changed {round}\n")).expect("the directory is writable");
+    time(dir, PARTITUR, &["run", "flow.yaml", "-q"])
 }
 
 /// The same for all three: a copy of the first of two inputs.
