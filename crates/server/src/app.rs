@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use partitur_engine::QueueName;
+use partitur_model::callback::NamedReceiver;
 use partitur_model::catalogue::Entry;
 use partitur_model::{TaskId, Timestamp};
 use partitur_runtime::Clock;
@@ -41,13 +42,21 @@ pub struct Library {
     pub arrivals: Notify,
     /// Somebody is to be told what has become of a run.
     pub callbacks: Notify,
+    /// Who is told by name.
+    pub receivers: Vec<NamedReceiver>,
 }
 
 impl Library {
-    pub(crate) fn new(evaluator: Evaluator, allowed: Allowed, keys: Keys) -> Library {
+    pub(crate) fn new(
+        evaluator: Evaluator,
+        allowed: Allowed,
+        keys: Keys,
+        receivers: Vec<NamedReceiver>,
+    ) -> Library {
         let catalogue = Arc::<Catalogue>::default();
-        let (programs, arrivals) = (Programs::new(catalogue.clone(), allowed), Notify::new());
-        Library { programs, catalogue, evaluator, keys, arrivals, callbacks: Notify::new() }
+        let programs = Programs::new(catalogue.clone(), allowed);
+        let (arrivals, callbacks) = (Notify::new(), Notify::new());
+        Library { programs, catalogue, evaluator, keys, arrivals, callbacks, receivers }
     }
 
     /// Takes over entries that are durable.

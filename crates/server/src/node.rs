@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use partitur_engine::admission::TaskKey;
 use partitur_engine::{Answer, Effect, Input, OUTSIDE, Purpose, ReplyTo};
-use partitur_model::callback::NamedReceiver;
 use partitur_model::change::BatchNo;
 use partitur_model::dispatch::{Dispatch, Ending, Report, ReportKind, Work};
 use partitur_model::event::{Event, EventKind};
@@ -90,7 +89,6 @@ pub(crate) fn start(
     state: &StateDir,
     library: Arc<Library>,
     calls: Calls,
-    receivers: Vec<NamedReceiver>,
     workplace: Option<Workplace>,
     read_threads: usize,
     health: Arc<Health>,
@@ -121,7 +119,7 @@ pub(crate) fn start(
         engine: partitur_engine::Options {
             concurrency: u32::MAX,
             locks: partitur_engine::held_locks_in(&catalogue.entries),
-            callbacks: Some(receivers),
+            callbacks: Some(library.receivers.clone()),
             // What works elsewhere says nothing of this machine.
             adapts: commands.is_some(),
             ..Default::default()

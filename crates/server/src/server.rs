@@ -90,8 +90,8 @@ impl Server {
         signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         let keys = Keys::new(Signature::of(&state.path().join("token.key")).map_err(ServerError::Signature)?);
         let evaluator = Evaluator::default();
-        let (library, health) =
-            (Arc::new(Library::new(evaluator.clone(), settings.allowed(), keys)), Arc::<Health>::default());
+        let library = Library::new(evaluator.clone(), settings.allowed(), keys, settings.receivers().named());
+        let (library, health) = (Arc::new(library), Arc::<Health>::default());
         let live = Live::new(settings.clone());
         let calls = Calls::new(live.egress().clone(), evaluator);
         let metrics = Arc::new(Metrics::new(routes::outline()));
@@ -100,7 +100,6 @@ impl Server {
             &state,
             library.clone(),
             calls.clone(),
-            settings.receivers().named(),
             workplace,
             settings.read_threads(),
             health,

@@ -203,6 +203,26 @@ fn the_settings_name_receivers_and_secrets_and_python_verifies_what_is_signed() 
     assert_eq!(verify(&told.body).trim(), "True");
     assert_eq!(verify(&told.body.replace("order-1", "order-2")).trim(), "False");
 
+    // Where there is a node of JavaScript, the other example is asked, too.
+    if std::process::Command::new("node").arg("--version").output().is_ok() {
+        let script = page.split("```javascript\n").nth(1).unwrap().split("```").next().unwrap();
+        let file = dir.path().join("verify.mjs");
+        let program = format!(
+            "{script}\nconst [head, body, secret] = process.argv.slice(2);\nconsole.log(verify(JSON.parse(head), body, secret));"
+        );
+        std::fs::write(&file, program).unwrap();
+        let head: serde_json::Map<String, Value> =
+            told.head.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+        let asked = |body: &str| {
+            let mut node = std::process::Command::new("node");
+            node.arg(&file).arg(Value::from(head.clone()).to_string());
+            let said = node.args([body, "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]).output().unwrap();
+            String::from_utf8(said.stdout).unwrap() + &String::from_utf8(said.stderr).unwrap()
+        };
+        assert_eq!(asked(&told.body).trim(), "true");
+        assert_eq!(asked(&told.body.replace("order-1", "order-2")).trim(), "false");
+    }
+
     // Nothing goes out unsigned that is to be signed, and no secret is shown.
     start(&site, "other", json!([{"to": receiver.url(), "secret": "own"}, {"to": "nobody"}]));
     let dead = await_listed(&site, "dead", 2);

@@ -7,6 +7,7 @@ mod documents;
 mod events;
 mod keys;
 mod locks;
+mod logs;
 mod metadata;
 mod metrics;
 mod native;
