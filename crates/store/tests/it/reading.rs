@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use partitur_model::catalogue::{Entry, EntryKind, LogLine};
 use partitur_model::change::Change;
+use partitur_model::note::{Note, NoteKind};
 use partitur_model::record::*;
-use partitur_model::{RunId, TaskId, TaskSeq, Timestamp};
+use partitur_model::{RawJson, RunId, TaskId, TaskSeq, Timestamp};
 use partitur_store::{Reader, RunFilter, SqliteStore, Store as _, StoreError, TaskHead};
 use tempfile::TempDir;
 
@@ -304,4 +305,36 @@ fn durations_are_the_mean_of_the_last_twenty_ended_runs() {
     let expected = BTreeMap::from([("task-1".to_owned(), Duration::from_micros(20_500))]);
     assert_eq!(host.reader().durations("month-end").unwrap(), expected);
     assert_eq!(host.reader().durations("unknown").unwrap(), BTreeMap::new());
+}
+
+/// What is to be told to `lane` of a run, due at this millisecond.
+fn to_tell(lane: &str, run: u64, number: u32, due: u64) -> Change {
+    Change::Note(Box::new(Note {
+        kind: NoteKind::Callback,
+        id: format!("{}.{number:04}", run_id(run)).into(),
+        about: lane.into(),
+        at: Timestamp::from_millis(due),
+        run: None,
+        body: Some(RawJson::trusted("{}")),
+    }))
+}
+
+#[test]
+fn what_is_due_is_found_by_lane_and_by_run() {
+    let mut host = Host::new();
+    let notes = [("b", 1, 2, 40), ("b", 1, 1, 90), ("b", 2, 1, 30), ("a", 1, 3, 50), ("c", 3, 1, 10)];
+    host.commit(notes.map(|(lane, run, number, due)| to_tell(lane, run, number, due)).to_vec());
+    let reader = host.reader();
+    let at = Timestamp::from_millis;
+    let lanes = |after, limit| reader.note_lanes(NoteKind::Callback, after, limit).unwrap();
+    let all = [("a", 50), ("b", 30), ("c", 10)].map(|(lane, due)| (lane.to_owned(), at(due)));
+    assert_eq!((lanes("", 9), lanes("a", 1)), (all.to_vec(), vec![all[1].clone()]));
+    assert_eq!(reader.first_due(NoteKind::Callback).unwrap(), Some(at(10)));
+    assert_eq!(reader.first_due(NoteKind::DeadCallback).unwrap(), None);
+    let name = |run: u64, number: u32| format!("{}.{number:04}", run_id(run));
+    let due = reader.due_notes(NoteKind::Callback, "b", at(50), 9).unwrap();
+    assert_eq!(due.iter().map(|id| &**id).collect::<Vec<_>>(), [name(2, 1), name(1, 2)]);
+    let (from, to) = (format!("{}.", run_id(1)), name(1, 2));
+    let older = reader.notes_between(NoteKind::Callback, "b", (&from, &to), 9).unwrap();
+    assert_eq!(older, [(name(1, 1).into(), at(90))]);
 }
