@@ -99,14 +99,14 @@ fn json_that_is_deep_or_endless_is_refused_and_occupies_nobody() {
     let site = Site::new(&[]);
     let mut client = site.client();
     let runs = beside(&site.server, || {
-        for (method, path) in ROUTES {
-            for (open, close, depth) in
-                [("[", "]", 200), ("{\"a\":", "}", 200), ("[", "]", 7_000_000), ("{\"a\":", "}", 2_000_000)]
-            {
-                let whole = format!("{}1{}", open.repeat(depth), close.repeat(depth));
-                let input = format!("{{\"name\":\"calm\",\"input\":{{\"deep\":{whole}}}}}");
-                let output = format!("{{\"taskId\":\"x\",\"outputData\":{whole}}}");
-                for text in [&whole, &open.repeat(depth), &input, &output] {
+        for (open, close, depth) in
+            [("[", "]", 200), ("{\"a\":", "}", 200), ("[", "]", 2_000_000), ("{\"a\":", "}", 700_000)]
+        {
+            let whole = format!("{}1{}", open.repeat(depth), close.repeat(depth));
+            let input = format!("{{\"name\":\"calm\",\"input\":{{\"deep\":{whole}}}}}");
+            let output = format!("{{\"taskId\":\"x\",\"outputData\":{whole}}}");
+            for text in [&whole, &open.repeat(depth), &input, &output] {
+                for (method, path) in ROUTES {
                     let reply = client.ask_text(method, path, text).expect("an answer");
                     // Nobody reads what stands under a name that means nothing here.
                     let is_unread = reply.status == 200 && path.starts_with("/v1");
@@ -120,16 +120,16 @@ fn json_that_is_deep_or_endless_is_refused_and_occupies_nobody() {
 }
 
 /// No answer about these takes longer, and none of them makes the server larger than this.
-const PATIENCE: Duration = Duration::from_secs(10);
+const PATIENCE: Duration = Duration::from_secs(20);
 const ROOM: u64 = 1 << 30;
 
 #[test]
 fn many_small_values_are_a_limit_of_their_own_or_cost_no_more_than_their_text() {
     let site = Site::new(&[]);
     let mut client = site.client();
-    let many = format!("[{}[]]", "[],".repeat(4_000_000));
-    let some = format!("[{}[]]", "[],".repeat(1_200_000));
-    let names: String = (0..600_000).map(|at| format!("\"k{at}\":\"{at}\",")).collect();
+    let many = format!("[{}[]]", "[],".repeat(2_000_000));
+    let some = format!("[{}[]]", "[],".repeat(600_000));
+    let names: String = (0..300_000).map(|at| format!("\"k{at}\":\"{at}\",")).collect();
     let names = format!("{{{names}\"z\":\"0\"}}");
     for text in [
         many.clone(),
