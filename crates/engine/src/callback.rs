@@ -189,3 +189,77 @@ fn state_word(state: RunState) -> &'static str {
         RunState::Ended(outcome) => Moment::of_end(outcome).word(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use partitur_model::change::Change;
+    use partitur_model::definition::Definition;
+    use partitur_model::record::{DefinitionRecord, RunOptions, SourceFormat};
+    use partitur_model::{DefinitionId, Timestamp};
+
+    use super::*;
+    use crate::batch::{Batch, BatchNo};
+    use crate::engine::{Boot, Engine, Options};
+    use crate::input::{Input, Submission};
+
+    /// To whom the notes go that a run without tasks leaves, by what is told.
+    fn told(named: Option<Vec<NamedReceiver>>, callbacks: Vec<Callback>) -> Vec<(String, String)> {
+        let definition = Arc::new(Definition { name: "flow".into(), ..Definition::default() });
+        let program = crate::program::compile(&definition).expect("it is sound");
+        let (name, format) = (definition.name.clone(), SourceFormat::Yaml);
+        let record = Arc::new(DefinitionRecord { id: DefinitionId(1), name, format, files: Vec::new() });
+        let options = Options { callbacks: named, ..Options::default() };
+        let mut batch = Batch::new(BatchNo(1));
+        let (mut engine, _) = Engine::new(options, Boot::default(), Timestamp::ZERO, &mut batch);
+        let submission = Submission {
+            program,
+            definition: record,
+            input: Payload::object::<&str>([]),
+            options: RunOptions { callbacks, ..RunOptions::default() },
+            under_key: None,
+            random: 0,
+            expected: Vec::new(),
+            reply: None,
+        };
+        engine.step(Timestamp::ZERO, Input::Submit(Box::new(submission)), &mut batch);
+        let notes = batch.changes().iter().filter_map(|change| {
+            let Change::Note(note) = change else { return None };
+            Some((note.about.to_string(), note.body.clone()?.as_str().to_owned()))
+        });
+        let kind = |body: String| {
+            body.split("\"type\":\"").nth(1).unwrap_or_default().split('"').next().map(str::to_owned)
+        };
+        notes.map(|(lane, body)| (lane, kind(body).unwrap_or_default())).collect()
+    }
+
+    fn receiver(name: &str, moments: &[Moment], workflows: Option<&str>) -> NamedReceiver {
+        let moments = Some(Moments::of(moments)).filter(|moments| !moments.is_empty());
+        NamedReceiver { name: name.into(), moments, workflows: workflows.map(str::to_owned) }
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs.iter().map(|(lane, kind)| ((*lane).to_owned(), (*kind).to_owned())).collect()
+    }
+
+    #[test]
+    fn a_run_that_names_nobody_leaves_no_note() {
+        assert_eq!(told(Some(vec![receiver("erp", &[], None)]), Vec::new()), []);
+        let to = Callback::to(Receiver::Named("erp".into()));
+        assert_eq!(told(None, vec![to]), [], "nobody sends any");
+    }
+
+    #[test]
+    fn who_is_named_twice_is_told_once_and_of_what_the_nearest_word_says() {
+        let named = || Some(vec![receiver("erp", &[Moment::Started], Some("fl*"))]);
+        let to = Callback::to(Receiver::Named("erp".into()));
+        assert_eq!(told(named(), Vec::new()), pairs(&[("erp", "run.started")]));
+        assert_eq!(told(named(), vec![to.clone(), to.clone()]), pairs(&[("erp", "run.started")]));
+        let ends = Callback { moments: Some(Moments::ENDS), ..to };
+        let both = told(named(), vec![ends]);
+        assert_eq!(both, pairs(&[("erp", "run.started"), ("erp", "run.completed")]));
+        let url = Callback::to(Receiver::Url("http://A.example/x".into()));
+        assert_eq!(told(Some(Vec::new()), vec![url]), pairs(&[("http://a.example", "run.completed")]));
+    }
+}

@@ -149,7 +149,8 @@ impl Engine {
         let there = self.with_run(id, batch, &mut agenda, |run, cx| run.write_derived(cx));
         if there.is_some() {
             // An empty batch is not written before something else happens, which may be never.
-            let last = if batch.is_empty() { BatchNo(batch.number().0.saturating_sub(1)) } else { batch.number() };
+            let last =
+                if batch.is_empty() { BatchNo(batch.number().0.saturating_sub(1)) } else { batch.number() };
             self.leaving.insert(id, last);
             self.let_go();
         }
