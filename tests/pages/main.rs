@@ -18,7 +18,7 @@ name: small
 tasks:
   load: { run: sleep 0.1 }
   parts: { needs: [load], for-each: [a, b], run: sleep 0.05 }
-  bad: { needs: [load], run: exit 3 }
+  bad: { needs: [load], run: sleep 0.05; exit 3 }
   last: { needs: [parts], run: 'true' }
 ";
 

@@ -204,10 +204,11 @@ impl LocalExecutor {
             run.leaving = false;
             return Ok(());
         }
-        self.runs.insert(id, Run::new(context, &self.dirs, &self.instance)?);
+        // Before there is anything that it would have to clear away.
         if self.guard.is_none() {
             self.guard = Guard::start(&self.instance).ok();
         }
+        self.runs.insert(id, Run::new(context, &self.dirs, &self.instance)?);
         Ok(())
     }
 
